@@ -1,0 +1,12 @@
+//! Dumbwaiter: Kafka records to browsers, each one to exactly the people entitled to it.
+//!
+//! The folders follow a record on its way: `consume` → `decode` → `event` → `journal` → `protocol` →
+//! `shard` → `web`. ARCHITECTURE.md has the map and the rule which folder may import which.
+
+pub mod limits;
+
+pub mod settings;
+
+pub mod auth;
+pub mod decode;
+pub mod protocol;
