@@ -1,1 +1,32 @@
+//! Record → fields: the Avro bytes of a writer become the JSON bytes of the documented payload.
+//!
+//! In: a record's value and the schemas of its writer and of the payload. Out: JSON, and on the way the few
+//! fields that decide who gets the event. A (writer, reader) pair is compiled once into a [`Plan`]; a record
+//! is then one pass over its bytes, with no tree of values between.
+//! What cannot be decoded is [`Poison`], by a fixed reason. Which event a record is, and who may see it, is
+//! `event`'s matter. Apart from the registry client nothing here knows a socket, task, clock or log.
 
+pub mod framing;
+pub mod plan;
+pub mod poison;
+pub mod schema;
+
+mod json;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use plan::{Captured, Incompatible, Plan};
+pub use poison::Poison;
+pub use schema::{ReaderSchema, SchemaFault, WriterSchema};
+
+/// The number under which a schema registry keeps a writer's schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SchemaId(pub u32);
+
+impl std::fmt::Display for SchemaId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(formatter)
+    }
+}

@@ -1,0 +1,154 @@
+//! Resolves a writer's type into a reader's (Avro 1.12, "Schema Resolution"), leaving records to `record`.
+//!
+//! In: two types. Out: the [`Step`] that turns a value of the first into JSON of the second, or where they don't
+//! meet. Both trees are finite and bounded, and each pair of types meets at most once, so this ends soon.
+
+use super::{Decimal, Incompatible, Number, Step, record};
+use crate::decode::schema::Type;
+
+pub(super) fn compile(writer: &Type, reader: &Type) -> Result<Step, Incompatible> {
+    match (writer, reader) {
+        (Type::Union(branches), _) => writer_union(branches, writer, reader),
+        (_, Type::Union(branches)) => reader_union(writer, branches, reader),
+        (Type::Array(writer), Type::Array(reader)) => {
+            let items = compile(writer, reader).map_err(|fault| fault.within("[]"))?;
+            Ok(Step::Array(Box::new(items)))
+        }
+        (Type::Map(writer), Type::Map(reader)) => {
+            let values = compile(writer, reader).map_err(|fault| fault.within("{}"))?;
+            Ok(Step::Map(Box::new(values)))
+        }
+        (Type::Record(writer), Type::Record(reader)) => {
+            Ok(Step::Record(Box::new(record::compile(writer, reader)?)))
+        }
+        (Type::Enum { .. }, _) => from_enum(writer, reader),
+        _ => leaf(writer, reader).ok_or_else(|| incompatible(writer, reader)),
+    }
+}
+
+fn incompatible(writer: &Type, reader: &Type) -> Incompatible {
+    Incompatible {
+        path: String::new(),
+        writer: writer.to_string(),
+        reader: reader.to_string(),
+    }
+}
+
+/// Each branch by itself, as only those that occur have to resolve; but if none does, no record can be read.
+fn writer_union(branches: &[Type], writer: &Type, reader: &Type) -> Result<Step, Incompatible> {
+    let steps: Box<[Step]> = branches
+        .iter()
+        .map(|branch| compile(branch, reader).unwrap_or(Step::Unresolvable))
+        .collect();
+    if steps.iter().all(|step| matches!(step, Step::Unresolvable)) {
+        return Err(incompatible(writer, reader));
+    }
+    Ok(Step::Union(steps))
+}
+
+/// The first branch of the same type, else the first that the writer's type can be turned into.
+fn reader_union(writer: &Type, branches: &[Type], reader: &Type) -> Result<Step, Incompatible> {
+    let (same, other): (Vec<_>, Vec<_>) = branches.iter().partition(|branch| is_same_type(writer, branch));
+    let mut steps = same
+        .into_iter()
+        .chain(other)
+        .map(|branch| compile(writer, branch));
+    steps
+        .find_map(Result::ok)
+        .ok_or_else(|| incompatible(writer, reader))
+}
+
+fn is_same_type(writer: &Type, reader: &Type) -> bool {
+    match (writer, reader) {
+        (Type::Record(writer), Type::Record(reader)) => reader.name.accepts(&writer.name),
+        (Type::Enum { name: writer, .. }, Type::Enum { name: reader, .. })
+        | (Type::Fixed { name: writer, .. }, Type::Fixed { name: reader, .. }) => reader.accepts(writer),
+        _ => std::mem::discriminant(writer) == std::mem::discriminant(reader),
+    }
+}
+
+fn from_enum(writer: &Type, reader: &Type) -> Result<Step, Incompatible> {
+    let Type::Enum { name, symbols, .. } = writer else {
+        return Err(incompatible(writer, reader));
+    };
+    let shown: Box<[_]> = match reader {
+        Type::String => symbols.iter().map(|symbol| Some(symbol_json(symbol))).collect(),
+        Type::Enum {
+            name: reader_name,
+            symbols: known,
+            default,
+        } if reader_name.accepts(name) => symbols
+            .iter()
+            .map(|symbol| {
+                if known.contains(symbol) {
+                    Some(symbol)
+                } else {
+                    default.as_ref()
+                }
+            })
+            .map(|symbol| symbol.map(|symbol| symbol_json(symbol)))
+            .collect(),
+        _ => return Err(incompatible(writer, reader)),
+    };
+    Ok(Step::Enum(shown))
+}
+
+fn symbol_json(symbol: &str) -> Box<[u8]> {
+    // A symbol is a name (Avro 1.12, "Names"): letters, digits, underscores; nothing to escape.
+    format!("\"{symbol}\"").into_bytes().into()
+}
+
+fn leaf(writer: &Type, reader: &Type) -> Option<Step> {
+    Some(match (writer, reader) {
+        (Type::Null, Type::Null) => Step::Null,
+        (Type::Boolean, Type::Boolean) => Step::Boolean,
+        (Type::Int, Type::Int | Type::Long) => Step::Int,
+        (Type::Long | Type::Timestamp { .. }, Type::Long) => Step::Long,
+        (_, Type::Float) => Step::Float(number(writer)?),
+        (Type::Double, Type::Double) => Step::Double,
+        (Type::Decimal { fixed_size, scale }, Type::Double | Type::Decimal { .. }) => {
+            Step::Decimal(Decimal {
+                fixed_size: *fixed_size,
+                scale: *scale,
+            })
+        }
+        (_, Type::Double) => Step::Promoted(number(writer)?),
+        (Type::Timestamp { unit, .. }, Type::Timestamp { form, .. }) => Step::Timestamp {
+            unit: *unit,
+            form: *form,
+        },
+        (Type::Int | Type::Long, Type::Timestamp { unit, form }) => Step::Timestamp {
+            unit: *unit,
+            form: *form,
+        },
+        (Type::String | Type::Bytes, Type::String) => Step::String,
+        (Type::String | Type::Bytes | Type::Decimal { fixed_size: None, .. }, Type::Bytes) => Step::Bytes,
+        (
+            Type::Bytes,
+            Type::Decimal {
+                fixed_size: None,
+                scale,
+            },
+        ) => Step::Decimal(Decimal {
+            fixed_size: None,
+            scale: *scale,
+        }),
+        (
+            Type::Fixed { name, size },
+            Type::Fixed {
+                name: reader_name,
+                size: reader_size,
+            },
+        ) if reader_name.accepts(name) && size == reader_size => Step::Fixed { size: *size },
+        _ => return None,
+    })
+}
+
+fn number(writer: &Type) -> Option<Number> {
+    match writer {
+        Type::Int => Some(Number::Int),
+        Type::Long | Type::Timestamp { .. } => Some(Number::Long),
+        Type::Float => Some(Number::Float),
+        _ => None,
+    }
+}

@@ -1,0 +1,62 @@
+//! Tests of the whole way from Avro bytes to JSON, with apache-avro as the writer.
+
+mod documents;
+
+use apache_avro::Schema;
+use apache_avro::types::Value as AvroValue;
+use apache_avro::writer::datum::GenericDatumWriter;
+use serde_json::Value;
+
+use super::{Captured, Incompatible, Plan, Poison, ReaderSchema, WriterSchema};
+
+const ORDER: &str = include_str!("../../../schemas/populated_order.avsc");
+const CONDITION: &str = include_str!("../../../schemas/order_condition.avsc");
+const PIZZA: &str = include_str!("../../../schemas/pizza.avsc");
+
+/// Avro bytes of a value that is written as JSON.
+fn avro(schema: &str, value: &Value) -> Vec<u8> {
+    let schema = Schema::parse_str(schema).unwrap();
+    let value = AvroValue::try_from(value.clone())
+        .unwrap()
+        .resolve(&schema)
+        .unwrap();
+    avro_datum(&schema, value)
+}
+
+fn avro_datum(schema: &Schema, value: AvroValue) -> Vec<u8> {
+    let writer = GenericDatumWriter::builder(schema).build().unwrap();
+    writer.write_value_to_vec(value).unwrap()
+}
+
+fn plan(writer: &str, reader: &str, captures: &[&str]) -> Result<Plan, Incompatible> {
+    let writer = WriterSchema::parse(writer, &[]).unwrap();
+    Plan::compile(&writer, &ReaderSchema::parse(reader).unwrap(), captures)
+}
+
+fn payload(plan: &Plan, body: &[u8]) -> Result<String, Poison> {
+    let mut json = Vec::new();
+    plan.run(body, &mut json, &mut Vec::new())?;
+    Ok(String::from_utf8(json).unwrap())
+}
+
+fn captured(plan: &Plan, body: &[u8]) -> Vec<Captured> {
+    let mut captured = Vec::new();
+    plan.run(body, &mut Vec::new(), &mut captured).unwrap();
+    captured
+}
+
+/// A record schema of the fields that are written as JSON.
+fn record_of(fields: &str) -> String {
+    format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#)
+}
+
+/// A record schema of one field `f`.
+fn field_of(schema: &str) -> String {
+    record_of(&format!(r#"{{"name":"f","type":{schema}}}"#))
+}
+
+/// The JSON of field `f` when a record of it alone is read.
+fn read_field(writer: &str, reader: &str, body: &[u8]) -> Result<String, Poison> {
+    let payload = payload(&plan(&field_of(writer), &field_of(reader), &[]).unwrap(), body)?;
+    Ok(payload["{\"f\":".len()..payload.len() - 1].to_owned())
+}
