@@ -29,3 +29,9 @@ pub const ITEMS_MAX: u64 = PAYLOAD_MAX_BYTES as u64 / 2;
 pub const DECIMAL_MAX_BYTES: usize = 16;
 
 const _: () = assert!(PAYLOAD_MAX_BYTES <= BODY_MAX_BYTES);
+
+// --- settings ---
+
+/// The longest file that a setting may name for its value (a secret, a key, a certificate). A PEM bundle
+/// has a few KiB; a path that leads to something else by mistake is a fault at start.
+pub const SETTINGS_SIDE_FILE_MAX_BYTES: u64 = 64 * 1024;

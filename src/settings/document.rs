@@ -1,0 +1,247 @@
+//! The layers in which settings are written, and the record of what was asked for.
+//!
+//! ```text
+//! file                     [web]
+//!                          listen = "127.0.0.1:8080"
+//! environment              DUMBWAITER_WEB__LISTEN=127.0.0.1:8080
+//! command line             web.listen=127.0.0.1:8080
+//! ```
+//!
+//! A later layer beats an earlier one, key by key. An empty variable counts as not set, since compose
+//! files pass one for every variable that has no value. Tables (`[kafka.properties]`) come from the
+//! file and the command line only: a variable's name cannot spell `ssl.ca.location`.
+//! Reading typed values is for `section`; what nobody asked for is judged by `unknown`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::description::{DescribedKey, DescribedSection};
+use super::fault::{Fault, Faults, Origin};
+use super::section::Section;
+use super::unknown;
+use super::value::Written;
+
+/// Environment variables by name, handed in so that tests never touch the process.
+pub type Environment = BTreeMap<String, String>;
+
+/// Variables with this prefix are ours.
+pub const ENVIRONMENT_PREFIX: &str = "DUMBWAITER_";
+
+/// One layer's sections by name.
+pub(super) type Layer = BTreeMap<String, WrittenSection>;
+
+pub(super) struct WrittenSection {
+    /// The section's head in the file; elsewhere the first key that is in it.
+    pub origin: Origin,
+    pub keys: BTreeMap<String, Written>,
+}
+
+/// The settings as written, and what has been read from them so far.
+pub struct Document {
+    file_name: Arc<str>,
+    file: Layer,
+    environment: Layer,
+    /// Variables that have our prefix and do not spell `SECTION__KEY`.
+    pub(super) stray_variables: Vec<String>,
+    pub(super) command_line: Layer,
+    pub(super) described: Vec<DescribedSection>,
+    faults: Vec<Fault>,
+    /// A file that is not TOML is reported alone: what follows from it would mislead.
+    syntax_faults: Vec<Fault>,
+}
+
+impl Document {
+    /// No file: environment, command line and defaults only.
+    pub fn empty() -> Document {
+        Document::parse("", "")
+    }
+
+    /// The settings file; `name` is how faults call it. Syntax faults come out of [`Document::finish`].
+    pub fn parse(name: &str, text: &str) -> Document {
+        let mut document = Document {
+            file_name: name.into(),
+            file: Layer::new(),
+            environment: Layer::new(),
+            stray_variables: Vec::new(),
+            command_line: Layer::new(),
+            described: Vec::new(),
+            faults: Vec::new(),
+            syntax_faults: Vec::new(),
+        };
+        document.read_file_layer(text);
+        document
+    }
+
+    /// Lays the variables that bear our prefix over the file.
+    #[must_use]
+    pub fn with_environment(mut self, environment: &Environment) -> Document {
+        for (variable, text) in environment {
+            let Some(rest) = variable.strip_prefix(ENVIRONMENT_PREFIX) else {
+                continue;
+            };
+            let Some((section, key)) = rest.split_once("__") else {
+                self.stray_variables.push(variable.clone());
+                continue;
+            };
+            if text.is_empty() {
+                continue;
+            }
+            let written = Written::bare(text, Origin::Environment(variable.clone()));
+            write(
+                &mut self.environment,
+                section.to_lowercase(),
+                key.to_lowercase(),
+                written,
+            );
+        }
+        self
+    }
+
+    /// Lays `section.key=value` overrides over all else; of two for one key the later wins.
+    #[must_use]
+    pub fn with_overrides<S: AsRef<str>>(mut self, overrides: &[S]) -> Document {
+        for (index, text) in overrides.iter().enumerate() {
+            let assignment = text.as_ref().split_once('=');
+            let Some((section, key, value)) = assignment
+                .and_then(|(path, value)| path.split_once('.').map(|(section, key)| (section, key, value)))
+            else {
+                // What is not an assignment may be a secret on its own, so it is told by its number.
+                let text = format!(
+                    "override number {} is not of the form section.key=value",
+                    index + 1
+                );
+                self.push_fault(Origin::CommandLine, String::new(), text);
+                continue;
+            };
+            let written = Written::bare(value, Origin::CommandLine);
+            write(
+                &mut self.command_line,
+                section.to_owned(),
+                key.to_owned(),
+                written,
+            );
+        }
+        self
+    }
+
+    /// Opens a section for reading; `doc` is its line in the reference of all keys.
+    pub fn section(&mut self, name: &'static str, doc: &'static str) -> Section<'_> {
+        self.described.push(DescribedSection {
+            name,
+            doc,
+            keys: Vec::new(),
+        });
+        Section::new(self, name)
+    }
+
+    /// A fault that only shows when several sections are seen together, on one of their keys.
+    pub fn fault(&mut self, section: &str, key: &str, text: impl Into<String>) {
+        let file_key = format!("{key}_file");
+        let written = self.find(section, key).or_else(|| self.find(section, &file_key));
+        let origin = written.map_or(Origin::Default, |written| written.origin.clone());
+        self.push_fault(origin, format!("{section}.{key}"), text.into());
+    }
+
+    /// Every fault at once, or the description of all that was read. To be asked after every part has
+    /// read its section, because what has not been read by then counts as unknown.
+    pub fn finish(mut self) -> Result<Vec<DescribedSection>, Faults> {
+        if !self.syntax_faults.is_empty() {
+            return Err(Faults::new(self.syntax_faults));
+        }
+        let unknown = unknown::faults(&self);
+        self.faults.extend(unknown);
+        if self.faults.is_empty() {
+            Ok(self.described)
+        } else {
+            Err(Faults::new(self.faults))
+        }
+    }
+
+    /// The value of the topmost layer that has one.
+    pub(super) fn find(&self, section: &str, key: &str) -> Option<&Written> {
+        self.layers_from_top()
+            .into_iter()
+            .find_map(|layer| layer.get(section)?.keys.get(key))
+    }
+
+    pub(super) fn find_in_file(&self, section: &str, key: &str) -> Option<&Written> {
+        self.file.get(section)?.keys.get(key)
+    }
+
+    pub(super) fn layers_from_top(&self) -> [&Layer; 3] {
+        [&self.command_line, &self.environment, &self.file]
+    }
+
+    pub(super) fn describe(&mut self, key: DescribedKey) {
+        if let Some(section) = self.described.last_mut() {
+            section.keys.push(key);
+        }
+    }
+
+    pub(super) fn push_fault(&mut self, origin: Origin, key: String, text: String) {
+        self.faults.push(Fault { origin, key, text });
+    }
+
+    fn read_file_layer(&mut self, text: &str) {
+        let (table, errors) = toml::de::DeTable::parse_recoverable(text);
+        for error in errors {
+            let origin = self.place(text, error.span().map_or(0, |span| span.start));
+            // Only the message: the whole error quotes the line, which may hold a secret.
+            self.syntax_faults.push(Fault {
+                origin,
+                key: String::new(),
+                text: error.message().to_owned(),
+            });
+        }
+        for (name, value) in table.get_ref() {
+            let origin = self.place(text, name.span().start);
+            match value.get_ref().as_table() {
+                Some(section) => self.read_file_section(text, name.get_ref(), origin, section),
+                None => {
+                    let fault = unknown::OUTSIDE_OF_SECTIONS.to_owned();
+                    self.push_fault(origin, name.get_ref().to_string(), fault);
+                }
+            }
+        }
+    }
+
+    fn read_file_section(&mut self, text: &str, name: &str, origin: Origin, table: &toml::de::DeTable<'_>) {
+        let keys = table.iter().map(|(key, item)| {
+            let origin = self.place(text, item.span().start);
+            (
+                key.get_ref().to_string(),
+                Written {
+                    value: item.get_ref().into(),
+                    origin,
+                },
+            )
+        });
+        let section = WrittenSection {
+            keys: keys.collect(),
+            origin,
+        };
+        self.file.insert(name.to_owned(), section);
+    }
+
+    fn place(&self, text: &str, offset: usize) -> Origin {
+        let before = text.get(..offset).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Origin::File {
+            name: Arc::clone(&self.file_name),
+            line: before.matches('\n').count() + 1,
+            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+        }
+    }
+}
+
+fn write(layer: &mut Layer, section: String, key: String, written: Written) {
+    let first = || WrittenSection {
+        origin: written.origin.clone(),
+        keys: BTreeMap::new(),
+    };
+    layer
+        .entry(section)
+        .or_insert_with(first)
+        .keys
+        .insert(key, written);
+}
