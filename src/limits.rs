@@ -2,6 +2,8 @@
 //!
 //! A bound that an operator may move is a setting whose default stands here; the others are fixed.
 
+use std::time::Duration;
+
 // --- decode: what one record and one schema may cost ---
 
 /// Longest schema text, references included. Real schemas are a few KB; at it the schema is refused.
@@ -36,8 +38,6 @@ const _: () = assert!(PAYLOAD_MAX_BYTES <= BODY_MAX_BYTES);
 /// has a few KiB; a path that leads to something else by mistake is a fault at start.
 pub const SETTINGS_SIDE_FILE_MAX_BYTES: u64 = 64 * 1024;
 
-use std::time::Duration;
-
 // The client protocols.
 
 /// The longest message a client may send, whole or in fragments, and what the Engine.IO open packet states as
@@ -69,7 +69,7 @@ pub const SOCKET_IO_PING_INTERVAL: Duration = Duration::from_secs(25);
 /// How long a Socket.IO client may take to answer a ping; then the connection is closed.
 pub const SOCKET_IO_PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How often a plain client is pinged. Proxies commonly cut connections that are silent for 30 s.
+/// How often a plain client is pinged: before the 30 s are over after which some proxies cut a silent connection.
 pub const PLAIN_PING_INTERVAL: Duration = Duration::from_secs(27);
 
 /// How long a plain client may stay silent after a ping; then the connection is closed.
@@ -85,3 +85,150 @@ pub const LINGER_MAX: Duration = Duration::from_secs(2);
 const _: () = assert!(UNAUTHENTICATED_MAX.as_secs() < SOCKET_IO_PING_INTERVAL.as_secs());
 const _: () = assert!(SOCKET_IO_PING_TIMEOUT.as_secs() < SOCKET_IO_PING_INTERVAL.as_secs());
 const _: () = assert!(PLAIN_PING_TIMEOUT.as_secs() < PLAIN_PING_INTERVAL.as_secs());
+
+// ---- event: who may see what ----
+
+/// Longest value in a key. Ids are 36 characters or fewer; a longer one gives no key.
+pub const KEY_VALUE_MAX_BYTES: usize = 256;
+
+/// Keys of one connection. A list claim gives several; what is over the bound is not granted.
+pub const KEYS_PER_CONNECTION_MAX: usize = 64;
+
+/// Open orders remembered for their owner: a day of a large business, about 20 MiB. At it the order opened
+/// first is forgotten; conditions that do not carry a clientId then reach staff only.
+pub const OPEN_ORDERS_MAX: usize = 200_000;
+
+// ---- journal: how much of the newest events is kept ----
+
+/// Entries of one segment. Small enough that scanning the open one is cheap, large enough that an index pays.
+pub const SEGMENT_ENTRIES_MAX: usize = 1_024;
+
+/// Default window: covers a client that was away for a coffee. Older segments are evicted.
+pub const WINDOW_MAX_AGE: Duration = Duration::from_secs(15 * 60);
+
+/// Default window: about 100,000 orders of 1.8 KB. Oldest segments are evicted.
+pub const WINDOW_MAX_BYTES: usize = 256 << 20;
+
+// ---- shard: what one connection may cost the others ----
+
+/// Kernel buffer of one connection. Without it 2.8 MB pile up for a client that does not read.
+pub const SOCKET_SEND_BUFFER_BYTES: usize = 64 << 10;
+
+/// A connection that takes nothing for so long is closed (4004); the kernel gives unacknowledged data as long.
+pub const STALLED_MAX: Duration = Duration::from_secs(25);
+
+/// Bytes read from one connection before the others have their turn.
+pub const READ_BUFFER_BYTES: usize = 64 << 10;
+
+/// Control frames waiting for one connection. A client that makes us owe more without reading is closed (4004).
+pub const CONTROL_FRAMES_MAX: usize = 16;
+
+/// Entries of one dispatch: bounds the scratch memory of a shard and how long reads and pings wait.
+pub const DISPATCH_ENTRIES_MAX: u64 = 256;
+
+/// Writes of one turn; then reads, pings and timers have theirs.
+pub const DISPATCH_WRITES_MAX: usize = 1_000;
+
+/// Catching up, a turn: all lagging connections together, by bytes and by time.
+pub const CATCH_UP_TURN_BYTES: usize = 256 << 10;
+pub const CATCH_UP_TURN: Duration = Duration::from_millis(2);
+
+/// Catching up, a turn: one connection.
+pub const CATCH_UP_CONNECTION_BYTES: usize = 64 << 10;
+
+/// Frames of one vectored write (IOV_MAX is 1,024; more than this fills the send buffer anyway).
+pub const WRITE_FRAMES_MAX: usize = 64;
+
+/// Threads that own connections; more than a machine has cores only cost.
+pub const SHARDS_MAX: usize = 256;
+
+/// Connections of one instance. At it `/ws` answers 503 with Retry-After.
+pub const CONNECTIONS_MAX: usize = 100_000;
+
+/// Reads of one connection in one turn; a client that sends more waits for the next turn.
+pub const READS_PER_TURN_MAX: usize = 4;
+
+const _: () = assert!(CATCH_UP_CONNECTION_BYTES <= CATCH_UP_TURN_BYTES);
+
+// ---- consume: patience with Kafka ----
+
+/// Default interval at which new topics and partitions are looked for.
+pub const METADATA_REFRESH: Duration = Duration::from_secs(1);
+
+/// Positions are committed for lag tools, which look every few seconds themselves.
+pub const KAFKA_COMMIT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Consumer lag is as old as this at most.
+pub const KAFKA_STATISTICS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// One question to the brokers at the start; what fails is asked again.
+pub const KAFKA_STEP_TIMEOUT: Duration = Duration::from_secs(2);
+
+// ---- pipeline ----
+
+/// Records handled before their events are shown to the shards: only a backlog ever makes a batch.
+pub const PIPELINE_BATCH_RECORDS: usize = 256;
+
+/// How long the pipeline waits for a record before it looks at what else is due.
+pub const PIPELINE_WAIT: Duration = Duration::from_millis(100);
+
+/// The same while a partition waits for the registry, whose answer must not wait long.
+pub const PIPELINE_RETRY_WAIT: Duration = Duration::from_millis(5);
+
+/// Compiled plans, one for each schema and event. At it all are dropped and compiled again when needed.
+pub const PLANS_MAX: usize = 4_096;
+
+/// A registry that does not answer holds readiness up for so long; then the instance serves what it can.
+pub const REGISTRY_HOLDS_READINESS_MAX: Duration = Duration::from_secs(60);
+
+// --- auth ---
+
+/// The longest token that is looked at; a longer one is refused before anything is decoded. HTTP servers
+/// commonly take 8 KiB of header, so no issuer that works elsewhere gives a longer one.
+pub const TOKEN_MAX_BYTES: usize = 8 * 1024;
+
+/// The most that `auth.leeway` may be. Clocks kept by NTP agree within milliseconds; more leeway only
+/// lengthens the life of every token.
+pub const AUTH_LEEWAY_MAX: Duration = Duration::from_secs(5);
+
+/// The most that `auth.max_lifetime` may be: ten years, beyond which it bounds nothing.
+pub const AUTH_LIFETIME_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+/// RFC 7518, section 3.2: a key for HS256 has at least the length of the hash.
+pub const HMAC_SECRET_MIN_BYTES: usize = 32;
+
+/// RFC 7518, section 3.3: an RSA key has at least 2,048 bits.
+pub const RSA_MODULUS_MIN_BITS: usize = 2048;
+
+/// How long a ticket can be redeemed: the client protocol promises "valid for 60s".
+pub const TICKET_TTL: Duration = Duration::from_secs(60);
+
+/// Tickets that are live at once. Enough for every client of a full instance to fetch one within a
+/// minute, after a restart; at about 1 KiB of claims each, 64 MiB. At it, expired ones are dropped, then
+/// requests for tickets are refused.
+pub const TICKETS_MAX: usize = 64 * 1024;
+
+// ---- web: what a client may cost before it is one ----
+
+/// A request's head must be complete by then. Browsers send it in one packet; whoever drips it is dropped.
+pub const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A request's head: a token of `TOKEN_MAX_BYTES` and what proxies add. A larger one is answered 431.
+pub const HEAD_MAX_BYTES: usize = 16 << 10;
+
+/// Headers of a request; more are answered 431.
+pub const HEADERS_MAX: usize = 64;
+
+/// HTTP connections at a time, about 15 KiB each. A further one is dropped, and clients come back.
+pub const HANDSHAKES_MAX: usize = 1_024;
+
+/// Connections that the kernel accepts for us while we are busy with others.
+pub const ACCEPT_BACKLOG: u32 = 4_096;
+
+/// After a failed accept, so that an instance without file descriptors does not spin.
+pub const ACCEPT_ERROR_PAUSE: Duration = Duration::from_millis(50);
+
+/// Connections that are ending may take so long before the process exits.
+pub const STOP_MAX: Duration = Duration::from_secs(5);
+
+const _: () = assert!(TOKEN_MAX_BYTES * 2 <= HEAD_MAX_BYTES);

@@ -23,6 +23,7 @@ pub enum Ending {
     Unauthenticated,
     BadPacket,
     Unresponsive,
+    Gone,
 }
 
 /// What a client should do about an ending. A plain client needs a new ticket for every connection.
@@ -55,7 +56,7 @@ pub struct CloseRow {
 
 impl Ending {
     /// Every ending, in the order of the documented table.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ClientClosed,
         Self::ProtocolError,
         Self::InvalidText,
@@ -71,6 +72,7 @@ impl Ending {
         Self::Unauthenticated,
         Self::BadPacket,
         Self::Unresponsive,
+        Self::Gone,
     ];
 
     /// This ending's row of the table.
@@ -93,6 +95,7 @@ impl Ending {
             Self::Unauthenticated => row(None,       "unauthenticated", "",                               Later,        "not authorized within the time allowed"),
             Self::BadPacket       => row(None,       "bad_packet",      "",                               No,           "a packet breaks the Socket.IO protocol"),
             Self::Unresponsive    => row(None,       "unresponsive",    "",                               AtOnce,       "a ping was not answered in time"),
+            Self::Gone            => row(None,       "gone",            "",                               AtOnce,       "the connection broke, or the client left without a word"),
         }
     }
 

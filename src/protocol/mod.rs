@@ -42,11 +42,14 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// The name in metrics, logs and settings.
+    /// Every protocol, each at the place of its discriminant.
+    pub const ALL: [Self; 2] = [Self::Plain, Self::SocketIo];
+
+    /// The name in the catalog, metrics, logs and settings.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Plain => "plain",
-            Self::SocketIo => "socket_io",
+            Self::SocketIo => "socketio",
         }
     }
 }

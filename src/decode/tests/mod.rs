@@ -1,13 +1,16 @@
 //! Tests of the whole way from Avro bytes to JSON, with apache-avro as the writer.
 
 mod documents;
+mod evolution;
+mod hostile;
+mod oracle;
 
 use apache_avro::Schema;
 use apache_avro::types::Value as AvroValue;
 use apache_avro::writer::datum::GenericDatumWriter;
 use serde_json::Value;
 
-use super::{Captured, Incompatible, Plan, Poison, ReaderSchema, WriterSchema};
+use super::{Captured, Incompatible, Plan, Poison, ReaderSchema, SchemaFault, WriterSchema};
 
 const ORDER: &str = include_str!("../../../schemas/populated_order.avsc");
 const CONDITION: &str = include_str!("../../../schemas/order_condition.avsc");

@@ -1,0 +1,359 @@
+//! Bytes and schemas that nobody should have sent: a reason, never a panic, never much memory.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::limits::{ITEMS_MAX, PAYLOAD_MAX_BYTES, SCHEMA_DEPTH_MAX, SCHEMA_TEXT_MAX_BYTES};
+
+/// One of everything, with what takes no bytes, and fields that are skipped or change places.
+const MIXED_WRITER: &str = r#"{"type":"record","name":"M","fields":[
+    {"name":"nulls","type":{"type":"array","items":"null"}},
+    {"name":"map","type":{"type":"map","values":["null","int","string"]}},
+    {"name":"gone","type":{"type":"array","items":{"type":"map","values":["null","string"]}}},
+    {"name":"flag","type":"boolean"},
+    {"name":"enum","type":{"type":"enum","name":"E","symbols":["P","Q"]}},
+    {"name":"decimal","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":3}},
+    {"name":"at","type":{"type":"long","logicalType":"timestamp-micros"}},
+    {"name":"float","type":"float"},
+    {"name":"owner","type":["null","string","int"]}]}"#;
+
+const MIXED_READER: &str = r#"{"type":"record","name":"M","fields":[
+    {"name":"owner","type":["null","string","long"]},
+    {"name":"nulls","type":{"type":"array","items":"null"}},
+    {"name":"map","type":{"type":"map","values":["null","long","string"]}},
+    {"name":"flag","type":"boolean"},
+    {"name":"enum","type":"string"},
+    {"name":"decimal","type":"double"},
+    {"name":"at","type":{"type":"long","logicalType":"timestamp-micros"},"json":"rfc3339-micros"},
+    {"name":"float","type":"double"}]}"#;
+
+fn mixed_body() -> Vec<u8> {
+    let mut body = vec![4, 0]; // nulls: a block of two items, the end
+    body.extend([2, 2, b'k', 4, 2, b'v', 0]); // map: one entry, its key, branch string, the end
+    body.extend([2, 2, 2, b'k', 0, 0, 0]); // gone: one map of one entry, branch null, both ends
+    body.extend([1, 0, 2, 5]); // flag, enum, decimal of one byte
+    body.extend([2, 0, 0, 0, 0, 2, 2, b'o']); // at, float, branch string
+    body
+}
+
+fn documented_bodies() -> Vec<(Plan, Vec<u8>)> {
+    let order = json!({
+        "_id": "1", "number": 1, "clientId": "c", "phone": "2", "address": "ул. \"б\"", "cost": 1, "weight": 300,
+        "username": "u", "condition": "NEW", "delivery": true, "deliveryCost": 5, "additionalInformation": null,
+        "discount": { "type": "WEEKDAY", "percent": 1.5 }, "deliveryCalculateManually": false, "time": 1,
+        "productsSum": 1, "isTestOrder": false, "createdAt": 1_650_703_781_870_i64, "updatedAt": 1,
+        "products": [{ "cost": 1, "weight": 1, "number": 1, "variant": null, "product": {
+            "_id": "p", "visible": true, "title": "t", "description": "d", "ingredients": ["i", "j"],
+            "images": [], "type": "SINGLE", "cost": 1, "weight": 1, "createdAt": 1, "updatedAt": 1 } }],
+    });
+    let condition = json!({ "_id": "1", "condition": "DONE" });
+    vec![
+        (plan(ORDER, ORDER, &["clientId"]).unwrap(), avro(ORDER, &order)),
+        (
+            plan(CONDITION, CONDITION, &["_id"]).unwrap(),
+            avro(CONDITION, &condition),
+        ),
+        (
+            plan(MIXED_WRITER, MIXED_READER, &["owner", "gone"]).unwrap(),
+            mixed_body(),
+        ),
+    ]
+}
+
+#[test]
+fn mixed_is_valid() {
+    let plan = plan(MIXED_WRITER, MIXED_READER, &[]).unwrap();
+    let expected = r#"{"owner":"o","nulls":[null,null],"map":{"k":"v"},"flag":true,"enum":"P","decimal":0.005,"at":"1970-01-01T00:00:00.000001Z","float":0}"#;
+    assert_eq!(payload(&plan, &mixed_body()), Ok(expected.to_owned()));
+}
+
+#[test]
+fn cut_off_at_every_byte() {
+    for (plan, body) in documented_bodies() {
+        assert!(payload(&plan, &body).is_ok());
+        for length in 0..body.len() {
+            assert_eq!(
+                payload(&plan, &body[..length]),
+                Err(Poison::Truncated),
+                "{length} of {}",
+                body.len()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_byte_too_many() {
+    for (plan, mut body) in documented_bodies() {
+        body.push(0);
+        assert_eq!(payload(&plan, &body), Err(Poison::TrailingBytes));
+    }
+}
+
+fn check_poison(schema: &str, body: &[u8], expected: Poison) {
+    assert_eq!(
+        read_field(schema, schema, body),
+        Err(expected),
+        "{schema} {body:02x?}"
+    );
+}
+
+#[test]
+fn values_outside_their_type() {
+    check_poison(r#""boolean""#, &[2], Poison::BadIndex);
+    check_poison(r#""int""#, &[0x80, 0x80, 0x80, 0x80, 0x10], Poison::Overflow);
+    check_poison(r#""long""#, &[0xff; 10], Poison::Overflow);
+    check_poison(r#""string""#, &[1], Poison::Overflow);
+    check_poison(
+        r#""string""#,
+        &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1],
+        Poison::Truncated,
+    );
+    check_poison(r#""string""#, &[2, 0xff], Poison::BadUtf8);
+    check_poison(r#""float""#, &f32::INFINITY.to_le_bytes(), Poison::NotFinite);
+    check_poison(r#""double""#, &f64::NAN.to_le_bytes(), Poison::NotFinite);
+    check_poison(r#"["null","int"]"#, &[4], Poison::BadIndex);
+    check_poison(r#"["null","int"]"#, &[1], Poison::BadIndex);
+    check_poison(
+        r#"{"type":"enum","name":"E","symbols":["P"]}"#,
+        &[2],
+        Poison::BadIndex,
+    );
+    let decimal = r#"{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}"#;
+    check_poison(decimal, &[0], Poison::BadDecimal);
+    check_poison(decimal, &[[34].as_slice(), &[0; 17]].concat(), Poison::BadDecimal);
+}
+
+#[test]
+fn a_time_that_rfc3339_cannot_write() {
+    let reader = r#"{"type":"record","name":"R","fields":[
+        {"name":"f","type":{"type":"long","logicalType":"timestamp-millis"},"json":"rfc3339-micros"}]}"#;
+    let plan = plan(&field_of(r#""long""#), reader, &[]).unwrap();
+    assert_eq!(
+        payload(&plan, &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]),
+        Err(Poison::DateOutOfRange)
+    );
+}
+
+#[test]
+fn blocks_of_items() {
+    let array = r#"{"type":"array","items":"int"}"#;
+    let read = |body: &[u8]| read_field(array, array, body);
+    assert_eq!(read(&[2, 2, 4, 4, 6, 0]), Ok("[1,2,3]".to_owned()));
+    assert_eq!(
+        read(&[3, 4, 2, 4, 2, 6, 0]),
+        Ok("[1,2,3]".to_owned()),
+        "a block with its size"
+    );
+    assert_eq!(read(&[3, 1, 2, 4, 0]), Err(Poison::Overflow), "a negative size");
+    assert_eq!(read(&[0]), Ok("[]".to_owned()));
+    assert_eq!(
+        read(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2]),
+        Err(Poison::TooLarge)
+    );
+    let map = r#"{"type":"map","values":"int"}"#;
+    let entries = [1, 8, 2, b'b', 2, 2, b'a', 4, 0];
+    assert_eq!(
+        read_field(
+            map,
+            map,
+            &[3].iter().chain(&entries[1..]).copied().collect::<Vec<_>>()
+        ),
+        Ok(r#"{"b":1,"a":2}"#.to_owned())
+    );
+}
+
+#[test]
+fn skipped_blocks_are_jumped_over_by_their_size() {
+    let writer =
+        record_of(r#"{"name":"gone","type":{"type":"array","items":"string"}},{"name":"a","type":"int"}"#);
+    let plan = plan(&writer, &record_of(r#"{"name":"a","type":"int"}"#), &[]).unwrap();
+    assert_eq!(payload(&plan, &[3, 40, 2, b'x', 0, 0, 2]), Err(Poison::Truncated));
+    assert_eq!(
+        payload(&plan, &[3, 6, 2, b'x', 0, 0, 2, 4]),
+        Err(Poison::TrailingBytes)
+    );
+    assert_eq!(
+        payload(&plan, &[3, 6, 2, b'x', 0, 0, 14]),
+        Ok(r#"{"a":7}"#.to_owned())
+    );
+}
+
+/// The zigzag encoding of a count.
+fn long(value: u64) -> Vec<u8> {
+    let mut rest = value << 1;
+    let mut bytes = Vec::new();
+    while rest >= 0x80 {
+        bytes.push((rest & 0x7f) as u8 | 0x80);
+        rest >>= 7;
+    }
+    bytes.push(rest as u8);
+    bytes
+}
+
+#[test]
+fn items_without_bytes_are_bounded() {
+    let nulls = r#"{"type":"array","items":"null"}"#;
+    check_poison(nulls, &long(ITEMS_MAX + 1), Poison::TooLarge);
+    check_poison(nulls, &long(ITEMS_MAX), Poison::TooLarge);
+    let blocks: Vec<u8> = std::iter::repeat_n(long(ITEMS_MAX / 8), 9)
+        .flatten()
+        .chain([0])
+        .collect();
+    check_poison(nulls, &blocks, Poison::TooLarge);
+}
+
+#[test]
+fn a_payload_over_its_bound() {
+    let text = |length: usize| [long(length as u64), vec![b'x'; length]].concat();
+    let string = r#""string""#;
+    let frame = r#"{"f":""}"#.len();
+    let largest = read_field(string, string, &text(PAYLOAD_MAX_BYTES - frame)).unwrap();
+    assert_eq!(largest.len(), PAYLOAD_MAX_BYTES - r#"{"f":}"#.len());
+    check_poison(string, &text(PAYLOAD_MAX_BYTES - frame + 1), Poison::TooLarge);
+    check_poison(string, &text(5 * PAYLOAD_MAX_BYTES), Poison::TooLarge);
+    let escaped = [long(PAYLOAD_MAX_BYTES as u64 / 2), vec![1; PAYLOAD_MAX_BYTES / 2]].concat();
+    check_poison(string, &escaped, Poison::TooLarge);
+}
+
+fn schema_fault(text: &str) -> SchemaFault {
+    let fault = WriterSchema::parse(text, &[]).unwrap_err();
+    assert!(matches!(fault.poison(), Poison::BadSchema | Poison::TooDeep));
+    fault
+}
+
+fn nested_arrays(depth: usize) -> String {
+    let [open, close] = [r#"{"type":"array","items":"#.repeat(depth), "}".repeat(depth)];
+    field_of(&format!("{open}\"null\"{close}"))
+}
+
+#[test]
+fn schemas_that_are_refused() {
+    assert!(matches!(schema_fault("{"), SchemaFault::Invalid(_)));
+    assert!(matches!(
+        schema_fault(r#"{"type":"record","name":"R","fields":3}"#),
+        SchemaFault::Invalid(_)
+    ));
+    assert_eq!(schema_fault(r#""string""#), SchemaFault::NotARecord);
+    assert_eq!(
+        schema_fault(r#"{"type":"array","items":"int"}"#),
+        SchemaFault::NotARecord
+    );
+    let list = record_of(r#"{"name":"next","type":["null","R"]}"#);
+    assert_eq!(schema_fault(&list), SchemaFault::Recursive("R".to_owned()));
+    assert_eq!(
+        schema_fault(&nested_arrays(SCHEMA_DEPTH_MAX)),
+        SchemaFault::TooDeep
+    );
+    assert!(WriterSchema::parse(&nested_arrays(SCHEMA_DEPTH_MAX - 2), &[]).is_ok());
+    let twice = record_of(r#"{"name":"f","type":"int"},{"name":"f","type":"int"}"#);
+    assert!(matches!(schema_fault(&twice), SchemaFault::Invalid(_)));
+    let length = SCHEMA_TEXT_MAX_BYTES + 1;
+    assert_eq!(schema_fault(&" ".repeat(length)), SchemaFault::TooLong { length });
+}
+
+#[test]
+fn a_schema_nested_as_deep_as_json_can_be() {
+    for depth in [100, 120, 125, 126, 127, 128, 10_000] {
+        schema_fault(&nested_arrays(depth));
+        schema_fault(&field_of(&format!("{}{}", "[".repeat(depth), "]".repeat(depth))));
+    }
+}
+
+/// Each record has two fields of the one before: 40 of them are 2^40 types when spelled out.
+#[test]
+fn a_schema_that_doubles_with_every_type() {
+    let mut fields = vec![r#"{"name":"r0","type":{"type":"record","name":"R0","fields":[]}}"#.to_owned()];
+    for level in 1..30 {
+        let before = level - 1;
+        fields.push(format!(
+            r#"{{"name":"r{level}","type":{{"type":"record","name":"R{level}","fields":[
+                {{"name":"a","type":"R{before}"}},{{"name":"b","type":"R{before}"}}]}}}}"#
+        ));
+    }
+    let text = format!(
+        r#"{{"type":"record","name":"Top","fields":[{}]}}"#,
+        fields.join(",")
+    );
+    assert_eq!(schema_fault(&text), SchemaFault::TooManyTypes);
+}
+
+#[test]
+fn readers_that_are_refused() {
+    let fault = |text: &str| ReaderSchema::parse(text).unwrap_err().to_string();
+    let attribute = record_of(r#"{"name":"f","type":"long","json":"iso"}"#);
+    assert_eq!(fault(&attribute), "field f: unknown json attribute \"iso\"");
+    let default = record_of(
+        r#"{"name":"f","type":{"type":"long","logicalType":"timestamp-millis"},"json":"rfc3339-micros","default":9223372036854775807}"#,
+    );
+    assert_eq!(fault(&default), "field f: the default does not fit its type");
+}
+
+#[test]
+fn references_come_before_what_refers_to_them() {
+    let [condition, event] = [
+        r#"{"type":"enum","name":"Condition","namespace":"orders","symbols":["NEW","DONE"]}"#.to_owned(),
+        r#"{"type":"record","name":"Event","namespace":"orders","fields":[{"name":"condition","type":"Condition"}]}"#.to_owned(),
+    ];
+    let top = r#"{"type":"record","name":"Top","namespace":"shop","fields":[
+        {"name":"event","type":"orders.Event"},{"name":"condition","type":["null","orders.Condition"]}]}"#;
+    let writer = WriterSchema::parse(top, &[condition.clone(), event.clone(), condition]).unwrap();
+    assert_eq!((writer.record_name(), writer.full_name()), ("Top", "shop.Top"));
+    let reader = ReaderSchema::parse(&record_of(r#"{"name":"condition","type":["null","string"]}"#)).unwrap();
+    let plan = Plan::compile(&writer, &reader, &[]).unwrap();
+    assert_eq!(
+        payload(&plan, &[2, 2, 0]),
+        Ok(r#"{"condition":"NEW"}"#.to_owned())
+    );
+    assert!(WriterSchema::parse(top, &[event]).is_err());
+}
+
+/// apache-avro refuses this default, which is right: a decimal's default is a string of its bytes.
+#[test]
+fn a_writer_s_defaults_do_not_matter() {
+    let writer = record_of(
+        r#"{"name":"f","default":"\u0000","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}}"#,
+    );
+    assert_eq!(
+        payload(&plan(&writer, &field_of(r#""double""#), &[]).unwrap(), &[2, 100]),
+        Ok(r#"{"f":1}"#.to_owned())
+    );
+}
+
+#[test]
+fn a_label_for_each_reason() {
+    let labels: std::collections::BTreeSet<_> = Poison::ALL.iter().map(|poison| poison.label()).collect();
+    assert_eq!(labels.len(), Poison::ALL.len());
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_a_payload_or_poison(body: Vec<u8>) {
+        for (plan, _) in documented_bodies() {
+            if let Ok(payload) = payload(&plan, &body) {
+                prop_assert!(serde_json::from_str::<Value>(&payload).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_records_are_a_payload_or_poison(
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        for (plan, mut body) in documented_bodies() {
+            for (place, byte) in &damage {
+                let place = place.index(body.len());
+                body[place] = *byte;
+            }
+            if let Ok(payload) = payload(&plan, &body) {
+                prop_assert!(serde_json::from_str::<Value>(&payload).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn any_text_is_a_schema_or_a_fault(text in ".{0,80}") {
+        prop_assert!(WriterSchema::parse(&text, &[]).is_err());
+    }
+}
