@@ -1,1 +1,138 @@
+//! Who is it: from a token or a ticket to verified claims.
+//!
+//! A request brings a JWT (`Authorization: Bearer`, or the Socket.IO CONNECT packet) or a one-off
+//! ticket that was given for one. Out come [`Claims`], or a [`Refusal`] that says why not, in words for
+//! the log and a metric, never for the client. Nothing here holds or shows the token itself.
+//! Which events those claims entitle to is for the catalog's grants; what a client is told, for `web`
+//! and `protocol`.
+//!
+//! A further method of identification is a file beside `jwt` that ends in [`Claims`].
 
+mod identity;
+mod jwt;
+mod key;
+mod settings;
+mod ticket;
+
+pub use identity::Claims;
+pub use jwt::Verifier;
+pub use key::{KeyFault, VerifyingKey};
+pub use settings::Settings;
+pub use ticket::{TicketFault, TicketKey, Tickets};
+
+/// Why somebody is not let in. Each is one value of a metric's label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("no token")]
+    Missing,
+    #[error("token longer than {} bytes", crate::limits::TOKEN_MAX_BYTES)]
+    TooLarge,
+    #[error("not a JWT in compact form")]
+    Malformed,
+    /// No key is configured for the algorithm; `none` is such a one always.
+    #[error("token's algorithm is not one of the configured keys'")]
+    UnsupportedAlgorithm,
+    /// RFC 7515, section 4.1.11: who does not understand an extension marked critical must refuse it.
+    #[error("token has a critical header extension")]
+    UnsupportedExtension,
+    #[error("signature does not fit any configured key")]
+    BadSignature,
+    #[error("token has expired")]
+    Expired,
+    #[error("token is not valid yet")]
+    NotYetValid,
+    #[error("token lives longer than auth.max_lifetime")]
+    TooLongLived,
+    #[error("token is from another issuer")]
+    WrongIssuer,
+    #[error("token is for another audience")]
+    WrongAudience,
+    #[error("token has no claim {0}")]
+    MissingClaim(&'static str),
+    #[error("claim {0} is of the wrong type")]
+    BadClaim(&'static str),
+}
+
+impl Refusal {
+    /// Every label there is, for counters that exist before they count.
+    pub const LABELS: [&str; 13] = [
+        "missing",
+        "too_large",
+        "malformed",
+        "unsupported_algorithm",
+        "unsupported_extension",
+        "bad_signature",
+        "expired",
+        "not_yet_valid",
+        "too_long_lived",
+        "wrong_issuer",
+        "wrong_audience",
+        "missing_claim",
+        "bad_claim",
+    ];
+
+    /// The name under which it is counted.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Refusal::Missing => "missing",
+            Refusal::TooLarge => "too_large",
+            Refusal::Malformed => "malformed",
+            Refusal::UnsupportedAlgorithm => "unsupported_algorithm",
+            Refusal::UnsupportedExtension => "unsupported_extension",
+            Refusal::BadSignature => "bad_signature",
+            Refusal::Expired => "expired",
+            Refusal::NotYetValid => "not_yet_valid",
+            Refusal::TooLongLived => "too_long_lived",
+            Refusal::WrongIssuer => "wrong_issuer",
+            Refusal::WrongAudience => "wrong_audience",
+            Refusal::MissingClaim(_) => "missing_claim",
+            Refusal::BadClaim(_) => "bad_claim",
+        }
+    }
+}
+
+/// The token of an `Authorization` header: `Bearer` in any case (RFC 7235, section 2.1), one or more
+/// spaces, and a token of the characters of RFC 6750, section 2.1.
+pub fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.trim().split_once(' ')?;
+    let token = token.trim_start_matches(' ');
+    let body = token.trim_end_matches('=');
+    let is_token_char = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    let well_formed = !body.is_empty() && body.bytes().all(is_token_char);
+    (scheme.eq_ignore_ascii_case("bearer") && well_formed).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Refusal, bearer};
+
+    #[test]
+    fn the_bearer_token_is_found_whatever_the_case_of_the_scheme() {
+        let check = |header: &str, expected: Option<&str>| assert_eq!(bearer(header), expected, "{header:?}");
+        check("Bearer a.b-c_d.e", Some("a.b-c_d.e"));
+        check("bearer abc==", Some("abc=="));
+        check("BEARER   abc ", Some("abc"));
+        check("Bearer", None);
+        check("Bearer ", None);
+        check("Bearer ==", None);
+        check("Bearer a b", None);
+        check("Bearer a,b", None);
+        check("Basic abc", None);
+        check("Bearerabc", None);
+        check("", None);
+    }
+
+    #[test]
+    fn labels_and_texts_are_told_apart() {
+        let refusals = [
+            Refusal::Missing,
+            Refusal::Expired,
+            Refusal::MissingClaim("exp"),
+            Refusal::BadClaim("sub"),
+        ];
+        for refusal in refusals {
+            assert!(Refusal::LABELS.contains(&refusal.label()));
+        }
+        assert_eq!(Refusal::MissingClaim("exp").to_string(), "token has no claim exp");
+    }
+}

@@ -136,8 +136,7 @@ impl Document {
 
     /// A fault that only shows when several sections are seen together, on one of their keys.
     pub fn fault(&mut self, section: &str, key: &str, text: impl Into<String>) {
-        let file_key = format!("{key}_file");
-        let written = self.find(section, key).or_else(|| self.find(section, &file_key));
+        let written = self.find_either(section, key);
         let origin = written.map_or(Origin::Default, |written| written.origin.clone());
         self.push_fault(origin, format!("{section}.{key}"), text.into());
     }
@@ -155,6 +154,12 @@ impl Document {
         } else {
             Err(Faults::new(self.faults))
         }
+    }
+
+    /// A key or its `_file` form.
+    pub(super) fn find_either(&self, section: &str, key: &str) -> Option<&Written> {
+        self.find(section, key)
+            .or_else(|| self.find(section, &format!("{key}_file")))
     }
 
     /// The value of the topmost layer that has one.

@@ -44,6 +44,11 @@ impl<'d> Section<'d> {
         }
     }
 
+    /// Whether the key, or its `_file` form, is written in any layer, be it wrongly.
+    pub fn is_written(&self, key: &str) -> bool {
+        self.document.find_either(self.name, key).is_some()
+    }
+
     /// Records what only the part itself can see to be wrong: why, and the way out.
     pub fn fault(&mut self, key: &str, text: impl Into<String>) {
         self.document.fault(self.name, key, text);
