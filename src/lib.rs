@@ -4,9 +4,10 @@
 //! `shard` → `web`. ARCHITECTURE.md has the map and the rule which folder may import which.
 
 pub mod limits;
-
 pub mod settings;
 
 pub mod auth;
 pub mod decode;
+pub mod event;
+pub mod journal;
 pub mod protocol;

@@ -1,0 +1,170 @@
+//! Routing fields → audience: the keys of those who may see one event.
+//!
+//! A template whose field is null, absent, empty or of the wrong type gives no key; an event without any key
+//! reaches nobody. The owner of a condition whose record does not carry one is looked up in the open orders.
+
+use super::{Event, Key, OpenOrders, OrderRules, Template};
+use crate::decode::Captured;
+
+/// Whose order it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// Ordered without an account: staff only.
+    Guest,
+    User(Box<str>),
+}
+
+/// The keys of those who may see one event, and how its owner was found.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Audience {
+    pub keys: Box<[Key]>,
+    /// The record names no owner and its order is not among the open ones.
+    pub owner_unknown: bool,
+}
+
+impl Audience {
+    /// The audience of `event` whose routing fields are `captured` (in the order of `event.captures`). Keeps
+    /// `orders` up to date on the way, since the same fields say which orders open and close.
+    pub fn of(event: &Event, captured: &[Captured], rules: Option<&OrderRules>, orders: &mut OpenOrders) -> Audience {
+        let fields = Fields { event, captured };
+        let lookup = rules.filter(|rules| {
+            *rules.changed_by == *event.name && matches!(fields.get(&rules.owner_field), Captured::Absent)
+        });
+        let found = lookup.map(|rules| (rules, fields.text(&rules.id_field).and_then(|id| orders.owner(id).cloned())));
+        let keys = event.audience.iter().filter_map(|template| match &found {
+            Some((rules, owner)) if template.field() == Some(&rules.owner_field) => owner_key(template, owner.as_ref()),
+            _ => fields.key(template),
+        });
+        let mut keys: Vec<Key> = keys.collect();
+        keys.sort();
+        keys.dedup();
+        if let Some(rules) = rules {
+            note_order(rules, &fields, orders);
+        }
+        Audience { keys: keys.into(), owner_unknown: matches!(found, Some((_, None))) }
+    }
+}
+
+fn owner_key(template: &Template, owner: Option<&Owner>) -> Option<Key> {
+    match owner {
+        Some(Owner::User(id)) => template.key(id),
+        Some(Owner::Guest) | None => None,
+    }
+}
+
+fn note_order(rules: &OrderRules, fields: &Fields<'_>, orders: &mut OpenOrders) {
+    let Some(id) = fields.text(&rules.id_field) else { return };
+    if *rules.opened_by == *fields.event.name {
+        let owner = fields.text(&rules.owner_field).map_or(Owner::Guest, |user| Owner::User(user.into()));
+        orders.open(id, owner);
+    } else if *rules.changed_by == *fields.event.name
+        && fields.text(&rules.condition_field).is_some_and(|condition| rules.closed.iter().any(|c| **c == *condition))
+    {
+        orders.close(id);
+    }
+}
+
+struct Fields<'a> {
+    event: &'a Event,
+    captured: &'a [Captured],
+}
+
+impl Fields<'_> {
+    fn get(&self, name: &str) -> &Captured {
+        let place = self.event.captures.iter().position(|capture| **capture == *name);
+        place.and_then(|place| self.captured.get(place)).unwrap_or(&Captured::Absent)
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        match self.get(name) {
+            Captured::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn key(&self, template: &Template) -> Option<Key> {
+        let Some(name) = template.field() else { return template.fixed().cloned() };
+        match self.get(name) {
+            Captured::Text(text) => template.key(text),
+            Captured::Integer(number) => template.key(&number.to_string()),
+            Captured::Absent | Captured::Null | Captured::Unusable => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Catalog;
+    use Captured::{Absent, Integer, Null, Unusable};
+
+    fn text(value: &str) -> Captured {
+        Captured::Text(value.into())
+    }
+
+    /// Feeds (event, fields) in order and checks the audience of the last.
+    fn check(records: &[(&str, &[(&str, Captured)])], expected: &[&str], owner_unknown: bool) {
+        let catalog = Catalog::built_in();
+        let mut orders = OpenOrders::new(100);
+        let audience = records.iter().map(|(name, fields)| {
+            let event = catalog.events().iter().find(|event| *event.name == **name).unwrap();
+            let captured: Vec<Captured> = event
+                .captures
+                .iter()
+                .map(|capture| {
+                    fields.iter().find(|(field, _)| **field == **capture).map_or(Absent, |(_, value)| value.clone())
+                })
+                .collect();
+            Audience::of(event, &captured, catalog.order_rules(), &mut orders)
+        });
+        let last = audience.last().unwrap();
+        let keys: Vec<_> = last.keys.iter().map(Key::as_str).collect();
+        assert_eq!((keys.as_slice(), last.owner_unknown), (expected, owner_unknown));
+    }
+
+    const STAFF: [&str; 2] = ["role:ADMIN", "role:WATCHER"];
+
+    #[test]
+    fn a_pizza_reaches_staff_its_store_and_its_author() {
+        check(
+            &[("CREATE_PIZZA", &[("store_id", Integer(7)), ("user_uuid", text("u1"))])],
+            &["role:ADMIN", "role:WATCHER", "store:7", "user:u1"],
+            false,
+        );
+    }
+
+    #[test]
+    fn a_field_of_the_wrong_type_gives_no_key() {
+        for odd in [Null, Absent, Unusable, text("")] {
+            check(&[("CREATE_PIZZA", &[("store_id", odd.clone()), ("user_uuid", odd)])], &STAFF, false);
+        }
+    }
+
+    #[test]
+    fn a_condition_finds_its_owner_in_the_record() {
+        check(
+            &[("order:condition", &[("_id", text("o1")), ("clientId", text("u1"))])],
+            &["role:ADMIN", "role:WATCHER", "user:u1"],
+            false,
+        );
+        check(&[("order:condition", &[("_id", text("o1")), ("clientId", Null)])], &STAFF, false);
+    }
+
+    #[test]
+    fn a_condition_without_client_id_finds_its_owner_among_the_open_orders() {
+        let order: (&str, &[_]) = ("order:new", &[("_id", text("o1")), ("clientId", text("u1"))]);
+        let guest: (&str, &[_]) = ("order:new", &[("_id", text("o1")), ("clientId", Null)]);
+        let condition: (&str, &[_]) = ("order:condition", &[("_id", text("o1"))]);
+        check(&[order.clone(), condition.clone()], &["role:ADMIN", "role:WATCHER", "user:u1"], false);
+        check(&[guest, condition.clone()], &STAFF, false);
+        check(&[condition], &STAFF, true);
+    }
+
+    #[test]
+    fn the_closing_condition_still_reaches_the_owner_and_the_next_does_not() {
+        let order: (&str, &[_]) = ("order:new", &[("_id", text("o1")), ("clientId", text("u1"))]);
+        let done: (&str, &[_]) = ("order:condition", &[("_id", text("o1")), ("condition", text("DONE"))]);
+        check(&[order.clone(), done.clone()], &["role:ADMIN", "role:WATCHER", "user:u1"], false);
+        check(&[order, done.clone(), done], &STAFF, true);
+    }
+}

@@ -1,0 +1,94 @@
+//! Grants: verified claims → the keys that a connection holds.
+//!
+//! `role:{role}`, `user:{sub}`, `store:{store_id}` (the default) give one key each; a claim that is a list
+//! gives one key per element. It fails closed: a claim that is absent, null, an object or a fraction gives no key.
+
+use super::{Key, Template};
+use crate::auth::Claims;
+use crate::limits::KEYS_PER_CONNECTION_MAX;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Who a connection is to the delivery: its keys, and until when they hold.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub keys: Arc<[Key]>,
+    pub expires_at: SystemTime,
+}
+
+/// The templates by which claims become keys.
+#[derive(Debug, Clone)]
+pub struct Grants {
+    templates: Vec<Template>,
+}
+
+impl Grants {
+    pub fn new(templates: Vec<Template>) -> Grants {
+        Grants { templates }
+    }
+
+    pub fn identity(&self, claims: &Claims) -> Identity {
+        Identity { keys: self.keys(|name| claims.get(name)), expires_at: claims.expires_at() }
+    }
+
+    fn keys<'a>(&self, claim: impl Fn(&str) -> Option<&'a Value>) -> Arc<[Key]> {
+        let mut keys: Vec<Key> = Vec::new();
+        for template in &self.templates {
+            match template.field() {
+                None => keys.extend(template.fixed().cloned()),
+                Some(name) => add_keys(template, claim(name), &mut keys),
+            }
+        }
+        keys.sort();
+        keys.dedup();
+        keys.truncate(KEYS_PER_CONNECTION_MAX);
+        keys.into()
+    }
+}
+
+fn add_keys(template: &Template, claim: Option<&Value>, keys: &mut Vec<Key>) {
+    match claim {
+        Some(Value::Array(elements)) => {
+            keys.extend(elements.iter().take(KEYS_PER_CONNECTION_MAX).filter_map(|e| scalar_key(template, e)));
+        }
+        Some(value) => keys.extend(scalar_key(template, value)),
+        None => {}
+    }
+}
+
+fn scalar_key(template: &Template, value: &Value) -> Option<Key> {
+    match value {
+        Value::String(text) => template.key(text),
+        Value::Number(number) if number.is_i64() || number.is_u64() => template.key(&number.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn check(claims: Value, expected: &[&str]) {
+        let templates = ["role:{role}", "user:{sub}", "store:{store_id}"];
+        let grants = Grants::new(templates.iter().map(|t| Template::parse(t).unwrap()).collect());
+        let keys = grants.keys(|name| claims.get(name));
+        let texts: Vec<_> = keys.iter().map(Key::as_str).collect();
+        assert_eq!(texts, expected, "{claims}");
+    }
+
+    #[test]
+    fn claims_become_keys() {
+        check(json!({"role": "ADMIN", "sub": "u1", "store_id": 7}), &["role:ADMIN", "store:7", "user:u1"]);
+        check(json!({"role": ["ADMIN", "WATCHER", "ADMIN"], "sub": "u1"}), &["role:ADMIN", "role:WATCHER", "user:u1"]);
+        check(json!({"store_id": [7, "8"]}), &["store:7", "store:8"]);
+    }
+
+    #[test]
+    fn what_is_not_a_plain_value_gives_no_key() {
+        for odd in [json!(null), json!(""), json!(1.5), json!(true), json!({"a": 1}), json!([["ADMIN"]]), json!([])] {
+            check(json!({"role": odd, "sub": "u1"}), &["user:u1"]);
+        }
+    }
+}

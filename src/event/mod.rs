@@ -1,0 +1,19 @@
+//! Fields → payload and keys: what a record means to clients, and who may see it.
+//!
+//! In: a topic, a record name and the fields that decoding picked out for routing. Out: the catalog's event
+//! and its audience, a set of keys. This folder knows no socket, task, clock or log; who holds which keys is
+//! decided by the grants here and by nobody else.
+
+mod audience;
+mod catalog;
+mod grants;
+mod key;
+mod orders;
+mod template;
+
+pub use audience::{Audience, Owner};
+pub use catalog::{Catalog, CatalogFault, Event, EventId};
+pub use grants::{Grants, Identity};
+pub use key::Key;
+pub use orders::{OpenOrders, OrderRules};
+pub use template::{Template, TemplateFault};
