@@ -1,0 +1,74 @@
+//! One event of the journal: where it came from, who may see it, and its finished frames.
+
+use crate::event::{EventId, Key};
+use crate::protocol::Protocol;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// A record's place in Kafka.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    pub topic: Arc<str>,
+    pub partition: i32,
+    pub offset: i64,
+}
+
+/// The frames of one event, each encoded once and shared by all connections of its protocol.
+#[derive(Debug, Clone, Default)]
+pub struct Frames([Option<Bytes>; Protocol::ALL.len()]);
+
+impl Frames {
+    pub fn set(&mut self, protocol: Protocol, frame: Bytes) {
+        self.0[protocol as usize] = Some(frame);
+    }
+
+    pub fn get(&self, protocol: Protocol) -> Option<&Bytes> {
+        self.0[protocol as usize].as_ref()
+    }
+
+    fn len_bytes(&self) -> usize {
+        self.0.iter().flatten().map(Bytes::len).sum()
+    }
+}
+
+/// An event on its way into the journal.
+#[derive(Debug)]
+pub struct Draft {
+    pub origin: Origin,
+    /// Kafka's timestamp, milliseconds since 1970; none where the record has none.
+    pub timestamp_ms: Option<i64>,
+    pub event: EventId,
+    pub audience: Box<[Key]>,
+    pub frames: Frames,
+}
+
+/// An event in the journal.
+#[derive(Debug)]
+pub struct Entry {
+    pub sequence: u64,
+    pub origin: Origin,
+    pub timestamp_ms: Option<i64>,
+    pub event: EventId,
+    pub audience: Box<[Key]>,
+    pub frames: Frames,
+}
+
+impl Entry {
+    pub(super) fn new(sequence: u64, draft: Draft) -> Entry {
+        let Draft { origin, timestamp_ms, event, audience, frames } = draft;
+        Entry { sequence, origin, timestamp_ms, event, audience, frames }
+    }
+
+    /// Memory that the entry holds, near enough to bound it: itself, its frames, its keys and their place in the index.
+    pub(super) fn weight_bytes(&self) -> usize {
+        let keys: usize = self.audience.iter().map(|key| key.as_str().len() + KEY_OVERHEAD_BYTES).sum();
+        size_of::<Entry>() + self.frames.len_bytes() + keys
+    }
+
+    pub(super) fn is_for(&self, keys: &[Key]) -> bool {
+        self.audience.iter().any(|key| keys.contains(key))
+    }
+}
+
+/// Arc header, fat pointer in the audience, and the key's line in the segment's index.
+const KEY_OVERHEAD_BYTES: usize = 96;

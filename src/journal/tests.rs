@@ -1,0 +1,146 @@
+//! The journal as its readers see it.
+
+use super::*;
+use crate::limits::SEGMENT_ENTRIES_MAX;
+use bytes::Bytes;
+use proptest::prelude::*;
+use std::time::{Duration, Instant};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn settings(max_bytes: usize) -> Settings {
+    Settings { max_bytes, max_age: 15 * MINUTE }
+}
+
+fn draft(offset: i64, keys: &[&str]) -> Draft {
+    let mut frames = Frames::default();
+    frames.set(Protocol::Plain, Bytes::from(offset.to_string()));
+    Draft {
+        origin: Origin { topic: "t".into(), partition: 0, offset },
+        timestamp_ms: None,
+        event: crate::event::EventId(0),
+        audience: keys.iter().map(|key| Key::new(key)).collect(),
+        frames,
+    }
+}
+
+/// All that a reader with `keys` finds from `from` on.
+fn read(journal: &Journal, keys: &[&str], from: u64) -> Vec<u64> {
+    let keys: Vec<Key> = keys.iter().map(|key| Key::new(key)).collect();
+    let view = journal.view();
+    let mut found = Vec::new();
+    let mut next = from.max(view.oldest());
+    while next < view.head() {
+        next = view.find(&keys, Protocol::Plain, next, view.head(), &mut found);
+    }
+    found
+}
+
+#[test]
+fn readers_see_what_is_published_and_nothing_else() {
+    let (mut writer, journal) = open(&settings(1 << 20));
+    let now = Instant::now();
+    writer.append(draft(0, &["a"]), now);
+    assert_eq!((journal.head(), journal.view().entry(0).is_none()), (0, true));
+    assert!(writer.publish(now));
+    assert!(!writer.publish(now));
+    assert_eq!(read(&journal, &["a"], 0), [0]);
+    assert_eq!(read(&journal, &["b"], 0), [0; 0]);
+    assert!(journal.view().entry(1).is_none());
+}
+
+#[test]
+fn an_offset_that_is_not_above_the_newest_is_refused() {
+    let (mut writer, _journal) = open(&settings(1 << 20));
+    let now = Instant::now();
+    let outcomes = [5, 5, 4, 6].map(|offset| writer.append(draft(offset, &["a"]), now));
+    assert_eq!(outcomes, [Appended::Stored, Appended::Repeated, Appended::Repeated, Appended::Stored]);
+    let elsewhere = Draft { origin: Origin { topic: "t".into(), partition: 1, offset: 0 }, ..draft(0, &["a"]) };
+    assert_eq!(writer.append(elsewhere, now), Appended::Stored);
+}
+
+#[test]
+fn an_entry_is_found_once_however_many_keys_match_and_only_with_a_frame() {
+    let (mut writer, journal) = open(&settings(1 << 30));
+    let now = Instant::now();
+    for offset in 0..2 * SEGMENT_ENTRIES_MAX as i64 + 10 {
+        writer.append(draft(offset, &["a", "b"]), now);
+    }
+    writer.publish(now);
+    let all: Vec<u64> = (0..journal.head()).collect();
+    assert_eq!(read(&journal, &["b", "a", "c"], 0), all);
+    let mut found = Vec::new();
+    journal.view().find(&[Key::new("a")], Protocol::SocketIo, 0, journal.head(), &mut found);
+    assert!(found.is_empty());
+}
+
+#[test]
+fn the_oldest_segments_leave_when_the_window_is_too_heavy() {
+    let (mut writer, journal) = open(&settings(1 << 20));
+    let now = Instant::now();
+    for offset in 0..20 * SEGMENT_ENTRIES_MAX as i64 {
+        writer.append(draft(offset, &["a"]), now);
+        writer.publish(now);
+    }
+    let view = journal.view();
+    assert!(view.oldest() > 0 && view.oldest() < view.head());
+    assert!(writer.weight_bytes() <= (1 << 20) + 300 * SEGMENT_ENTRIES_MAX);
+    assert!(view.entry(view.oldest()).is_some() && view.entry(view.oldest() - 1).is_none());
+}
+
+#[test]
+fn the_oldest_segments_leave_when_they_are_too_old() {
+    let (mut writer, journal) = open(&settings(1 << 30));
+    let start = Instant::now();
+    for minute in 0..40 {
+        writer.append(draft(i64::from(minute), &["a"]), start + minute * MINUTE);
+        writer.publish(start + minute * MINUTE);
+    }
+    let kept = read(&journal, &["a"], 0);
+    assert!((15..=17).contains(&kept.len()), "{kept:?}");
+    assert_eq!(kept.last(), Some(&39));
+}
+
+#[test]
+fn segments_that_a_reader_holds_count_against_the_bound() {
+    let (mut writer, journal) = open(&settings(1 << 20));
+    let now = Instant::now();
+    let mut views = Vec::new();
+    for offset in 0..20 * SEGMENT_ENTRIES_MAX as i64 {
+        writer.append(draft(offset, &["a"]), now);
+        writer.publish(now);
+        if offset % 512 == 0 {
+            views.push(journal.view());
+        }
+    }
+    assert!(writer.weight_bytes() > 2 << 20);
+    assert!(writer.entries() <= 2 * SEGMENT_ENTRIES_MAX);
+    drop(views);
+    writer.publish(now);
+    assert!(writer.weight_bytes() < 1 << 20);
+}
+
+proptest! {
+    /// Sealed or open, by index or by scan: a reader finds exactly what a plain filter finds.
+    #[test]
+    fn a_reader_finds_what_a_filter_finds(
+        audiences in prop::collection::vec(prop::collection::btree_set(0..6u8, 0..4), 1..3000),
+        held in prop::collection::btree_set(0..6u8, 0..4),
+        from in 0..3000u64,
+    ) {
+        let (mut writer, journal) = open(&settings(1 << 30));
+        let now = Instant::now();
+        for (offset, audience) in audiences.iter().enumerate() {
+            let keys: Vec<String> = audience.iter().map(|key| format!("k:{key}")).collect();
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            writer.append(draft(offset as i64, &keys), now);
+        }
+        writer.publish(now);
+        let keys: Vec<String> = held.iter().map(|key| format!("k:{key}")).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let expected: Vec<u64> = (from..audiences.len() as u64)
+            .filter(|place| audiences[*place as usize].intersection(&held).next().is_some())
+            .collect();
+        prop_assert_eq!(read(&journal, &keys, from), expected);
+    }
+}
