@@ -4,10 +4,16 @@
 //! `shard` → `web`. ARCHITECTURE.md has the map and the rule which folder may import which.
 
 pub mod limits;
+pub mod metrics;
 pub mod settings;
+pub mod throttle;
 
-pub mod auth;
+pub mod consume;
 pub mod decode;
 pub mod event;
 pub mod journal;
 pub mod protocol;
+
+pub mod admission;
+pub mod auth;
+pub mod shard;

@@ -1,0 +1,155 @@
+//! Which offset each partition is read from, and whether all that was there at the start has been read.
+//!
+//! A partition is (re)assigned at the offset behind the newest one handled; else, if it existed at the start, at
+//! the offset found for it then; else it is new, and read from its beginning. Pure: the Kafka side feeds it.
+
+use std::collections::HashMap;
+
+#[derive(Debug, Default)]
+pub(super) struct Assignment {
+    topics: HashMap<String, HashMap<i32, Progress>>,
+    /// What existed at the start is known.
+    pub started: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Progress {
+    /// Where to start; none for a partition first seen after the start.
+    start: Option<i64>,
+    /// The end of the partition when the service started: reaching it is having caught up.
+    target: Option<i64>,
+    /// Behind the newest offset handled.
+    next: Option<i64>,
+    /// A record of it waits; what the client says of its own progress then means nothing.
+    paused: bool,
+}
+
+/// What the client's statistics say of a partition.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fetched {
+    /// The next offset to fetch, behind holes that hold no record.
+    pub next_offset: i64,
+    /// Fetched and not handled yet.
+    pub queued: i64,
+    /// The end that a reader of committed records can reach.
+    pub end: i64,
+}
+
+impl Assignment {
+    /// A partition that existed at the start.
+    pub fn found(&mut self, topic: &str, partition: i32, start: i64, end: i64) {
+        let progress = self.progress(topic, partition);
+        progress.start = Some(start);
+        progress.target = Some(end).filter(|end| *end > start);
+    }
+
+    /// Where to read from; none is the beginning.
+    pub fn offset(&self, topic: &str, partition: i32) -> Option<i64> {
+        let progress = self.topics.get(topic)?.get(&partition)?;
+        progress.next.or(progress.start)
+    }
+
+    pub fn handled(&mut self, topic: &str, partition: i32, offset: i64) {
+        let progress = self.progress(topic, partition);
+        progress.next = progress.next.max(Some(offset + 1));
+        progress.target = progress.target.filter(|target| offset + 1 < *target);
+    }
+
+    pub fn paused(&mut self, topic: &str, partition: i32, paused: bool) {
+        self.progress(topic, partition).paused = paused;
+    }
+
+    /// The records of a partition that are not handled yet. Offsets without a record (transaction markers,
+    /// compacted ones) are no lag, and a partition that ends in them is caught up nevertheless.
+    pub fn lag(&mut self, topic: &str, partition: i32, fetched: Fetched) -> i64 {
+        let progress = self.progress(topic, partition);
+        if !progress.paused && fetched.queued == 0 && fetched.next_offset >= fetched.end {
+            progress.target = None;
+            return 0;
+        }
+        let next = progress.next.or(progress.start).unwrap_or(0);
+        (fetched.end - next).max(0)
+    }
+
+    pub fn is_caught_up(&self) -> bool {
+        self.started && self.topics.values().flat_map(HashMap::values).all(|progress| progress.target.is_none())
+    }
+
+    /// Behind the newest offset handled, for commits.
+    pub fn positions(&self) -> impl Iterator<Item = (&str, i32, i64)> {
+        self.topics.iter().flat_map(|(topic, partitions)| {
+            partitions.iter().filter_map(move |(partition, progress)| Some((topic.as_str(), *partition, progress.next?)))
+        })
+    }
+
+    fn progress(&mut self, topic: &str, partition: i32) -> &mut Progress {
+        if !self.topics.contains_key(topic) {
+            self.topics.insert(topic.to_owned(), HashMap::new());
+        }
+        let partitions = self.topics.get_mut(topic).expect("inserted above");
+        partitions.entry(partition).or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn started() -> Assignment {
+        Assignment { started: true, ..Assignment::default() }
+    }
+
+    #[test]
+    fn a_partition_is_read_from_the_start_found_for_it_then_from_behind_what_was_handled() {
+        let mut assignment = started();
+        assignment.found("t", 0, 40, 50);
+        assert_eq!(assignment.offset("t", 0), Some(40));
+        assignment.handled("t", 0, 44);
+        assert_eq!(assignment.offset("t", 0), Some(45));
+        assignment.handled("t", 0, 42);
+        assert_eq!(assignment.offset("t", 0), Some(45));
+    }
+
+    #[test]
+    fn a_partition_first_seen_later_is_read_from_its_beginning() {
+        let mut assignment = started();
+        assert_eq!(assignment.offset("new", 3), None);
+        assignment.handled("new", 3, 0);
+        assert_eq!(assignment.offset("new", 3), Some(1));
+    }
+
+    #[test]
+    fn caught_up_is_when_every_partition_reached_the_end_it_had_at_the_start() {
+        let mut assignment = Assignment::default();
+        assert!(!assignment.is_caught_up());
+        assignment.started = true;
+        assignment.found("t", 0, 40, 50);
+        assignment.found("t", 1, 7, 7);
+        assignment.handled("t", 0, 48);
+        assert!(!assignment.is_caught_up());
+        assignment.handled("t", 0, 49);
+        assert!(assignment.is_caught_up());
+    }
+
+    #[test]
+    fn offsets_without_a_record_are_neither_lag_nor_in_the_way() {
+        let mut assignment = started();
+        assignment.found("t", 0, 40, 50);
+        assignment.handled("t", 0, 48);
+        let at_end = Fetched { next_offset: 50, queued: 0, end: 50 };
+        assert_eq!(assignment.lag("t", 0, Fetched { queued: 1, ..at_end }), 1);
+        assert!(!assignment.is_caught_up());
+        assert_eq!(assignment.lag("t", 0, at_end), 0);
+        assert!(assignment.is_caught_up());
+    }
+
+    #[test]
+    fn a_paused_partition_has_lag_whatever_the_client_fetched() {
+        let mut assignment = started();
+        assignment.found("t", 0, 40, 50);
+        assignment.paused("t", 0, true);
+        let at_end = Fetched { next_offset: 50, queued: 0, end: 50 };
+        assert_eq!(assignment.lag("t", 0, at_end), 10);
+        assert!(!assignment.is_caught_up());
+    }
+}

@@ -1,0 +1,197 @@
+//! Records from Kafka, in a consumer group of this instance's own, so that every instance reads every partition.
+//!
+//! At the start it asks which partitions exist, where the window begins in each, and where each ends; being at
+//! those ends is having caught up. Then it subscribes, and topics that appear later are read from their first
+//! record. Commits tell lag tools how far the journal is; they never decide where reading starts.
+
+use super::context::Context;
+use super::{GroupProtocol, Handled, Record, Settings, SourceFault, Start};
+use crate::limits::{KAFKA_COMMIT_INTERVAL, KAFKA_STATISTICS_INTERVAL, KAFKA_STEP_TIMEOUT};
+use crate::metrics::Metrics;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::Message;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use regex::Regex;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+pub struct KafkaSource {
+    consumer: BaseConsumer<Context>,
+    settings: Settings,
+    committed_at: Instant,
+}
+
+impl KafkaSource {
+    /// Fails on properties that librdkafka does not take; no broker is asked yet.
+    pub fn new(settings: Settings, metrics: Metrics) -> KafkaResult<KafkaSource> {
+        let consumer = client_config(&settings).create_with_context(Context::new(metrics))?;
+        Ok(KafkaSource { consumer, settings, committed_at: Instant::now() })
+    }
+
+    pub(super) fn poll(
+        &mut self,
+        wait: Duration,
+        handle: &mut dyn FnMut(Record<'_>) -> Handled,
+    ) -> Result<bool, SourceFault> {
+        if !self.consumer.context().assignment.lock().started {
+            self.try_start();
+            return Ok(false);
+        }
+        self.commit();
+        let message = match self.consumer.poll(wait) {
+            None => return Ok(false),
+            Some(Err(error)) => return self.note_error(&error).map(|()| false),
+            Some(Ok(message)) => message,
+        };
+        let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
+        let timestamp_ms = message.timestamp().to_millis().filter(|millis| *millis >= 0);
+        let record = Record { topic, partition, offset, timestamp_ms, value: message.payload() };
+        match handle(record) {
+            Handled::Done => self.handled(topic, partition, offset),
+            Handled::Waits => self.pause(topic, partition),
+        }
+        Ok(true)
+    }
+
+    pub(super) fn handled(&self, topic: &str, partition: i32, offset: i64) {
+        self.consumer.context().assignment.lock().handled(topic, partition, offset);
+    }
+
+    pub(super) fn resume(&self, topic: &str, partition: i32) {
+        self.consumer.context().assignment.lock().paused(topic, partition, false);
+        self.note_outcome(self.consumer.resume(&one_partition(topic, partition)), "cannot resume a partition");
+    }
+
+    pub(super) fn is_caught_up(&self) -> bool {
+        self.consumer.context().assignment.lock().is_caught_up()
+    }
+
+    fn pause(&self, topic: &str, partition: i32) {
+        self.consumer.context().assignment.lock().paused(topic, partition, true);
+        self.note_outcome(self.consumer.pause(&one_partition(topic, partition)), "cannot pause a partition");
+    }
+
+    /// Brokers may not be up yet: whatever fails is tried again by the next poll.
+    fn try_start(&self) {
+        if let Err(error) = self.start() {
+            self.consumer.context().note_error(&error, "not started yet");
+            // The client answers at once when it knows that no broker is there; its queue is where it waits.
+            let _ = self.consumer.poll(Duration::from_millis(200));
+        }
+    }
+
+    fn start(&self) -> KafkaResult<()> {
+        let found = self.partitions()?;
+        let starts = self.starts(&found)?;
+        let mut assignment = Vec::new();
+        for (topic, partition) in found {
+            let (low, high) = self.consumer.fetch_watermarks(&topic, partition, KAFKA_STEP_TIMEOUT)?;
+            let start = starts.as_ref().and_then(|starts| starts.find_partition(&topic, partition));
+            let start = match start.map(|element| element.offset()) {
+                Some(Offset::Offset(offset)) => offset,
+                // No record is as new as the window's beginning.
+                Some(_) => high,
+                None => low,
+            };
+            assignment.push((topic, partition, start.max(low), high));
+        }
+        let topics: Vec<&str> = self.settings.topics.iter().map(String::as_str).collect();
+        self.consumer.subscribe(&topics)?;
+        let mut state = self.consumer.context().assignment.lock();
+        for (topic, partition, start, end) in assignment {
+            tracing::info!(topic, partition, start, end, "partition found");
+            state.found(&topic, partition, start, end);
+        }
+        state.started = true;
+        Ok(())
+    }
+
+    /// The partitions that exist now and match the subscription.
+    fn partitions(&self) -> KafkaResult<Vec<(String, i32)>> {
+        let metadata = self.consumer.fetch_metadata(None, KAFKA_STEP_TIMEOUT)?;
+        let wanted = metadata.topics().iter().filter(|topic| self.subscribes_to(topic.name()));
+        Ok(wanted.flat_map(|topic| topic.partitions().iter().map(|p| (topic.name().to_owned(), p.id()))).collect())
+    }
+
+    fn subscribes_to(&self, topic: &str) -> bool {
+        self.settings.topics.iter().any(|wanted| match wanted.strip_prefix('^') {
+            None => wanted == topic,
+            Some(_) => Regex::new(wanted).is_ok_and(|regex| regex.is_match(topic)),
+        })
+    }
+
+    /// Where the window begins in each partition; none if all that the brokers have is wanted.
+    fn starts(&self, partitions: &[(String, i32)]) -> KafkaResult<Option<TopicPartitionList>> {
+        if self.settings.start == Start::Earliest || partitions.is_empty() {
+            return Ok(None);
+        }
+        let begin = SystemTime::now() - self.settings.window;
+        let millis = begin.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let mut times = TopicPartitionList::new();
+        for (topic, partition) in partitions {
+            let offset = Offset::Offset(i64::try_from(millis).unwrap_or(i64::MAX));
+            times.add_partition_offset(topic, *partition, offset)?;
+        }
+        self.consumer.offsets_for_times(times, KAFKA_STEP_TIMEOUT).map(Some)
+    }
+
+    fn commit(&mut self) {
+        if self.committed_at.elapsed() < KAFKA_COMMIT_INTERVAL {
+            return;
+        }
+        self.committed_at = Instant::now();
+        let mut positions = TopicPartitionList::new();
+        for (topic, partition, next) in self.consumer.context().assignment.lock().positions() {
+            // The only failure is an offset that is no offset, and these were read from Kafka.
+            let _ = positions.add_partition_offset(topic, partition, Offset::Offset(next));
+        }
+        if positions.count() > 0 {
+            self.note_outcome(self.consumer.commit(&positions, CommitMode::Async), "cannot commit positions");
+        }
+    }
+
+    fn note_outcome(&self, outcome: KafkaResult<()>, reason: &str) {
+        if let Err(error) = outcome {
+            self.consumer.context().note_error(&error, reason);
+        }
+    }
+
+    fn note_error(&self, error: &KafkaError) -> Result<(), SourceFault> {
+        self.consumer.context().note_error(error, "consuming");
+        let Some((code, reason)) = self.consumer.client().fatal_error() else { return Ok(()) };
+        match code {
+            rdkafka::types::RDKafkaErrorCode::FencedInstanceId => {
+                Err(SourceFault::Fenced { instance: self.settings.instance.clone() })
+            }
+            _ => Err(SourceFault::Fatal(reason)),
+        }
+    }
+}
+
+fn one_partition(topic: &str, partition: i32) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    list.add_partition(topic, partition);
+    list
+}
+
+fn client_config(settings: &Settings) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    for (name, value) in &settings.properties {
+        config.set(name, value);
+    }
+    config
+        .set("bootstrap.servers", settings.brokers.join(","))
+        .set("group.id", settings.group_id())
+        .set("group.instance.id", &settings.instance)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("isolation.level", "read_committed")
+        .set("statistics.interval.ms", KAFKA_STATISTICS_INTERVAL.as_millis().to_string())
+        .set("topic.metadata.refresh.interval.ms", settings.metadata_refresh.as_millis().to_string());
+    match settings.group_protocol {
+        GroupProtocol::Classic => config.set("partition.assignment.strategy", "cooperative-sticky"),
+        GroupProtocol::Consumer => config.set("group.protocol", "consumer"),
+    };
+    config
+}

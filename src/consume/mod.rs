@@ -1,0 +1,134 @@
+//! Where records come from: Kafka in a consumer group of one's own, or a channel in tests.
+//!
+//! A source lends one record at a time to a handler, which says what became of it. The source remembers that:
+//! what was handled is where a reassigned partition goes on, and a record that has to wait pauses its partition.
+
+#[cfg(feature = "kafka")]
+mod assignment;
+#[cfg(feature = "kafka")]
+mod context;
+#[cfg(feature = "kafka")]
+mod kafka;
+mod memory;
+mod settings;
+
+#[cfg(feature = "kafka")]
+pub use kafka::KafkaSource;
+pub use memory::{MemorySource, memory};
+pub use settings::{GroupProtocol, Settings, Start};
+
+use std::time::Duration;
+
+/// One Kafka record, lent by its source.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    pub topic: &'a str,
+    pub partition: i32,
+    pub offset: i64,
+    /// Milliseconds since 1970, from the producer or the broker as the topic is set up.
+    pub timestamp_ms: Option<i64>,
+    /// None is a tombstone.
+    pub value: Option<&'a [u8]>,
+}
+
+/// A record that is kept beyond its source's loan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedRecord {
+    pub topic: String,
+    pub partition: i32,
+    pub offset: i64,
+    pub timestamp_ms: Option<i64>,
+    pub value: Option<Vec<u8>>,
+}
+
+/// What a handler made of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handled {
+    Done,
+    /// The handler keeps it and cannot go on with its partition; the source pauses that.
+    Waits,
+}
+
+/// What ends a source for good.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceFault {
+    #[error(
+        "another process has joined as kafka.instance = {instance:?}: give each instance its own name, \
+         or stop the other one"
+    )]
+    Fenced { instance: String },
+    #[error("the Kafka client gave up: {0}")]
+    Fatal(String),
+}
+
+pub enum Source {
+    #[cfg(feature = "kafka")]
+    Kafka(KafkaSource),
+    Memory(MemorySource),
+}
+
+impl Source {
+    /// Waits for a record and lends it to `handle`; false if none came.
+    pub fn poll(
+        &mut self,
+        wait: Duration,
+        handle: &mut dyn FnMut(Record<'_>) -> Handled,
+    ) -> Result<bool, SourceFault> {
+        match self {
+            #[cfg(feature = "kafka")]
+            Source::Kafka(source) => source.poll(wait, handle),
+            Source::Memory(source) => Ok(source.poll(wait, handle)),
+        }
+    }
+
+    /// A record that had to wait is done.
+    pub fn handled(&mut self, topic: &str, partition: i32, offset: i64) {
+        match self {
+            #[cfg(feature = "kafka")]
+            Source::Kafka(source) => source.handled(topic, partition, offset),
+            Source::Memory(_) => {}
+        }
+    }
+
+    /// No record of the partition waits any more.
+    pub fn resume(&mut self, topic: &str, partition: i32) {
+        match self {
+            #[cfg(feature = "kafka")]
+            Source::Kafka(source) => source.resume(topic, partition),
+            Source::Memory(_) => {}
+        }
+    }
+
+    /// Whether all that was there at the start has been read.
+    pub fn is_caught_up(&self) -> bool {
+        match self {
+            #[cfg(feature = "kafka")]
+            Source::Kafka(source) => source.is_caught_up(),
+            Source::Memory(_) => true,
+        }
+    }
+}
+
+impl Record<'_> {
+    pub fn to_owned(self) -> OwnedRecord {
+        OwnedRecord {
+            topic: self.topic.to_owned(),
+            partition: self.partition,
+            offset: self.offset,
+            timestamp_ms: self.timestamp_ms,
+            value: self.value.map(<[u8]>::to_vec),
+        }
+    }
+}
+
+impl OwnedRecord {
+    pub fn lend(&self) -> Record<'_> {
+        Record {
+            topic: &self.topic,
+            partition: self.partition,
+            offset: self.offset,
+            timestamp_ms: self.timestamp_ms,
+            value: self.value.as_deref(),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The `[kafka]` section: brokers, topics, group, and every property of librdkafka but the few that we own.
+
+use crate::limits::{METADATA_REFRESH, WINDOW_MAX_AGE};
+use crate::settings::Document;
+use regex::Regex;
+use std::time::Duration;
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub brokers: Vec<String>,
+    /// Names, and regular expressions that start with `^`.
+    pub topics: Vec<String>,
+    pub group: String,
+    pub instance: String,
+    pub metadata_refresh: Duration,
+    pub start: Start,
+    pub group_protocol: GroupProtocol,
+    pub properties: Vec<(String, String)>,
+    /// How far back the window reaches (`journal.max_age`).
+    pub window: Duration,
+}
+
+/// Where the partitions that exist at the start are read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// From the window's beginning.
+    Window,
+    /// All that the broker has.
+    Earliest,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupProtocol {
+    Classic,
+    /// KIP-848.
+    Consumer,
+}
+
+/// Properties that the service sets itself, each with the reason or the way to go instead.
+const OWNED: [(&str, &str); 12] = [
+    ("bootstrap.servers", "set kafka.brokers"),
+    ("metadata.broker.list", "set kafka.brokers"),
+    ("group.id", "it is made of kafka.group and kafka.instance, since every instance reads every partition"),
+    ("group.instance.id", "set kafka.instance"),
+    ("group.protocol", "set kafka.group_protocol"),
+    ("partition.assignment.strategy", "it must be cooperative, so that a new topic does not stop the others"),
+    ("enable.auto.commit", "commits serve lag tools only and follow what has reached the journal"),
+    ("enable.auto.offset.store", "commits serve lag tools only and follow what has reached the journal"),
+    ("auto.offset.reset", "the service decides itself where to read from"),
+    ("isolation.level", "records of aborted transactions must not reach a screen"),
+    ("statistics.interval.ms", "readiness and consumer lag are read from the statistics"),
+    ("topic.metadata.refresh.interval.ms", "set kafka.metadata_refresh"),
+];
+
+impl Settings {
+    pub fn read(document: &mut Document) -> Settings {
+        let mut section = document.section("kafka", "Where records come from.");
+        let settings = Settings {
+            brokers: section.key("brokers", "Addresses of brokers, host:port.").list(&["127.0.0.1:9092"]),
+            topics: section
+                .key("topics", "Topics to read; a name that starts with ^ is a regular expression.")
+                .list(&["pizza.created", "^order\\..*"]),
+            group: section.key("group", "First part of the consumer group's name.").text("dumbwaiter"),
+            instance: section
+                .key("instance", "Name of this instance, unique among those of a group; by default the host's name.")
+                .text(&host_name()),
+            metadata_refresh: section
+                .key("metadata_refresh", "How often new topics and partitions are looked for.")
+                .duration(METADATA_REFRESH, Duration::from_millis(100)..=Duration::from_secs(3_600)),
+            start: section
+                .key("start", "Where reading starts: the window's beginning, or all that the brokers have.")
+                .choice(&[("window", Start::Window), ("earliest", Start::Earliest)], Start::Window),
+            group_protocol: section
+                .key("group_protocol", "Group protocol: classic, or consumer (KIP-848).")
+                .choice(
+                    &[("classic", GroupProtocol::Classic), ("consumer", GroupProtocol::Consumer)],
+                    GroupProtocol::Classic,
+                ),
+            properties: section.key("properties", "Any other property of librdkafka.").table(),
+            window: WINDOW_MAX_AGE,
+        };
+        for (name, reason) in OWNED {
+            if settings.properties.iter().any(|(property, _)| property == name) {
+                section.fault(&format!("properties.{name}"), format!("cannot be set: {reason}"));
+            }
+        }
+        for topic in settings.topics.iter().filter(|topic| topic.starts_with('^')) {
+            if let Err(error) = Regex::new(topic) {
+                section.fault("topics", format!("{topic:?} is not a regular expression: {error}"));
+            }
+        }
+        if settings.brokers.is_empty() {
+            section.fault("brokers", "is empty: name at least one broker, host:port");
+        }
+        settings
+    }
+
+    pub fn group_id(&self) -> String {
+        format!("{}-{}", self.group, self.instance)
+    }
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

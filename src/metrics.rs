@@ -1,0 +1,358 @@
+//! Every metric of the service: names, labels and what is counted stand here and nowhere else.
+//!
+//! Callers use typed methods named after what happened. Labels come from closed sets or from the configured
+//! topics; no user, order or connection ever becomes one. `render` gives the text that Prometheus scrapes.
+
+use crate::protocol::{Ending, Protocol};
+use prometheus::core::Collector;
+use prometheus::local::LocalHistogram;
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// From a tenth of the target (milliseconds) to the end of any client's patience.
+const LATENCY_BUCKETS_SECONDS: &[f64] =
+    &[0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
+
+/// Cheap to clone: all clones count into the same registry.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Registry,
+    records_consumed: IntCounterVec,
+    records_decoded: IntCounterVec,
+    records_poison: IntCounterVec,
+    records_unmapped: IntCounterVec,
+    records_tombstone: IntCounterVec,
+    records_repeated: IntCounterVec,
+    partitions_waiting: IntGauge,
+    events: IntCounterVec,
+    events_without_audience: IntCounterVec,
+    events_owner_unknown: IntCounterVec,
+    open_orders: IntGauge,
+    deliveries: IntCounterVec,
+    event_latency: Histogram,
+    connections: IntGaugeVec,
+    connections_ended: IntCounterVec,
+    connections_refused: IntCounterVec,
+    lagged: IntCounter,
+    caught_up: IntCounter,
+    authorizations: IntCounterVec,
+    tickets: IntCounterVec,
+    consumer_lag: IntGaugeVec,
+    kafka_errors: IntCounterVec,
+    journal_bytes: IntGauge,
+    journal_entries: IntGauge,
+    registry_requests: IntCounterVec,
+    ready: Gauge,
+}
+
+impl Metrics {
+    pub fn new() -> Metrics {
+        let registry = Registry::new_custom(Some("dumbwaiter".to_owned()), None).expect("the prefix is a valid name");
+        let new = Kit { registry: &registry };
+        let metrics = Metrics {
+            records_consumed: new.counters("records_consumed_total", "Records read from Kafka.", &["topic"]),
+            records_decoded: new.counters("records_decoded_total", "Records that became an event's payload.", &["topic"]),
+            records_poison: new.counters("records_poison_total", "Records that could not be decoded.", &["reason"]),
+            records_unmapped: new.counters(
+                "records_unmapped_total",
+                "Records that the catalog names no event for.",
+                &["topic"],
+            ),
+            records_tombstone: new.counters("records_tombstone_total", "Records without a value.", &["topic"]),
+            records_repeated: new.counters(
+                "records_repeated_total",
+                "Records that came again and were not delivered again.",
+                &["topic"],
+            ),
+            partitions_waiting: new.gauge("partitions_waiting", "Partitions that wait for the schema registry."),
+            events: new.counters("events_total", "Events put into the journal.", &["event"]),
+            events_without_audience: new.counters(
+                "events_without_audience_total",
+                "Events that nobody may see, because no field of their audience gave a key.",
+                &["event"],
+            ),
+            events_owner_unknown: new.counters(
+                "events_owner_unknown_total",
+                "Events whose order is not among the open ones, shown to staff only.",
+                &["event"],
+            ),
+            open_orders: new.gauge("open_orders", "Orders whose owner is remembered."),
+            deliveries: new.counters("deliveries_total", "Events written to a connection.", &["protocol"]),
+            event_latency: new.histogram(
+                "event_latency_seconds",
+                "From the Kafka timestamp of a record to the write to a socket.",
+            ),
+            connections: new.gauges("connections", "Open connections.", &["protocol"]),
+            connections_ended: new.counters("connections_ended_total", "Connections that ended.", &["protocol", "ending"]),
+            connections_refused: new.counters(
+                "connections_refused_total",
+                "Connections and requests turned away before the upgrade.",
+                &["reason"],
+            ),
+            lagged: new.counter("connections_lagged_total", "Times that a connection took less than was written to it."),
+            caught_up: new.counter("connections_caught_up_total", "Times that a lagging connection became live again."),
+            authorizations: new.counters(
+                "authorizations_total",
+                "Tokens and tickets judged, by outcome.",
+                &["protocol", "outcome"],
+            ),
+            tickets: new.counters("tickets_total", "Tickets, by what became of them.", &["outcome"]),
+            consumer_lag: new.gauges(
+                "consumer_lag_records",
+                "Records of a partition that are not read yet.",
+                &["topic", "partition"],
+            ),
+            kafka_errors: new.counters("kafka_errors_total", "Errors told by the Kafka client.", &["code"]),
+            journal_bytes: new.gauge("journal_bytes", "Memory held by the journal's window."),
+            journal_entries: new.gauge("journal_entries", "Events in the journal's window."),
+            registry_requests: new.counters("registry_requests_total", "Schema registry requests.", &["outcome"]),
+            ready: new.float_gauge("ready", "1 when /readyz answers 200."),
+            registry: registry.clone(),
+        };
+        let process = prometheus::process_collector::ProcessCollector::for_self();
+        // The process metrics carry their standard names, without our prefix.
+        let _ = prometheus::default_registry().register(Box::new(process));
+        metrics
+    }
+
+    pub fn record_consumed(&self, topic: &str) {
+        self.records_consumed.with_label_values(&[topic]).inc();
+    }
+
+    pub fn record_decoded(&self, topic: &str) {
+        self.records_decoded.with_label_values(&[topic]).inc();
+    }
+
+    pub fn record_poison(&self, reason: &'static str) {
+        self.records_poison.with_label_values(&[reason]).inc();
+    }
+
+    pub fn record_unmapped(&self, topic: &str) {
+        self.records_unmapped.with_label_values(&[topic]).inc();
+    }
+
+    pub fn record_tombstone(&self, topic: &str) {
+        self.records_tombstone.with_label_values(&[topic]).inc();
+    }
+
+    pub fn record_repeated(&self, topic: &str) {
+        self.records_repeated.with_label_values(&[topic]).inc();
+    }
+
+    pub fn partitions_waiting(&self, count: usize) {
+        self.partitions_waiting.set(gauge_value(count));
+    }
+
+    pub fn event(&self, name: &str) {
+        self.events.with_label_values(&[name]).inc();
+    }
+
+    pub fn event_without_audience(&self, name: &str) {
+        self.events_without_audience.with_label_values(&[name]).inc();
+    }
+
+    pub fn event_owner_unknown(&self, name: &str) {
+        self.events_owner_unknown.with_label_values(&[name]).inc();
+    }
+
+    pub fn open_orders(&self, count: usize) {
+        self.open_orders.set(gauge_value(count));
+    }
+
+    pub fn journal(&self, bytes: usize, entries: usize) {
+        self.journal_bytes.set(gauge_value(bytes));
+        self.journal_entries.set(gauge_value(entries));
+    }
+
+    pub fn consumer_lag(&self, topic: &str, partition: i32, records: i64) {
+        self.consumer_lag.with_label_values(&[topic, &partition.to_string()]).set(records);
+    }
+
+    pub fn kafka_error(&self, code: &str) {
+        self.kafka_errors.with_label_values(&[code]).inc();
+    }
+
+    pub fn registry_request(&self, outcome: &'static str) {
+        self.registry_requests.with_label_values(&[outcome]).inc();
+    }
+
+    pub fn authorization(&self, protocol: Protocol, outcome: &'static str) {
+        self.authorizations.with_label_values(&[protocol.label(), outcome]).inc();
+    }
+
+    pub fn ticket(&self, outcome: &'static str) {
+        self.tickets.with_label_values(&[outcome]).inc();
+    }
+
+    pub fn connection_refused(&self, reason: &'static str) {
+        self.connections_refused.with_label_values(&[reason]).inc();
+    }
+
+    pub fn ready(&self, ready: bool) {
+        self.ready.set(if ready { 1.0 } else { 0.0 });
+    }
+
+    /// All connections of the instance, of both protocols.
+    pub fn open_connections(&self) -> usize {
+        let open = |protocol: Protocol| self.connections.with_label_values(&[protocol.label()]).get();
+        usize::try_from(Protocol::ALL.into_iter().map(open).sum::<i64>()).unwrap_or(0)
+    }
+
+    /// A shard's own handle, with what is counted per delivery kept local until `flush`.
+    pub fn shard(&self) -> ShardMetrics {
+        let of = |protocol: Protocol| PerProtocol {
+            deliveries: self.deliveries.with_label_values(&[protocol.label()]),
+            counted: 0,
+            connections: self.connections.with_label_values(&[protocol.label()]),
+        };
+        ShardMetrics {
+            per_protocol: Protocol::ALL.map(of),
+            latency: self.event_latency.local(),
+            ended: self.connections_ended.clone(),
+            lagged: self.lagged.clone(),
+            caught_up: self.caught_up.clone(),
+        }
+    }
+
+    /// The page for Prometheus, in its text format.
+    pub fn render(&self) -> String {
+        let mut families = self.registry.gather();
+        families.extend(prometheus::gather());
+        let mut page = Vec::new();
+        TextEncoder::new().encode(&families, &mut page).expect("gathered families have names and values");
+        String::from_utf8(page).expect("the text format is UTF-8")
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        Metrics::new()
+    }
+}
+
+/// What one shard counts, without touching shared memory for each delivery.
+#[derive(Debug)]
+pub struct ShardMetrics {
+    per_protocol: [PerProtocol; Protocol::ALL.len()],
+    latency: LocalHistogram,
+    ended: IntCounterVec,
+    lagged: IntCounter,
+    caught_up: IntCounter,
+}
+
+#[derive(Debug)]
+struct PerProtocol {
+    deliveries: IntCounter,
+    counted: u64,
+    connections: IntGauge,
+}
+
+impl ShardMetrics {
+    pub fn delivered(&mut self, protocol: Protocol, timestamp_ms: Option<i64>, written_at: SystemTime) {
+        self.per_protocol[protocol as usize].counted += 1;
+        if let Some(produced_ms) = timestamp_ms {
+            let now = written_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+            // A producer's clock may be ahead of ours; a latency is never negative.
+            self.latency.observe((now - produced_ms as f64 / 1e3).max(0.0));
+        }
+    }
+
+    pub fn connection_opened(&self, protocol: Protocol) {
+        self.per_protocol[protocol as usize].connections.inc();
+    }
+
+    pub fn connection_ended(&self, protocol: Protocol, ending: Ending) {
+        self.per_protocol[protocol as usize].connections.dec();
+        self.ended.with_label_values(&[protocol.label(), ending.row().label]).inc();
+    }
+
+    pub fn lagged(&self) {
+        self.lagged.inc();
+    }
+
+    pub fn caught_up(&self) {
+        self.caught_up.inc();
+    }
+
+    pub fn flush(&mut self) {
+        for counts in &mut self.per_protocol {
+            counts.deliveries.inc_by(std::mem::take(&mut counts.counted));
+        }
+        self.latency.flush();
+    }
+}
+
+/// Makes and registers one metric. All names are literals of this file, so a failure is a bug that every test meets.
+struct Kit<'a> {
+    registry: &'a Registry,
+}
+
+impl Kit<'_> {
+    fn register<C: Collector + Clone + 'static>(&self, metric: prometheus::Result<C>) -> C {
+        let metric = metric.expect("a valid name");
+        self.registry.register(Box::new(metric.clone())).expect("a name that is used once");
+        metric
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.register(IntCounter::new(name, help))
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        self.register(IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.register(IntGauge::new(name, help))
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    fn float_gauge(&self, name: &str, help: &str) -> Gauge {
+        self.register(Gauge::new(name, help))
+    }
+
+    fn histogram(&self, name: &str, help: &str) -> Histogram {
+        let options = HistogramOpts::new(name, help).buckets(LATENCY_BUCKETS_SECONDS.to_vec());
+        self.register(Histogram::with_opts(options))
+    }
+}
+
+fn gauge_value(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deliveries_are_counted_when_a_shard_flushes() {
+        let metrics = Metrics::new();
+        let mut shard = metrics.shard();
+        shard.delivered(Protocol::Plain, Some(1_000), UNIX_EPOCH + std::time::Duration::from_millis(1_004));
+        shard.delivered(Protocol::Plain, None, UNIX_EPOCH);
+        assert!(!metrics.render().contains("dumbwaiter_deliveries_total{protocol=\"plain\"} 2"));
+        shard.flush();
+        let page = metrics.render();
+        assert!(page.contains("dumbwaiter_deliveries_total{protocol=\"plain\"} 2"), "{page}");
+        assert!(page.contains("dumbwaiter_event_latency_seconds_bucket{le=\"0.005\"} 1"), "{page}");
+        assert!(page.contains("dumbwaiter_event_latency_seconds_count 1"), "{page}");
+    }
+
+    #[test]
+    fn connections_rise_and_fall() {
+        let metrics = Metrics::new();
+        let shard = metrics.shard();
+        shard.connection_opened(Protocol::SocketIo);
+        shard.connection_opened(Protocol::Plain);
+        assert_eq!(metrics.open_connections(), 2);
+        shard.connection_ended(Protocol::Plain, Ending::Gone);
+        assert_eq!(metrics.open_connections(), 1);
+    }
+}

@@ -1,0 +1,93 @@
+//! Lagging connections read on from the journal when their socket takes data, in turn and within bounds, until
+//! they have reached their shard's position and are live again.
+
+use super::connection::Standing;
+use super::{ConnectionId, Shard};
+use crate::journal::View;
+use crate::limits::{CATCH_UP_CONNECTION_BYTES, CATCH_UP_TURN, CATCH_UP_TURN_BYTES};
+use crate::protocol::Ending;
+use bytes::Bytes;
+use std::time::{Instant, SystemTime};
+
+/// How a connection's share of a turn ended.
+enum Progress {
+    /// It is live again, or gone.
+    Done,
+    /// Its socket is full; it comes back when that is writable.
+    Blocked,
+    /// It had its share and can take more.
+    More,
+}
+
+impl Shard {
+    pub(super) fn catch_up(&mut self, now: Instant) {
+        if self.catching_up.is_empty() {
+            return;
+        }
+        let view = self.journal.view();
+        let mut budget_bytes = CATCH_UP_TURN_BYTES;
+        let started = Instant::now();
+        while budget_bytes > 0 && started.elapsed() < CATCH_UP_TURN {
+            let Some(id) = self.catching_up.pop_front() else { return };
+            match self.catch_up_one(id, &view, &mut budget_bytes, now) {
+                Progress::More => self.catching_up.push_back(id),
+                Progress::Done | Progress::Blocked => {
+                    if let Some(connection) = self.connection(id) {
+                        connection.waits_for_turn = false;
+                    }
+                    self.schedule(id);
+                }
+            }
+        }
+    }
+
+    fn catch_up_one(&mut self, id: ConnectionId, view: &View, budget_bytes: &mut usize, now: Instant) -> Progress {
+        let live_at = self.next;
+        let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else {
+            return Progress::Done;
+        };
+        let Standing::Lagging(position) = connection.standing else { return Progress::Done };
+        if position < view.oldest() {
+            self.end(id, Ending::TooSlow, now);
+            return Progress::Done;
+        }
+        let mut found = Vec::new();
+        let read_to = view.find(&connection.keys, connection.protocol, position, live_at, &mut found);
+        let share = share(view, connection.protocol, &found);
+        let Ok(taken) = connection.write_frames(&share, now) else {
+            self.remove(id, Ending::Gone);
+            return Progress::Done;
+        };
+        let written_at = SystemTime::now();
+        for entry in found[..taken.frames].iter().filter_map(|sequence| view.entry(*sequence)) {
+            self.metrics.delivered(connection.protocol, entry.timestamp_ms, written_at);
+        }
+        let written_bytes: usize = share[..taken.frames].iter().map(Bytes::len).sum();
+        *budget_bytes = budget_bytes.saturating_sub(written_bytes);
+        let position = found.get(taken.frames).copied().unwrap_or(read_to);
+        connection.standing = Standing::Lagging(position);
+        if taken.blocked {
+            return Progress::Blocked;
+        }
+        if position < live_at {
+            return Progress::More;
+        }
+        connection.standing = Standing::Live { from: live_at };
+        self.metrics.caught_up();
+        Progress::Done
+    }
+}
+
+/// The frames of one connection's share of a turn: at least one, then as many as fit.
+fn share(view: &View, protocol: crate::protocol::Protocol, found: &[u64]) -> Vec<Bytes> {
+    let mut left = CATCH_UP_CONNECTION_BYTES;
+    let frames = found.iter().filter_map(|sequence| view.entry(*sequence)?.frames.get(protocol));
+    frames
+        .take_while(|frame| {
+            let fits = left > 0;
+            left = left.saturating_sub(frame.len());
+            fits
+        })
+        .cloned()
+        .collect()
+}

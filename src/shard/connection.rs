@@ -1,0 +1,252 @@
+//! One connection: its socket, its protocol session, and how far it has read.
+//!
+//! A connection that takes everything is live and holds no data. One that takes less is lagging: it holds what
+//! is left of one frame, its position, and the control frames that it is owed.
+
+use crate::event::Key;
+use crate::limits::{CONTROL_FRAMES_MAX, STALLED_MAX, WRITE_FRAMES_MAX};
+use crate::protocol::{Ending, Protocol, Session};
+use bytes::{Buf, Bytes};
+use mio::net::TcpStream;
+use secrecy::SecretString;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A connection of one shard. The generation tells it from an earlier one in the same slot, so that nothing
+/// meant for one ever reaches the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConnectionId {
+    pub slot: u32,
+    pub generation: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Not authorized yet, or never: gets no event.
+    Arriving,
+    /// Gets each event as it comes, from this sequence on: what a batch under way holds below it is already read.
+    Live { from: u64 },
+    /// Reads on from this sequence when its socket takes data.
+    Lagging(u64),
+    /// Nothing more is said; the peer may still be talking, until the session's deadline.
+    Leaving { ending: Ending, shut: bool },
+}
+
+/// What a timer found to be over.
+pub(super) enum Overdue {
+    Session,
+    Expired,
+    Stalled,
+}
+
+pub(super) enum Readout {
+    Bytes(usize),
+    Empty,
+    Closed,
+}
+
+/// How many of the offered frames were taken: written, or begun and kept to be written on.
+pub(super) struct Taken {
+    pub frames: usize,
+    pub blocked: bool,
+}
+
+pub(super) struct Connection {
+    pub id: ConnectionId,
+    pub protocol: Protocol,
+    pub session: Session,
+    pub standing: Standing,
+    pub keys: Arc<[Key]>,
+    /// Token of the upgrade request, until CONNECT.
+    pub request_token: Option<SecretString>,
+    /// The tick of the wheel that counts.
+    pub timer: u64,
+    /// Already queued to catch up.
+    pub waits_for_turn: bool,
+    socket: TcpStream,
+    /// The rest of a frame that was cut, then control frames.
+    output: VecDeque<Bytes>,
+    expires_at: Option<Instant>,
+    /// Since when the socket has taken nothing although there was something to write.
+    stalled_since: Option<Instant>,
+}
+
+impl Connection {
+    pub fn new(id: ConnectionId, socket: TcpStream, session: Session) -> Connection {
+        Connection {
+            id,
+            protocol: session.protocol(),
+            session,
+            standing: Standing::Arriving,
+            keys: Arc::new([]),
+            request_token: None,
+            timer: u64::MAX,
+            waits_for_turn: false,
+            socket,
+            output: VecDeque::new(),
+            expires_at: None,
+            stalled_since: None,
+        }
+    }
+
+    pub fn socket(&mut self) -> &mut TcpStream {
+        &mut self.socket
+    }
+
+    pub fn join(&mut self, keys: Arc<[Key]>, expires_at: Instant, from: u64) {
+        self.keys = keys;
+        self.expires_at = Some(expires_at);
+        self.standing = Standing::Live { from };
+    }
+
+    pub fn leave(&mut self, ending: Ending) {
+        self.standing = Standing::Leaving { ending, shut: false };
+    }
+
+    pub fn leaving(&self) -> Option<Ending> {
+        match self.standing {
+            Standing::Leaving { ending, .. } => Some(ending),
+            _ => None,
+        }
+    }
+
+    pub fn read(&mut self, buffer: &mut [u8]) -> Readout {
+        loop {
+            match self.socket.read(buffer) {
+                Ok(0) => return Readout::Closed,
+                Ok(count) => return Readout::Bytes(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Readout::Empty,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Readout::Closed,
+            }
+        }
+    }
+
+    pub fn queue(&mut self, frame: Bytes) {
+        if !frame.is_empty() {
+            self.output.push_back(frame);
+        }
+    }
+
+    /// A client that asks for answers and does not read them.
+    pub fn owes_too_much(&self) -> bool {
+        self.output.len() > CONTROL_FRAMES_MAX
+    }
+
+    pub fn is_flushed(&self) -> bool {
+        self.output.is_empty()
+    }
+
+    /// Writes what is queued; after the last of a leaving connection, shuts the writing side.
+    pub fn flush(&mut self, now: Instant) -> io::Result<()> {
+        while !self.output.is_empty() {
+            let slices: Vec<IoSlice<'_>> = self.output.iter().take(WRITE_FRAMES_MAX).map(|f| IoSlice::new(f)).collect();
+            match self.socket.write_vectored(&slices) {
+                Ok(written) => {
+                    self.advance(written);
+                    self.stalled_since = None;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.stalled_since.get_or_insert(now);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if let Standing::Leaving { shut, .. } = &mut self.standing
+            && !std::mem::replace(shut, true)
+        {
+            self.socket.shutdown(Shutdown::Write)?;
+        }
+        Ok(())
+    }
+
+    /// Writes frames directly from the journal, all that fit in one call. What is left of a frame that was cut
+    /// is kept; frames that were not begun are not.
+    pub fn write_frames(&mut self, frames: &[Bytes], now: Instant) -> io::Result<Taken> {
+        self.flush(now)?;
+        if !self.output.is_empty() {
+            return Ok(Taken { frames: 0, blocked: true });
+        }
+        let mut taken = 0;
+        while taken < frames.len() {
+            let chunk = &frames[taken..frames.len().min(taken + WRITE_FRAMES_MAX)];
+            let mut slices = [IoSlice::new(&[]); WRITE_FRAMES_MAX];
+            for (slice, frame) in slices.iter_mut().zip(chunk) {
+                *slice = IoSlice::new(frame);
+            }
+            match self.socket.write_vectored(&slices[..chunk.len()]) {
+                Ok(written) => {
+                    let begun = self.keep_rest(chunk, written);
+                    taken += begun;
+                    if begun < chunk.len() || !self.output.is_empty() {
+                        self.stalled_since = Some(now);
+                        return Ok(Taken { frames: taken, blocked: true });
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.stalled_since.get_or_insert(now);
+                    return Ok(Taken { frames: taken, blocked: true });
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.stalled_since = None;
+        Ok(Taken { frames: taken, blocked: false })
+    }
+
+    /// Of `frames`, `written` bytes are out: keeps the rest of the frame that was cut, and returns how many were begun.
+    fn keep_rest(&mut self, frames: &[Bytes], written: usize) -> usize {
+        let mut left = written;
+        for (place, frame) in frames.iter().enumerate() {
+            if left == 0 {
+                return place;
+            }
+            if left < frame.len() {
+                self.output.push_back(frame.slice(left..));
+                return place + 1;
+            }
+            left -= frame.len();
+        }
+        frames.len()
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        while let Some(front) = self.output.front_mut() {
+            if written < front.len() {
+                front.advance(written);
+                return;
+            }
+            written -= front.len();
+            self.output.pop_front();
+        }
+        // An idle connection holds no buffer.
+        self.output.shrink_to_fit();
+    }
+
+    /// When the timers have to look at this connection again.
+    pub fn deadline(&self) -> Instant {
+        if self.leaving().is_some() {
+            return self.session.deadline();
+        }
+        let stalled = self.stalled_since.map(|since| since + STALLED_MAX);
+        [self.expires_at, stalled].into_iter().flatten().fold(self.session.deadline(), Instant::min)
+    }
+
+    pub fn overdue(&self, now: Instant) -> Option<Overdue> {
+        if self.leaving().is_none() {
+            if self.expires_at.is_some_and(|at| now >= at) {
+                return Some(Overdue::Expired);
+            }
+            if self.stalled_since.is_some_and(|since| now >= since + STALLED_MAX) {
+                return Some(Overdue::Stalled);
+            }
+        }
+        (now >= self.session.deadline()).then_some(Overdue::Session)
+    }
+}

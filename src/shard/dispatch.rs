@@ -1,0 +1,114 @@
+//! New entries → live connections: found by key, each connection written once a batch, however many entries
+//! and however many of its keys match.
+
+use super::connection::Standing;
+use super::{ConnectionId, Shard};
+use crate::journal::View;
+use crate::limits::{DISPATCH_ENTRIES_MAX, DISPATCH_WRITES_MAX};
+use crate::protocol::{Ending, Protocol};
+use bytes::Bytes;
+use std::time::{Instant, SystemTime};
+
+/// What is found and not yet written. It outlives a turn, since a large broadcast yields to reads and pings.
+#[derive(Default)]
+pub(super) struct Dispatch {
+    /// (receiver, sequence), sorted, so that what waits for one connection stands together.
+    deliveries: Vec<(ConnectionId, u64)>,
+    written: usize,
+    /// The first sequence of the batch.
+    first: u64,
+    frames: Vec<Bytes>,
+}
+
+impl Dispatch {
+    pub fn is_pending(&self) -> bool {
+        self.written < self.deliveries.len()
+    }
+}
+
+impl Shard {
+    pub(super) fn dispatch_live(&mut self, now: Instant) {
+        let view = self.journal.view();
+        if self.oldest_undispatched() < view.oldest() {
+            self.end_overtaken(now);
+        }
+        let mut writes = 0;
+        while writes < DISPATCH_WRITES_MAX {
+            if self.dispatch.is_pending() {
+                self.write_to_next(&view, now);
+                writes += 1;
+            } else if self.next < view.head() {
+                self.find_receivers(&view);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn oldest_undispatched(&self) -> u64 {
+        if self.dispatch.is_pending() { self.dispatch.first } else { self.next }
+    }
+
+    /// The window moved on before this shard had dispatched it. Nothing is lost silently: its live connections
+    /// are told that they were too slow, and come back.
+    fn end_overtaken(&mut self, now: Instant) {
+        self.dispatch.deliveries.clear();
+        self.dispatch.written = 0;
+        self.next = self.journal.head();
+        let live = self.connections.iter().filter(|(_, c)| matches!(c.standing, Standing::Live { .. }));
+        for id in live.map(|(_, connection)| connection.id).collect::<Vec<_>>() {
+            self.end(id, Ending::TooSlow, now);
+        }
+    }
+
+    /// The next entries' receivers. Connections that join from here on begin behind these entries.
+    fn find_receivers(&mut self, view: &View) {
+        let dispatch = &mut self.dispatch;
+        dispatch.deliveries.clear();
+        dispatch.written = 0;
+        dispatch.first = self.next;
+        let end = view.head().min(self.next + DISPATCH_ENTRIES_MAX);
+        for entry in (self.next..end).filter_map(|sequence| view.entry(sequence)) {
+            for protocol in Protocol::ALL.into_iter().filter(|protocol| entry.frames.get(*protocol).is_some()) {
+                let index = &self.indexes[protocol as usize];
+                let receivers = entry.audience.iter().flat_map(|key| index.connections(key));
+                dispatch.deliveries.extend(receivers.map(|id| (id, entry.sequence)));
+            }
+        }
+        dispatch.deliveries.sort_unstable();
+        dispatch.deliveries.dedup();
+        self.next = end;
+    }
+
+    fn write_to_next(&mut self, view: &View, now: Instant) {
+        let dispatch = &mut self.dispatch;
+        let waiting = &dispatch.deliveries[dispatch.written..];
+        let id = waiting[0].0;
+        let count = waiting.iter().take_while(|(receiver, _)| *receiver == id).count();
+        let waiting = &waiting[..count];
+        dispatch.written += count;
+        // Leaving connections get nothing; lagging ones read for themselves.
+        let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else { return };
+        let Standing::Live { from } = connection.standing else { return };
+        let waiting = &waiting[waiting.partition_point(|(_, sequence)| *sequence < from)..];
+        let protocol = connection.protocol;
+        let entries = || waiting.iter().filter_map(|(_, sequence)| view.entry(*sequence));
+        dispatch.frames.clear();
+        dispatch.frames.extend(entries().filter_map(|entry| entry.frames.get(protocol)).cloned());
+        match connection.write_frames(&dispatch.frames, now) {
+            Ok(taken) => {
+                let written_at = SystemTime::now();
+                for entry in entries().take(taken.frames) {
+                    self.metrics.delivered(protocol, entry.timestamp_ms, written_at);
+                }
+                if taken.blocked {
+                    let position = waiting.get(taken.frames).map_or(self.next, |(_, sequence)| *sequence);
+                    connection.standing = Standing::Lagging(position);
+                    self.metrics.lagged();
+                    self.schedule(id);
+                }
+            }
+            Err(_) => self.remove(id, Ending::Gone),
+        }
+    }
+}

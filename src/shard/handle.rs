@@ -1,0 +1,146 @@
+//! The door of the shards: the web side hands sockets over, the pipeline says that there is something to read.
+
+use super::{Settings, Shard, WAKER};
+use crate::admission::Admission;
+use crate::event::Identity;
+use crate::journal::Journal;
+use crate::metrics::Metrics;
+use crate::protocol::{Ending, Protocol};
+use bytes::Bytes;
+use mio::{Poll, Waker};
+use secrecy::SecretString;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+/// A connection after its handshake.
+pub struct Arrival {
+    /// Non-blocking.
+    pub stream: std::net::TcpStream,
+    /// What the client sent behind its handshake.
+    pub received: Vec<u8>,
+    /// What is still to be sent before the first frame.
+    pub response: Bytes,
+    pub admitted: Admitted,
+}
+
+/// How far a client is when its socket comes to the shard.
+pub enum Admitted {
+    /// Its ticket was redeemed before the upgrade, or was refused.
+    Plain(Result<Identity, Ending>),
+    /// It says who it is after the upgrade; `token` came with the request itself.
+    SocketIo { token: Option<SecretString> },
+}
+
+impl Admitted {
+    pub fn protocol(&self) -> Protocol {
+        match self {
+            Admitted::Plain(_) => Protocol::Plain,
+            Admitted::SocketIo { .. } => Protocol::SocketIo,
+        }
+    }
+}
+
+pub(super) enum Command {
+    Arrive(Box<Arrival>),
+    Stop,
+}
+
+/// All shards of the process; cheap to clone.
+#[derive(Clone)]
+pub struct Shards {
+    handles: Arc<[Handle]>,
+    next: Arc<AtomicUsize>,
+}
+
+struct Handle {
+    commands: mpsc::Sender<Command>,
+    waker: Arc<Waker>,
+    /// Whether the shard has been woken and has not looked yet: a busy shard is not woken again.
+    woken: Arc<AtomicBool>,
+}
+
+/// The shard's end of a handle.
+pub(super) struct Inbox {
+    commands: mpsc::Receiver<Command>,
+    woken: Arc<AtomicBool>,
+}
+
+impl Inbox {
+    /// From here on new entries and commands wake the shard again. A swap, not a store: it pairs with the swap
+    /// in `wake`, so that what was there before a suppressed wake is seen now.
+    pub fn awake(&self) {
+        self.woken.swap(false, Ordering::SeqCst);
+    }
+
+    pub fn take(&self) -> Option<Command> {
+        self.commands.try_recv().ok()
+    }
+}
+
+impl Handle {
+    fn send(&self, command: Command) {
+        // A shard that has stopped takes nothing more; dropping the socket is all that can be done.
+        if self.commands.send(command).is_ok() {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if !self.woken.swap(true, Ordering::SeqCst)
+            && let Err(error) = self.waker.wake()
+        {
+            tracing::error!(%error, "cannot wake a shard");
+        }
+    }
+}
+
+impl Shards {
+    /// Starts the threads. Each ends after `stop`, when its last connection is gone.
+    pub fn start(
+        settings: &Settings,
+        journal: &Journal,
+        admission: &Arc<Admission>,
+        metrics: &Metrics,
+    ) -> io::Result<(Shards, Vec<JoinHandle<()>>)> {
+        let mut handles = Vec::new();
+        let mut threads = Vec::new();
+        for number in 0..settings.threads {
+            let poll = Poll::new()?;
+            let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+            let woken = Arc::new(AtomicBool::new(false));
+            let (sender, commands) = mpsc::channel();
+            let inbox = Inbox { commands, woken: Arc::clone(&woken) };
+            let shard = Shard::new(poll, inbox, journal.clone(), Arc::clone(admission), metrics.shard());
+            handles.push(Handle { commands: sender, waker, woken });
+            let thread = std::thread::Builder::new().name(format!("shard-{number}"));
+            threads.push(thread.spawn(move || {
+                if let Err(error) = shard.run() {
+                    tracing::error!(%error, "a shard's event loop failed");
+                }
+            })?);
+        }
+        Ok((Shards { handles: handles.into(), next: Arc::default() }, threads))
+    }
+
+    pub fn adopt(&self, arrival: Arrival) {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        self.handles[turn % self.handles.len()].send(Command::Arrive(Box::new(arrival)));
+    }
+
+    /// There are new entries in the journal.
+    pub fn wake(&self) {
+        for handle in self.handles.iter() {
+            handle.wake();
+        }
+    }
+
+    /// Ends all connections, each as its protocol does that.
+    pub fn stop(&self) {
+        for handle in self.handles.iter() {
+            handle.send(Command::Stop);
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! A shard: one thread with its own event loop that owns connections and drives each one's state machine.
+//!
+//! In: sockets handed over after their handshake, and the journal. Out: frames, by one vectored write for all
+//! that waits for a connection. There is no lock and no queue between the journal and a socket: a turn of the
+//! loop reads what arrived, then writes new entries to the live connections that the index finds, then lets
+//! lagging ones catch up from the journal, then looks at the timers.
+//!
+//!     arriving ──authorized──> live <──caught up── lagging ──out of the window, or stalled──> leaving
+//!                               └──a write takes less──┘
+
+mod catch_up;
+mod connection;
+mod dispatch;
+mod handle;
+mod index;
+mod settings;
+mod timers;
+
+pub use connection::ConnectionId;
+pub use handle::{Admitted, Arrival, Shards};
+pub use settings::Settings;
+
+use crate::admission::Admission;
+use crate::journal::Journal;
+use crate::limits::{READ_BUFFER_BYTES, READS_PER_TURN_MAX};
+use crate::metrics::ShardMetrics;
+use crate::protocol::{Action, Ending, Protocol, Session};
+use connection::{Connection, Readout, Standing};
+use handle::{Command, Inbox};
+use index::Index;
+use bytes::Bytes;
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+use timers::Wheel;
+use uuid::Uuid;
+
+/// The token of the waker; connections use their slot.
+const WAKER: Token = Token(usize::MAX);
+
+struct Shard {
+    poll: Poll,
+    inbox: Inbox,
+    journal: Journal,
+    admission: Arc<Admission>,
+    metrics: ShardMetrics,
+    connections: Slab<Connection>,
+    /// Distinguishes a connection from an earlier one in the same slot.
+    generation: u32,
+    indexes: [Index; Protocol::ALL.len()],
+    wheel: Wheel,
+    /// The next entry to dispatch: the position of every live connection.
+    next: u64,
+    dispatch: dispatch::Dispatch,
+    /// Lagging connections whose socket takes data again, in turn.
+    catching_up: VecDeque<ConnectionId>,
+    /// Connections that had more to read than their turn allowed.
+    unread: Vec<ConnectionId>,
+    actions: Vec<Action>,
+    read_buffer: Box<[u8]>,
+    stopping: bool,
+}
+
+impl Shard {
+    fn run(mut self) -> std::io::Result<()> {
+        let mut events = Events::with_capacity(1_024);
+        while !(self.stopping && self.connections.is_empty()) {
+            let timeout = if self.has_work() { Some(std::time::Duration::ZERO) } else { self.wheel.wait(Instant::now()) };
+            if let Err(error) = self.poll.poll(&mut events, timeout) {
+                if error.kind() == std::io::ErrorKind::Interrupted {
+                    continue;
+                }
+                return Err(error);
+            }
+            self.turn(&events, Instant::now());
+        }
+        Ok(())
+    }
+
+    fn has_work(&self) -> bool {
+        self.dispatch.is_pending() || self.next < self.journal.head() || !self.catching_up.is_empty() || !self.unread.is_empty()
+    }
+
+    fn turn(&mut self, events: &Events, now: Instant) {
+        for id in std::mem::take(&mut self.unread) {
+            self.handle_readable(id, now);
+        }
+        for event in events {
+            if event.token() == WAKER {
+                continue;
+            }
+            let Some(connection) = self.connections.get(event.token().0) else { continue };
+            let id = connection.id;
+            if event.is_readable() || event.is_read_closed() || event.is_error() {
+                self.handle_readable(id, now);
+            }
+            if event.is_writable() {
+                self.handle_writable(id, now);
+            }
+        }
+        self.inbox.awake();
+        while let Some(command) = self.inbox.take() {
+            match command {
+                Command::Arrive(arrival) => self.handle_arrival(*arrival, now),
+                Command::Stop => self.handle_stop(now),
+            }
+        }
+        self.dispatch_live(now);
+        self.catch_up(now);
+        self.handle_timers(now);
+        self.metrics.flush();
+    }
+
+    fn handle_arrival(&mut self, arrival: Arrival, now: Instant) {
+        let Arrival { stream, mut received, response, admitted } = arrival;
+        let (session, opening) = match &admitted {
+            Admitted::Plain(_) => (Session::plain(now), Bytes::new()),
+            Admitted::SocketIo { .. } => Session::socket_io(Uuid::new_v4(), now),
+        };
+        let Some(id) = self.insert(stream, session) else { return };
+        let connection = &mut self.connections[id.slot as usize];
+        connection.queue(response);
+        connection.queue(opening);
+        match admitted {
+            Admitted::Plain(Ok(identity)) => self.join(id, &identity, now),
+            Admitted::Plain(Err(ending)) => connection.session.end(ending, now, &mut self.actions),
+            Admitted::SocketIo { token } => connection.request_token = token,
+        }
+        self.receive(id, &mut received, now);
+        self.apply_actions(id, now);
+    }
+
+    /// A place for a new connection; none while stopping, or if the socket cannot be watched.
+    fn insert(&mut self, stream: std::net::TcpStream, session: Session) -> Option<ConnectionId> {
+        if self.stopping {
+            return None;
+        }
+        self.generation = self.generation.wrapping_add(1);
+        let vacancy = self.connections.vacant_entry();
+        let token = Token(vacancy.key());
+        let slot = u32::try_from(vacancy.key()).expect("CONNECTIONS_MAX fits");
+        let id = ConnectionId { slot, generation: self.generation };
+        let mut stream = mio::net::TcpStream::from_std(stream);
+        if let Err(error) = self.poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE) {
+            tracing::warn!(%error, "cannot watch a new connection");
+            return None;
+        }
+        self.metrics.connection_opened(session.protocol());
+        vacancy.insert(Connection::new(id, stream, session));
+        Some(id)
+    }
+
+    /// Into the index and at the shard's position in one step: no event is missed and none comes twice.
+    fn join(&mut self, id: ConnectionId, identity: &crate::event::Identity, now: Instant) {
+        let connection = &mut self.connections[id.slot as usize];
+        let left = identity.expires_at.duration_since(SystemTime::now()).unwrap_or_default();
+        connection.join(Arc::clone(&identity.keys), now + left, self.next);
+        self.indexes[connection.protocol as usize].insert(id, &identity.keys);
+    }
+
+    fn handle_readable(&mut self, id: ConnectionId, now: Instant) {
+        let mut buffer = std::mem::take(&mut self.read_buffer);
+        for _ in 0..READS_PER_TURN_MAX {
+            let Some(connection) = self.connection(id) else { break };
+            match connection.read(&mut buffer) {
+                Readout::Bytes(count) => {
+                    self.receive(id, &mut buffer[..count], now);
+                    self.apply_actions(id, now);
+                }
+                Readout::Empty => {
+                    self.read_buffer = buffer;
+                    return;
+                }
+                Readout::Closed => {
+                    let ending = connection.leaving().unwrap_or(Ending::Gone);
+                    self.remove(id, ending);
+                }
+            }
+        }
+        self.read_buffer = buffer;
+        if self.connection(id).is_some() {
+            self.unread.push(id);
+        }
+    }
+
+    fn receive(&mut self, id: ConnectionId, bytes: &mut [u8], now: Instant) {
+        let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else { return };
+        connection.session.receive(bytes, now, &mut self.actions);
+    }
+
+    fn handle_writable(&mut self, id: ConnectionId, now: Instant) {
+        self.flush(id, now);
+        if let Some(connection) = self.connection(id)
+            && matches!(connection.standing, Standing::Lagging(_))
+            && connection.is_flushed()
+            && !connection.waits_for_turn
+        {
+            connection.waits_for_turn = true;
+            self.catching_up.push_back(id);
+        }
+    }
+
+    /// Carries out what the protocol asked for, then writes what it queued.
+    fn apply_actions(&mut self, id: ConnectionId, now: Instant) {
+        let mut actions = std::mem::take(&mut self.actions);
+        let mut next = 0;
+        while next < actions.len() {
+            let action = actions[next].clone();
+            next += 1;
+            let Some(connection) = self.connection(id) else { break };
+            match action {
+                Action::Send(frame) => connection.queue(frame),
+                Action::Authenticate { token } => self.authenticate(id, token, now, &mut actions),
+                Action::Finish(ending) => {
+                    connection.leave(ending);
+                    self.indexes[connection.protocol as usize].remove(id);
+                }
+                Action::Close(ending) => self.remove(id, ending),
+            }
+        }
+        actions.clear();
+        self.actions = actions;
+        self.flush(id, now);
+        self.schedule(id);
+    }
+
+    fn authenticate(
+        &mut self,
+        id: ConnectionId,
+        token: Option<secrecy::SecretString>,
+        now: Instant,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(connection) = self.connection(id) else { return };
+        let token = token.or_else(|| connection.request_token.take());
+        let verdict = self.admission.admit(Protocol::SocketIo, token.as_ref(), SystemTime::now());
+        match verdict {
+            Ok(identity) => {
+                self.join(id, &identity, now);
+                self.connections[id.slot as usize].session.authorized(actions);
+            }
+            Err(_) => self.connections[id.slot as usize].session.refused(now, actions),
+        }
+    }
+
+    fn flush(&mut self, id: ConnectionId, now: Instant) {
+        let Some(connection) = self.connection(id) else { return };
+        if connection.flush(now).is_err() {
+            let ending = connection.leaving().unwrap_or(Ending::Gone);
+            self.remove(id, ending);
+        } else if connection.owes_too_much() {
+            self.end(id, Ending::TooSlow, now);
+        }
+    }
+
+    /// Ends a connection for a reason of ours.
+    fn end(&mut self, id: ConnectionId, ending: Ending, now: Instant) {
+        let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else { return };
+        if connection.leaving().is_some() {
+            return self.remove(id, ending);
+        }
+        connection.session.end(ending, now, &mut self.actions);
+        self.apply_actions(id, now);
+    }
+
+    fn handle_timers(&mut self, now: Instant) {
+        for (id, tick) in self.wheel.advance(now) {
+            let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else { continue };
+            if connection.timer != tick {
+                continue;
+            }
+            connection.timer = u64::MAX;
+            match connection.overdue(now) {
+                Some(connection::Overdue::Session) => {
+                    connection.session.handle_deadline(now, &mut self.actions);
+                    self.apply_actions(id, now);
+                }
+                Some(connection::Overdue::Expired) => self.end(id, Ending::TokenExpired, now),
+                Some(connection::Overdue::Stalled) => self.remove_stalled(id, now),
+                None => self.schedule(id),
+            }
+        }
+    }
+
+    /// A stalled connection takes no Close frame either: it is told if its socket has room, and dropped.
+    fn remove_stalled(&mut self, id: ConnectionId, now: Instant) {
+        self.end(id, Ending::TooSlow, now);
+        self.remove(id, Ending::TooSlow);
+    }
+
+    fn schedule(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else { return };
+        let deadline = connection.deadline();
+        let tick = self.wheel.tick_of(deadline);
+        if tick < connection.timer {
+            connection.timer = tick;
+            self.wheel.schedule(id, tick);
+        }
+    }
+
+    fn handle_stop(&mut self, now: Instant) {
+        self.stopping = true;
+        let ids: Vec<ConnectionId> = self.connections.iter().map(|(_, connection)| connection.id).collect();
+        for id in ids {
+            self.end(id, Ending::Restart, now);
+        }
+    }
+
+    fn remove(&mut self, id: ConnectionId, ending: Ending) {
+        if self.connection(id).is_none() {
+            return;
+        }
+        let mut connection = self.connections.remove(id.slot as usize);
+        self.indexes[connection.protocol as usize].remove(id);
+        self.metrics.connection_ended(connection.protocol, connection.leaving().unwrap_or(ending));
+        // A socket that is not in the poll set any more needs no deregistration.
+        let _ = self.poll.registry().deregister(connection.socket());
+    }
+
+    fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.connections.get_mut(id.slot as usize).filter(|connection| connection.id == id)
+    }
+}
+
+impl Shard {
+    fn new(poll: Poll, inbox: Inbox, journal: Journal, admission: Arc<Admission>, metrics: ShardMetrics) -> Shard {
+        let next = journal.head();
+        Shard {
+            poll,
+            inbox,
+            journal,
+            admission,
+            metrics,
+            connections: Slab::new(),
+            generation: 0,
+            indexes: Default::default(),
+            wheel: Wheel::new(Instant::now()),
+            next,
+            dispatch: dispatch::Dispatch::default(),
+            catching_up: VecDeque::new(),
+            unread: Vec::new(),
+            actions: Vec::new(),
+            read_buffer: vec![0; READ_BUFFER_BYTES].into(),
+            stopping: false,
+        }
+    }
+}
