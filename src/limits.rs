@@ -232,3 +232,47 @@ pub const ACCEPT_ERROR_PAUSE: Duration = Duration::from_millis(50);
 pub const STOP_MAX: Duration = Duration::from_secs(5);
 
 const _: () = assert!(TOKEN_MAX_BYTES * 2 <= HEAD_MAX_BYTES);
+
+// --- registry ---
+
+/// How long one request to the schema registry may take, by default. A partition waits meanwhile.
+pub const REGISTRY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Schemas that are remembered, by default. A topic has a few per year of its life; the least recently
+/// used goes.
+pub const REGISTRY_CACHE_MAX: usize = 1_024;
+
+/// Ids that are asked for at once. Each partition waits at its first unknown id, so more would be junk;
+/// at it a lookup waits without asking until another id has its answer.
+pub const REGISTRY_PENDING_MAX: usize = 256;
+
+/// Requests to the registry under way at once: it is a small shared service. At it they queue.
+pub const REGISTRY_REQUESTS_MAX: usize = 8;
+
+/// The longest answer that is read: the longest schema with every byte escaped in JSON, and room for the
+/// other keys. At it the schema is refused.
+pub const REGISTRY_ANSWER_MAX_BYTES: usize = 2 * SCHEMA_TEXT_MAX_BYTES + 64 * 1024;
+
+/// Schemas that one schema may refer to, directly or not. At it the schema is refused.
+pub const REGISTRY_REFERENCES_MAX: usize = 64;
+
+/// How deep references may lead. At it the schema is refused.
+pub const REGISTRY_REFERENCE_DEPTH_MAX: usize = 16;
+
+/// The wait after a first failed request; it doubles up to [`REGISTRY_BACKOFF_MAX`].
+pub const REGISTRY_BACKOFF_FIRST: Duration = Duration::from_millis(100);
+
+/// The longest wait of our own: an outage's end is noticed within this.
+pub const REGISTRY_BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// The longest `Retry-After` that is heeded, so that a wrong header cannot stop a partition for hours.
+pub const REGISTRY_RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+
+/// How long "no such schema" is put down to the lag of a replica before it is believed.
+pub const REGISTRY_LAG_MAX: Duration = Duration::from_secs(4);
+
+/// How long "no such schema", or one that cannot be used, is remembered before it is asked for again.
+pub const REGISTRY_REFUSAL_REMEMBERED: Duration = Duration::from_secs(60);
+
+/// How often an outage that goes on is told in the log.
+pub const REGISTRY_WARN_INTERVAL: Duration = Duration::from_secs(30);

@@ -9,6 +9,7 @@
 pub mod framing;
 pub mod plan;
 pub mod poison;
+pub mod registry;
 pub mod schema;
 
 mod json;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use plan::{Captured, Incompatible, Plan};
 pub use poison::Poison;
+pub use registry::{Lookup, Registry, Settings as RegistrySettings};
 pub use schema::{ReaderSchema, SchemaFault, WriterSchema};
 
 /// The number under which a schema registry keeps a writer's schema.

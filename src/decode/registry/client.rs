@@ -1,0 +1,184 @@
+//! Fetches one schema over HTTP, with the schemas it refers to.
+//!
+//! ```text
+//! GET <address>/schemas/ids/7                      a schema, and its references: subject and version
+//! GET <address>/subjects/<subject>/versions/<n>    the same, for each reference
+//! ```
+//!
+//! One try at one address; when to try again is for the parent. What a reply means is judged in `reply`.
+
+use std::collections::HashSet;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use reqwest::Url;
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use reqwest::redirect::Policy;
+use secrecy::ExposeSecret;
+
+use super::super::{SchemaId, WriterSchema};
+use super::reply::{self, Fault, Found, Outcome, Reference, no_answer, unusable};
+use super::{Credentials, RegistryFault, Settings};
+use crate::limits;
+
+/// Told of every request's outcome, for metrics.
+pub type Observer = Box<dyn Fn(Outcome) + Send + Sync>;
+
+pub(super) struct Client {
+    http: reqwest::Client,
+    addresses: Vec<Url>,
+    /// Which address is asked; shared by all fetches, so that they leave a dead one together.
+    current: AtomicUsize,
+    authorization: Option<HeaderValue>,
+    observer: Observer,
+}
+
+impl Client {
+    pub(super) fn new(settings: Settings, observer: Observer) -> Result<Client, RegistryFault> {
+        if settings.urls.is_empty() {
+            return Err(RegistryFault::NoAddress);
+        }
+        let mut http = reqwest::Client::builder()
+            .timeout(settings.timeout)
+            .redirect(Policy::none())
+            .user_agent(concat!("dumbwaiter/", env!("CARGO_PKG_VERSION")));
+        if settings.urls.iter().all(|url| url.scheme() == "http") {
+            // A container without CA certificates is no reason to fail where none are needed.
+            http = http.tls_certs_only([]);
+        }
+        Ok(Client {
+            http: http.build().map_err(RegistryFault::Client)?,
+            addresses: settings.urls,
+            current: AtomicUsize::new(0),
+            authorization: authorization(&settings.credentials)?,
+            observer,
+        })
+    }
+
+    /// The address to ask now.
+    pub(super) fn address(&self) -> &Url {
+        &self.addresses[self.current.load(Ordering::Relaxed) % self.addresses.len()]
+    }
+
+    /// Goes on to the next address, unless somebody else has left this one already.
+    pub(super) fn turn_from(&self, address: &Url) {
+        let current = self.current.load(Ordering::Relaxed);
+        if self.addresses[current % self.addresses.len()] == *address {
+            let next = current.wrapping_add(1);
+            let _ = self.current.compare_exchange(current, next, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) async fn fetch(&self, address: &Url, id: SchemaId) -> Result<WriterSchema, Fault> {
+        let found = self.get(below(address, &["schemas", "ids", &id.to_string()])).await?;
+        let mut references = References::default();
+        self.gather(address, found.references, 0, &mut references).await?;
+        WriterSchema::parse(&found.schema, &references.texts)
+            .map_err(|fault| Fault::Unusable { poison: fault.poison(), reason: fault.to_string() })
+    }
+
+    /// Fetches what is referred to, what that refers to first, so that each comes after what it needs.
+    fn gather<'a>(
+        &'a self,
+        address: &'a Url,
+        wanted: Vec<Reference>,
+        depth: usize,
+        references: &'a mut References,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Fault>> + Send + 'a>> {
+        Box::pin(async move {
+            for reference in wanted {
+                if !references.admit(&reference, depth)? {
+                    continue;
+                }
+                let version = reference.version.to_string();
+                let mut url = below(address, &["subjects", &reference.subject, "versions", &version]);
+                // A subject that was deleted since is still what the schema was registered with.
+                url.set_query(Some("deleted=true"));
+                let found = self.get(url).await?;
+                self.gather(address, found.references, depth + 1, references).await?;
+                references.add(found.schema)?;
+            }
+            Ok(())
+        })
+    }
+
+    async fn get(&self, url: Url) -> Result<Found, Fault> {
+        let answer = self.request(url).await;
+        (self.observer)(match &answer {
+            Ok(_) => Outcome::Found,
+            Err(Fault::Missing) => Outcome::Missing,
+            Err(Fault::Unusable { .. }) => Outcome::TooLarge,
+            Err(Fault::Outage { outcome, .. }) => *outcome,
+        });
+        let found = answer?;
+        match found.schema_type.as_deref() {
+            None | Some("AVRO") => Ok(found),
+            Some(other) => Err(unusable(format!("schema is of type {other:?}, not AVRO"))),
+        }
+    }
+
+    async fn request(&self, url: Url) -> Result<Found, Fault> {
+        let mut request = self.http.get(url).header(ACCEPT, ACCEPTED);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        reply::read(request.send().await.map_err(no_answer)?).await
+    }
+}
+
+/// The registry's own media type, and plain JSON for the other registries that speak its API.
+const ACCEPTED: &str = "application/vnd.schemaregistry.v1+json, application/json;q=0.9";
+
+/// Schemas referred to, each once, in the order of their dependencies.
+#[derive(Default)]
+struct References {
+    asked: HashSet<(String, u32)>,
+    texts: Vec<String>,
+    length: usize,
+}
+
+impl References {
+    /// Whether it is still to be fetched. Cycles end here, as do answers that would lead on and on.
+    fn admit(&mut self, reference: &Reference, depth: usize) -> Result<bool, Fault> {
+        if depth >= limits::REGISTRY_REFERENCE_DEPTH_MAX
+            || self.asked.len() >= limits::REGISTRY_REFERENCES_MAX
+        {
+            return Err(unusable("schema has too many references".to_owned()));
+        }
+        Ok(self.asked.insert((reference.subject.clone(), reference.version)))
+    }
+
+    fn add(&mut self, text: String) -> Result<(), Fault> {
+        self.length += text.len();
+        if self.length > limits::SCHEMA_TEXT_MAX_BYTES {
+            return Err(unusable("schema is too long with its references".to_owned()));
+        }
+        self.texts.push(text);
+        Ok(())
+    }
+}
+
+/// `address` with segments added, percent-encoded: a subject may hold any character.
+fn below(address: &Url, segments: &[&str]) -> Url {
+    let mut url = address.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
+}
+
+fn authorization(credentials: &Credentials) -> Result<Option<HeaderValue>, RegistryFault> {
+    let text = match credentials {
+        Credentials::None => return Ok(None),
+        Credentials::Basic { username, password } => {
+            let pair = format!("{username}:{}", password.expose_secret());
+            format!("Basic {}", BASE64_STANDARD.encode(pair))
+        }
+        Credentials::Bearer(token) => format!("Bearer {}", token.expose_secret()),
+    };
+    let mut value = HeaderValue::try_from(text).map_err(|_| RegistryFault::Token)?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
