@@ -3,7 +3,9 @@
 //! The folders follow a record on its way: `consume` → `decode` → `event` → `journal` → `protocol` →
 //! `shard` → `web`. ARCHITECTURE.md has the map and the rule which folder may import which.
 
+pub mod health;
 pub mod limits;
+pub mod logs;
 pub mod metrics;
 pub mod settings;
 pub mod throttle;
@@ -12,8 +14,14 @@ pub mod consume;
 pub mod decode;
 pub mod event;
 pub mod journal;
+pub mod pipeline;
 pub mod protocol;
 
 pub mod admission;
 pub mod auth;
 pub mod shard;
+pub mod web;
+
+pub mod app;
+pub mod cli;
+pub mod config;

@@ -121,7 +121,7 @@ pub const STALLED_MAX: Duration = Duration::from_secs(25);
 pub const READ_BUFFER_BYTES: usize = 64 << 10;
 
 /// Control frames waiting for one connection. A client that makes us owe more without reading is closed (4004).
-pub const CONTROL_FRAMES_MAX: usize = 16;
+pub const CONTROL_FRAMES_MAX: usize = 64;
 
 /// Entries of one dispatch: bounds the scratch memory of a shard and how long reads and pings wait.
 pub const DISPATCH_ENTRIES_MAX: u64 = 256;

@@ -1,1 +1,14 @@
-fn main() {}
+//! The program: reads the command line and the settings, starts the log, runs, and turns the outcome into an
+//! exit code (0 done, 1 failed while running, 2 wrong settings).
+
+use clap::Parser;
+use dumbwaiter::cli::{Cli, Outcome};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match Cli::parse().run(std::env::vars_os()) {
+        Outcome::Done => ExitCode::SUCCESS,
+        Outcome::Failed => ExitCode::from(1),
+        Outcome::WrongSettings => ExitCode::from(2),
+    }
+}

@@ -233,7 +233,7 @@ impl Shard {
         now: Instant,
         actions: &mut Vec<Action>,
     ) {
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connection(id).filter(|connection| connection.session.is_open()) else { return };
         let token = token.or_else(|| connection.request_token.take());
         let verdict = self.admission.admit(Protocol::SocketIo, token.as_ref(), SystemTime::now());
         match verdict {

@@ -1,0 +1,145 @@
+//! Builds the parts, starts them in the order in which they need each other, and stops them in reverse.
+//!
+//! The library's one door: it is handed everything (settings, a record source, a stop signal), so that tests
+//! come in by the same way as the program.
+
+use crate::admission::Admission;
+use crate::auth::{self, Tickets, Verifier};
+use crate::consume::{Source, SourceFault};
+use crate::decode::Registry;
+use crate::event::Catalog;
+use crate::health::Health;
+use crate::journal;
+use crate::limits::STOP_MAX;
+use crate::metrics::Metrics;
+use crate::pipeline::Pipeline;
+use crate::shard::{self, Shards};
+use crate::web::{self, Listener, Web};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// All that an instance is made of.
+pub struct Parts {
+    pub source: Source,
+    pub registry: Registry,
+    pub catalog: Arc<Catalog>,
+    pub auth: auth::Settings,
+    pub journal: journal::Settings,
+    pub shard: shard::Settings,
+    pub web: web::Settings,
+    pub metrics: Metrics,
+}
+
+/// What ends an instance that was not asked to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum AppFault {
+    #[error("cannot listen on {address} ({key}): {source}")]
+    Listen { key: &'static str, address: SocketAddr, source: io::Error },
+    #[error("cannot start a shard: {0}")]
+    Shard(io::Error),
+    #[error(transparent)]
+    Source(#[from] SourceFault),
+}
+
+/// An instance whose ports are bound.
+pub struct App {
+    parts: Parts,
+    public: Listener,
+    admin: Listener,
+}
+
+impl App {
+    /// Binds the ports; nothing is served and nothing is read yet.
+    pub fn bind(parts: Parts) -> Result<App, AppFault> {
+        let listen = |key, address| {
+            Listener::bind(address).map_err(|source| AppFault::Listen { key, address, source })
+        };
+        let public = listen("web.listen", parts.web.listen)?;
+        let admin = listen("web.admin_listen", parts.web.admin_listen)?;
+        Ok(App { parts, public, admin })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.public.address
+    }
+
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin.address
+    }
+
+    /// Serves until `stop`, then ends the connections and returns; or until the record source gives up.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), AppFault> {
+        let App { parts, public, admin } = self;
+        let metrics = parts.metrics;
+        let health = Health::new(metrics.clone());
+        let verifier = Verifier::new(parts.auth.clone());
+        let catalog = parts.catalog;
+        let admission = Arc::new(Admission::new(
+            verifier,
+            Tickets::in_memory(),
+            Arc::clone(&catalog),
+            metrics.clone(),
+            parts.auth.query_token,
+        ));
+        let (writer, journal) = journal::open(&parts.journal);
+        let (shards, shard_threads) =
+            Shards::start(&parts.shard, &journal, &admission, &metrics).map_err(AppFault::Shard)?;
+        let web = Web {
+            admission,
+            shards: shards.clone(),
+            health: health.clone(),
+            metrics: metrics.clone(),
+            connections_max: parts.web.connections_max,
+        };
+        tracing::info!(clients = %public.address, operators = %admin.address, "listening");
+        let accepting = stop.child_token();
+        let public = tokio::spawn(web::serve(public, web.clone().public(), metrics.clone(), accepting.clone()));
+        let admin_stop = CancellationToken::new();
+        let admin = tokio::spawn(web::serve(admin, web.admin(), metrics.clone(), admin_stop.clone()));
+
+        let pipeline = Pipeline {
+            catalog,
+            registry: parts.registry,
+            journal: writer,
+            shards: shards.clone(),
+            health: health.clone(),
+            metrics,
+        };
+        let pipeline_stop = Arc::new(AtomicBool::new(false));
+        let pipeline_stopped = Arc::clone(&pipeline_stop);
+        let source = parts.source;
+        let mut pipeline = tokio::task::spawn_blocking(move || pipeline.run(source, &pipeline_stopped));
+
+        let outcome = tokio::select! {
+            () = stop.cancelled() => None,
+            outcome = &mut pipeline => Some(outcome),
+        };
+        health.stopping();
+        accepting.cancel();
+        let _ = public.await;
+        shards.stop();
+        pipeline_stop.store(true, Ordering::Relaxed);
+        let outcome = match outcome {
+            Some(outcome) => outcome,
+            None => pipeline.await,
+        };
+        join_shards(shard_threads).await;
+        admin_stop.cancel();
+        let _ = admin.await;
+        outcome.expect("the pipeline does not panic")?;
+        Ok(())
+    }
+}
+
+/// Waits for the shards' last connections, which have a deadline of their own; a shard that does not end in
+/// spite of it is left to the end of the process.
+async fn join_shards(threads: Vec<std::thread::JoinHandle<()>>) {
+    let deadline = Instant::now() + STOP_MAX;
+    while threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < deadline {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}

@@ -1,0 +1,85 @@
+//! `dumbwaiter serve`: the service, from Kafka to the screens, until SIGTERM or SIGINT.
+
+use super::{Outcome, say};
+use crate::app::{App, AppFault, Parts};
+use crate::config::Config;
+use crate::consume::{KafkaSource, Source};
+use crate::decode::{Registry, RegistryOutcome};
+use crate::event::Catalog;
+use crate::logs;
+use crate::metrics::Metrics;
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+pub(super) fn run(config: Config) -> Outcome {
+    logs::start(&config.log);
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say(&format_args!("cannot start: {error}"));
+            return Outcome::Failed;
+        }
+    };
+    let parts = match parts(config, &runtime) {
+        Ok(parts) => parts,
+        Err(fault) => {
+            say(&fault);
+            return Outcome::WrongSettings;
+        }
+    };
+    match runtime.block_on(serve(parts)) {
+        Ok(()) => Outcome::Done,
+        Err(fault) => {
+            tracing::error!(%fault, "stopped");
+            Outcome::Failed
+        }
+    }
+}
+
+/// All that can be wrong with the settings beyond their own form shows here, before a port opens.
+fn parts(config: Config, runtime: &Runtime) -> Result<Parts, String> {
+    let metrics = Metrics::new();
+    let catalog = match &config.catalog {
+        Some(path) => Catalog::read(path).map_err(|fault| format!("catalog.file: {fault}"))?,
+        None => Catalog::built_in(),
+    };
+    let source = KafkaSource::new(config.kafka, metrics.clone())
+        .map_err(|error| format!("kafka.properties: the Kafka client refuses them: {error}"))?;
+    let counted = metrics.clone();
+    let observer = Box::new(move |outcome: RegistryOutcome| counted.registry_request(outcome.label()));
+    let registry = Registry::new(config.registry, runtime.handle().clone(), observer)
+        .map_err(|fault| format!("registry: {:#}", anyhow::Error::from(fault)))?;
+    Ok(Parts {
+        source: Source::Kafka(source),
+        registry,
+        catalog: Arc::new(catalog),
+        auth: config.auth,
+        journal: config.journal,
+        shard: config.shard,
+        web: config.web,
+        metrics,
+    })
+}
+
+async fn serve(parts: Parts) -> Result<(), AppFault> {
+    let app = App::bind(parts)?;
+    let stop = CancellationToken::new();
+    let signalled = stop.clone();
+    tokio::spawn(async move {
+        stop_signal().await;
+        tracing::info!("stopping");
+        signalled.cancel();
+    });
+    app.run(stop).await
+}
+
+async fn stop_signal() {
+    let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be handled");
+    let mut interrupt = signal(SignalKind::interrupt()).expect("SIGINT can be handled");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

@@ -1,0 +1,80 @@
+//! Whether the process answers, and whether it should be given clients.
+//!
+//! Readiness is a set of latches, each held by a part that is still starting; a Kafka outage later does not
+//! take it back, since that would take away all instances at once.
+
+use crate::metrics::Metrics;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub struct Health {
+    state: Arc<State>,
+    metrics: Metrics,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    caught_up: AtomicBool,
+    registry_waits: AtomicBool,
+    stopping: AtomicBool,
+}
+
+impl Health {
+    pub fn new(metrics: Metrics) -> Health {
+        Health { state: Arc::default(), metrics }
+    }
+
+    /// All that was in Kafka at the start is in the journal. Holds for the life of the process.
+    pub fn caught_up(&self) {
+        if !self.state.caught_up.swap(true, Ordering::Relaxed) {
+            tracing::info!("caught up with kafka, ready for clients");
+            self.metrics.ready(true);
+        }
+    }
+
+    /// Some partition waits for the schema registry.
+    pub fn registry_waits(&self, waits: bool) {
+        self.state.registry_waits.store(waits, Ordering::Relaxed);
+    }
+
+    pub fn stopping(&self) {
+        self.state.stopping.store(true, Ordering::Relaxed);
+        self.metrics.ready(false);
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.state.caught_up.load(Ordering::Relaxed) && !self.state.stopping.load(Ordering::Relaxed)
+    }
+
+    /// One line for each thing that an operator would ask about.
+    pub fn describe(&self) -> String {
+        let waits = |ok: bool, good: &'static str, bad: &'static str| if ok { good } else { bad };
+        let state = &self.state;
+        format!(
+            "{}\nkafka: {}\nregistry: {}\nshutdown: {}\n",
+            waits(self.is_ready(), "ready", "not ready"),
+            waits(state.caught_up.load(Ordering::Relaxed), "caught up", "reading what was there at the start"),
+            waits(!state.registry_waits.load(Ordering::Relaxed), "ok", "degraded, partitions wait for a schema"),
+            waits(!state.stopping.load(Ordering::Relaxed), "no", "stopping"),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_once_caught_up_until_stopping() {
+        let health = Health::new(Metrics::new());
+        assert!(!health.is_ready() && health.describe().starts_with("not ready\nkafka: reading"));
+        health.caught_up();
+        assert!(health.is_ready() && health.describe().starts_with("ready\n"));
+        health.registry_waits(true);
+        assert!(health.is_ready() && health.describe().contains("degraded"));
+        health.stopping();
+        assert!(!health.is_ready());
+    }
+}

@@ -1,0 +1,42 @@
+//! `GET /api/v1/ws/ticket`: a one-off token for the plain WebSocket handshake (plain-websocket.md, "Get ticket").
+
+use super::{Web, bearer_token};
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// The documented body of a success, field by field in the document's order.
+#[derive(Serialize)]
+struct Issued<'a> {
+    success: bool,
+    info: &'static str,
+    token: &'a str,
+}
+
+/// The documented body of a failure.
+#[derive(Serialize)]
+struct Refused {
+    success: bool,
+    error: &'static str,
+}
+
+pub(super) async fn issue(State(web): State<Web>, headers: HeaderMap) -> Response {
+    if let Some(refusal) = web.refuse_if_unready() {
+        return refusal;
+    }
+    let token = bearer_token(&headers);
+    match web.admission.issue_ticket(token.as_ref()).await {
+        Some(ticket) => {
+            let info = "Your ws connection token is valid for 60s";
+            let body = Json(Issued { success: true, info, token: ticket.as_str() });
+            ([(CACHE_CONTROL, "no-store")], body).into_response()
+        }
+        None => {
+            let body = Json(Refused { success: false, error: "Wrong authorization data" });
+            (StatusCode::UNAUTHORIZED, body).into_response()
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! `/ws`: checks the request, says who it is as far as the request tells, answers 101, and hands the raw socket
+//! to a shard. With an `EIO` parameter it is Socket.IO, otherwise a plain WebSocket with a ticket in `key`.
+
+use super::{Web, bearer_token};
+use crate::limits::{SOCKET_SEND_BUFFER_BYTES, STALLED_MAX};
+use crate::protocol::engineio::{self, RequestError};
+use crate::protocol::handshake::{self, UpgradeError, VERSION};
+use crate::shard::{Admitted, Arrival};
+use axum::extract::{Query, Request, State};
+use axum::http::header::{CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_VERSION, UPGRADE};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use secrecy::SecretString;
+use tokio::net::TcpStream;
+
+/// Decoded pairs, in the order of the request.
+type Pairs = Vec<(String, String)>;
+
+pub(super) async fn connect(
+    State(web): State<Web>,
+    Query(query): Query<Pairs>,
+    mut request: Request,
+) -> Response {
+    if let Some(refusal) = web.refuse_if_unready() {
+        return refusal;
+    }
+    let is_socket_io = value(&query, "EIO").is_some();
+    let checked = if is_socket_io {
+        check_socket_io(&request, &query).map_err(refuse_socket_io)
+    } else {
+        check_plain(&request).map_err(refuse_plain)
+    };
+    let accept = match checked {
+        Ok(accept) => accept,
+        Err(refusal) => {
+            web.metrics.connection_refused("bad_request");
+            return refusal;
+        }
+    };
+    let admitted = if is_socket_io {
+        Admitted::SocketIo { token: request_token(&web, &request, &query) }
+    } else {
+        let key = value(&query, "key").unwrap_or_default();
+        Admitted::Plain(web.admission.redeem_ticket(key).await)
+    };
+    tokio::spawn(hand_over(web, hyper::upgrade::on(&mut request), admitted));
+    let headers =
+        [(UPGRADE, "websocket"), (CONNECTION, "Upgrade"), (SEC_WEBSOCKET_ACCEPT, accept.as_str())];
+    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+}
+
+fn check_socket_io(request: &Request, query: &Pairs) -> Result<String, RequestError> {
+    let pairs = query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    engineio::check_request(request.method(), pairs)?;
+    Ok(handshake::check_upgrade(request.headers())?)
+}
+
+fn check_plain(request: &Request) -> Result<String, UpgradeError> {
+    if request.method() != Method::GET {
+        return Err(UpgradeError::NotAnUpgrade);
+    }
+    handshake::check_upgrade(request.headers())
+}
+
+/// The official server's answer, which its clients understand.
+fn refuse_socket_io(error: RequestError) -> Response {
+    (StatusCode::BAD_REQUEST, [(CONTENT_TYPE, "application/json")], error.body()).into_response()
+}
+
+fn refuse_plain(error: UpgradeError) -> Response {
+    (error.status(), [(SEC_WEBSOCKET_VERSION, VERSION)], format!("{error}\n")).into_response()
+}
+
+/// The token that came with the request; one in CONNECT goes before it.
+fn request_token(web: &Web, request: &Request, query: &Pairs) -> Option<SecretString> {
+    let in_query = || value(query, "token").filter(|_| web.admission.query_token).map(SecretString::from);
+    bearer_token(request.headers()).or_else(in_query)
+}
+
+fn value<'q>(query: &'q Pairs, name: &str) -> Option<&'q str> {
+    query.iter().find(|(pair, _)| pair == name).map(|(_, value)| value.as_str())
+}
+
+/// After the 101 is out: the socket, and what hyper had already read from it.
+async fn hand_over(web: Web, upgrade: OnUpgrade, admitted: Admitted) {
+    let Ok(upgraded) = upgrade.await else {
+        tracing::debug!("client left during the handshake");
+        return;
+    };
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().expect("the accept loop serves TokioIo<TcpStream>");
+    match prepare(parts.io.into_inner()) {
+        Ok(stream) => {
+            let received = parts.read_buf.to_vec();
+            web.shards.adopt(Arrival { stream, received, response: Bytes::new(), admitted });
+        }
+        Err(error) => tracing::debug!(%error, "cannot prepare a socket"),
+    }
+}
+
+/// Bounds what the kernel keeps for a client that does not read, and for how long.
+fn prepare(stream: TcpStream) -> std::io::Result<std::net::TcpStream> {
+    let stream = socket2::Socket::from(stream.into_std()?);
+    stream.set_send_buffer_size(SOCKET_SEND_BUFFER_BYTES)?;
+    stream.set_tcp_user_timeout(Some(STALLED_MAX))?;
+    Ok(stream.into())
+}

@@ -1,0 +1,257 @@
+//! An instance in the test's own process, records put in by hand, and clients on real sockets.
+
+use apache_avro::types::Value;
+use apache_avro::{Schema, to_avro_datum};
+use axum::extract::Path;
+use axum::http::StatusCode;
+
+use axum::{Json, Router};
+use dumbwaiter::app::{App, AppFault, Parts};
+use dumbwaiter::consume::{OwnedRecord, Source, memory};
+use dumbwaiter::decode::{Registry, RegistrySettings, SchemaId, framing};
+use dumbwaiter::event::Catalog;
+use dumbwaiter::metrics::Metrics;
+use dumbwaiter::settings::Document;
+use dumbwaiter::{auth, journal, shard, web};
+use futures_util::{SinkExt, StreamExt};
+use jsonwebtoken::{EncodingKey, Header, encode};
+use serde_json::{Value as Json_, json};
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_util::sync::CancellationToken;
+
+/// Far beyond what any of this takes; a test that meets it has failed.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+const SECRET: &str = "a secret of this test, long enough for HS256";
+
+/// The writers' schemas of the tests, by id: those of the documents.
+const SCHEMAS: [&str; 3] = [
+    include_str!("../../schemas/pizza.avsc"),
+    include_str!("../../schemas/populated_order.avsc"),
+    include_str!("../../schemas/order_condition.avsc"),
+];
+
+pub struct Instance {
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    records: mpsc::Sender<OwnedRecord>,
+    next_offset: i64,
+    stop: CancellationToken,
+    running: JoinHandle<Result<(), AppFault>>,
+}
+
+impl Instance {
+    pub async fn start() -> Instance {
+        Instance::start_with(&[]).await
+    }
+
+    /// `settings` are lines of `section.key=value`.
+    pub async fn start_with(settings: &[&str]) -> Instance {
+        let registry = start_registry().await;
+        let secret = [("DUMBWAITER_AUTH__SECRET".to_owned(), SECRET.to_owned())].into();
+        let mut overrides = vec![
+            format!("registry.urls=http://{registry}"),
+            "web.listen=127.0.0.1:0".to_owned(),
+            "web.admin_listen=127.0.0.1:0".to_owned(),
+        ];
+        overrides.extend(settings.iter().map(|&line| line.to_owned()));
+        let mut document = Document::empty().with_environment(&secret).with_overrides(&overrides);
+        let (records, source) = memory();
+        let metrics = Metrics::new();
+        let registry_settings = RegistrySettings::read(&mut document);
+        let registry = Registry::new(registry_settings, tokio::runtime::Handle::current(), Box::new(|_| {}));
+        let parts = Parts {
+            source: Source::Memory(source),
+            registry: registry.expect("the address is good"),
+            catalog: Arc::new(Catalog::built_in()),
+            auth: auth::Settings::read(&mut document),
+            journal: journal::Settings::read(&mut document),
+            shard: shard::Settings::read(&mut document),
+            web: web::Settings::read(&mut document),
+            metrics,
+        };
+        document.finish().expect("the settings of this test are good");
+        let app = App::bind(parts).expect("ports are free");
+        let (address, admin) = (app.address(), app.admin_address());
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(app.run(stop.clone()));
+        let instance = Instance { address, admin, records, next_offset: 0, stop, running };
+        instance.wait_until_ready().await;
+        instance
+    }
+
+    async fn wait_until_ready(&self) {
+        let ready = async {
+            while get(&format!("http://{}/readyz", self.admin)).await.0 != StatusCode::OK {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, ready).await.expect("the instance gets ready");
+    }
+
+    /// Ends the instance as SIGTERM does.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        let ended = tokio::time::timeout(PATIENCE, self.running).await.expect("the instance ends");
+        ended.expect("no panic").expect("no fault");
+    }
+
+    pub fn pizza(&mut self, uuid: &str, store_id: i64, user: &str) {
+        let value = pizza(uuid, store_id, user);
+        self.put("pizza.created", 0, value);
+    }
+
+    pub fn condition(&mut self, id: &str, condition: &str) {
+        let fields = [("_id", id), ("condition", condition)];
+        let value = Value::Record(fields.map(|(name, text)| (name.to_owned(), text.into())).to_vec());
+        self.put("order.condition", 2, value);
+    }
+
+    fn put(&mut self, topic: &str, schema: usize, value: Value) {
+        let parsed = Schema::parse_str(SCHEMAS[schema]).unwrap();
+        let body = to_avro_datum(&parsed, value).unwrap();
+        self.put_bytes(topic, Some(framing::join(SchemaId(u32::try_from(schema).unwrap()), &body)));
+    }
+
+    pub fn put_bytes(&mut self, topic: &str, value: Option<Vec<u8>>) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let record = OwnedRecord {
+            topic: topic.to_owned(),
+            partition: 0,
+            offset: self.next_offset,
+            timestamp_ms: Some(i64::try_from(now.as_millis()).unwrap()),
+            value,
+        };
+        self.next_offset += 1;
+        self.records.send(record).unwrap();
+    }
+
+    /// The value of a metric, its labels written as on the page.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let (_, page) = get(&format!("http://{}/metrics", self.admin)).await;
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    pub async fn ticket(&self, token: &str) -> (StatusCode, Json_) {
+        let request = reqwest::Client::new().get(format!("http://{}/api/v1/ws/ticket", self.address));
+        let response = request.bearer_auth(token).send().await.unwrap();
+        (response.status(), response.json().await.unwrap())
+    }
+
+    /// A plain client with a ticket of its own.
+    pub async fn plain(&self, claims: Json_) -> Client {
+        let (_, body) = self.ticket(&token(claims)).await;
+        self.connect(&format!("/ws?key={}", body["token"].as_str().expect("a ticket"))).await
+    }
+
+    /// A Socket.IO client, authorized.
+    pub async fn socket_io(&self, claims: Json_) -> Client {
+        let mut client = self.connect("/ws/?EIO=4&transport=websocket").await;
+        assert!(client.text().await.starts_with("0{"));
+        client.send(&format!("40{}", json!({"token": token(claims)}))).await;
+        assert!(client.text().await.starts_with("40{"));
+        assert_eq!(client.text().await, r#"42["authorization:ok"]"#);
+        client
+    }
+
+    pub async fn connect(&self, path: &str) -> Client {
+        let request = format!("ws://{}{path}", self.address).into_client_request().unwrap();
+        Client(connect_async(request).await.expect("the upgrade is answered by 101").0)
+    }
+}
+
+pub struct Client(pub WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Client {
+    pub async fn send(&mut self, text: &str) {
+        self.0.send(Message::text(text)).await.unwrap();
+    }
+
+    /// The next message of any kind but pings; none when the connection has ended.
+    pub async fn next(&mut self) -> Option<Message> {
+        loop {
+            match tokio::time::timeout(PATIENCE, self.0.next()).await.expect("a message in time")? {
+                Ok(Message::Ping(_)) => {}
+                Ok(message) => return Some(message),
+                Err(_) => return None,
+            }
+        }
+    }
+
+    pub async fn text(&mut self) -> String {
+        match self.next().await {
+            Some(Message::Text(text)) => text.to_string(),
+            other => panic!("expected a text message, got {other:?}"),
+        }
+    }
+
+    /// Code and reason of the Close frame that must come next.
+    pub async fn close(&mut self) -> (u16, String) {
+        match self.next().await {
+            Some(Message::Close(Some(frame))) => (frame.code.into(), frame.reason.to_string()),
+            other => panic!("expected a Close frame, got {other:?}"),
+        }
+    }
+}
+
+/// A token of the test's issuer; `exp` is an hour from now unless the claims have one.
+pub fn token(mut claims: Json_) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let fields = claims.as_object_mut().unwrap();
+    fields.entry("exp").or_insert(json!(now + 3_600));
+    fields.entry("sub").or_insert(json!("somebody"));
+    encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
+}
+
+pub async fn get(url: &str) -> (StatusCode, String) {
+    let response = reqwest::get(url).await.unwrap();
+    (response.status(), response.text().await.unwrap())
+}
+
+fn pizza(uuid: &str, store_id: i64, user: &str) -> Value {
+    let time = Value::Union(0, Box::new(Value::TimestampMicros(1_521_744_995_176_577)));
+    let fields = vec![
+        ("uuid", uuid.into()),
+        ("name", "Маргарита".into()),
+        ("store_id", store_id.into()),
+        ("user_uuid", user.into()),
+        ("size", 30_i64.into()),
+        ("accepted", false.into()),
+        ("price", 149.5.into()),
+        ("description", Value::Union(0, Box::new(Value::Null))),
+        ("img_url", "/img/1.png".into()),
+        ("created_date", time.clone()),
+        ("time_prepared", time),
+    ];
+    Value::Record(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// The documented JSON of `pizza`.
+pub fn pizza_message(uuid: &str, store_id: i64, user: &str) -> String {
+    format!(
+        r#"{{"event_name":"CREATE_PIZZA","data":{{"uuid":"{uuid}","name":"Маргарита","store_id":{store_id},"user_uuid":"{user}","size":30,"accepted":false,"price":149.5,"description":null,"img_url":"/img/1.png","created_date":"2018-03-22T18:56:35.176577Z","time_prepared":"2018-03-22T18:56:35.176577Z"}}}}"#
+    )
+}
+
+async fn start_registry() -> SocketAddr {
+    async fn schema(Path(id): Path<usize>) -> (StatusCode, Json<Json_>) {
+        match SCHEMAS.get(id) {
+            Some(schema) => (StatusCode::OK, Json(json!({"schema": schema}))),
+            None => (StatusCode::NOT_FOUND, Json(json!({"error_code": 40403, "message": "Schema not found"}))),
+        }
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().route("/schemas/ids/{id}", axum::routing::get(schema));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
