@@ -6,24 +6,100 @@
 use super::{Decimal, Incompatible, Number, Step, record};
 use crate::decode::schema::Type;
 
-pub(super) fn compile(writer: &Type, reader: &Type) -> Result<Step, Incompatible> {
-    match (writer, reader) {
-        (Type::Union(branches), _) => writer_union(branches, writer, reader),
-        (_, Type::Union(branches)) => reader_union(writer, branches, reader),
-        (Type::Array(writer), Type::Array(reader)) => {
-            let items = compile(writer, reader).map_err(|fault| fault.within("[]"))?;
-            Ok(Step::Array(Box::new(items)))
+/// Compiles one plan, and notes on the way which branches of the writer's unions do not resolve.
+#[derive(Default)]
+pub(super) struct Compiler {
+    pub unresolved: Vec<Incompatible>,
+}
+
+impl Compiler {
+    pub fn compile(&mut self, writer: &Type, reader: &Type) -> Result<Step, Incompatible> {
+        match (writer, reader) {
+            (Type::Union(branches), _) => self.writer_union(branches, writer, reader),
+            (_, Type::Union(branches)) => self.reader_union(writer, branches, reader),
+            (Type::Array(writer), Type::Array(reader)) => {
+                let items = self.within("[]", |compiler| compiler.compile(writer, reader))?;
+                Ok(Step::Array(Box::new(items)))
+            }
+            (Type::Map(writer), Type::Map(reader)) => {
+                let values = self.within("{}", |compiler| compiler.compile(writer, reader))?;
+                Ok(Step::Map(Box::new(values)))
+            }
+            (Type::Record(writer), Type::Record(reader)) => {
+                Ok(Step::Record(Box::new(record::compile(self, writer, reader)?)))
+            }
+            (Type::Enum { .. }, _) => from_enum(writer, reader),
+            _ => leaf(writer, reader).ok_or_else(|| incompatible(writer, reader)),
         }
-        (Type::Map(writer), Type::Map(reader)) => {
-            let values = compile(writer, reader).map_err(|fault| fault.within("{}"))?;
-            Ok(Step::Map(Box::new(values)))
-        }
-        (Type::Record(writer), Type::Record(reader)) => {
-            Ok(Step::Record(Box::new(record::compile(writer, reader)?)))
-        }
-        (Type::Enum { .. }, _) => from_enum(writer, reader),
-        _ => leaf(writer, reader).ok_or_else(|| incompatible(writer, reader)),
     }
+
+    /// Compiles a part, whose faults then have the part's name before their path.
+    pub fn within<T>(
+        &mut self,
+        part: &str,
+        compile: impl FnOnce(&mut Self) -> Result<T, Incompatible>,
+    ) -> Result<T, Incompatible> {
+        let first = self.unresolved.len();
+        let outcome = compile(self);
+        for fault in &mut self.unresolved[first..] {
+            fault.prefix_path(part);
+        }
+        outcome.map_err(|mut fault| {
+            fault.prefix_path(part);
+            fault
+        })
+    }
+
+    /// Each branch by itself, as only those that occur have to resolve; but if none does, no record can be read.
+    fn writer_union(
+        &mut self,
+        branches: &[Type],
+        writer: &Type,
+        reader: &Type,
+    ) -> Result<Step, Incompatible> {
+        let mut faults = Vec::new();
+        let mut steps = Vec::new();
+        for branch in branches {
+            steps.push(self.compile(branch, reader).unwrap_or_else(|fault| {
+                faults.push(fault);
+                Step::Unresolvable
+            }));
+        }
+        if faults.len() == branches.len() {
+            return Err(most_telling(faults, incompatible(writer, reader)));
+        }
+        self.unresolved.append(&mut faults);
+        Ok(Step::Union(steps.into()))
+    }
+
+    /// The first branch of the same type, else the first that the writer's type can be turned into.
+    fn reader_union(
+        &mut self,
+        writer: &Type,
+        branches: &[Type],
+        reader: &Type,
+    ) -> Result<Step, Incompatible> {
+        let (same, other): (Vec<_>, Vec<_>) =
+            branches.iter().partition(|branch| is_same_type(writer, branch));
+        let first = self.unresolved.len();
+        let mut faults = Vec::new();
+        for branch in same.into_iter().chain(other) {
+            match self.compile(writer, branch) {
+                Ok(step) => return Ok(step),
+                Err(fault) => faults.push(fault),
+            }
+            self.unresolved.truncate(first);
+        }
+        Err(most_telling(faults, incompatible(writer, reader)))
+    }
+}
+
+/// The fault of a branch that failed further in, since that says more than that no branch will do.
+fn most_telling(faults: Vec<Incompatible>, summary: Incompatible) -> Incompatible {
+    faults
+        .into_iter()
+        .find(|fault| !fault.path.is_empty())
+        .unwrap_or(summary)
 }
 
 fn incompatible(writer: &Type, reader: &Type) -> Incompatible {
@@ -32,30 +108,6 @@ fn incompatible(writer: &Type, reader: &Type) -> Incompatible {
         writer: writer.to_string(),
         reader: reader.to_string(),
     }
-}
-
-/// Each branch by itself, as only those that occur have to resolve; but if none does, no record can be read.
-fn writer_union(branches: &[Type], writer: &Type, reader: &Type) -> Result<Step, Incompatible> {
-    let steps: Box<[Step]> = branches
-        .iter()
-        .map(|branch| compile(branch, reader).unwrap_or(Step::Unresolvable))
-        .collect();
-    if steps.iter().all(|step| matches!(step, Step::Unresolvable)) {
-        return Err(incompatible(writer, reader));
-    }
-    Ok(Step::Union(steps))
-}
-
-/// The first branch of the same type, else the first that the writer's type can be turned into.
-fn reader_union(writer: &Type, branches: &[Type], reader: &Type) -> Result<Step, Incompatible> {
-    let (same, other): (Vec<_>, Vec<_>) = branches.iter().partition(|branch| is_same_type(writer, branch));
-    let mut steps = same
-        .into_iter()
-        .chain(other)
-        .map(|branch| compile(writer, branch));
-    steps
-        .find_map(Result::ok)
-        .ok_or_else(|| incompatible(writer, reader))
 }
 
 fn is_same_type(writer: &Type, reader: &Type) -> bool {

@@ -25,6 +25,7 @@ use std::fmt;
 use thiserror::Error;
 
 use self::capture::Capture;
+use self::compile::Compiler;
 use self::skip::Skip;
 use super::json::{TimeForm, TimeUnit};
 use super::{Poison, ReaderSchema, WriterSchema};
@@ -34,6 +35,7 @@ use super::{Poison, ReaderSchema, WriterSchema};
 pub struct Plan {
     record: RecordPlan,
     capture_count: usize,
+    unresolved: Box<[Incompatible]>,
 }
 
 impl Plan {
@@ -46,11 +48,18 @@ impl Plan {
         reader: &ReaderSchema,
         captures: &[&str],
     ) -> Result<Self, Incompatible> {
-        let record = record::compile_top(writer.record(), reader.record(), captures)?;
+        let mut compiler = Compiler::default();
+        let record = record::compile_top(&mut compiler, writer.record(), reader.record(), captures)?;
         Ok(Self {
             record,
             capture_count: captures.len(),
+            unresolved: compiler.unresolved.into(),
         })
+    }
+
+    /// Branches of the writer's unions that do not resolve: a record that has one is poison, others are not.
+    pub fn unresolved(&self) -> &[Incompatible] {
+        &self.unresolved
     }
 
     /// Appends the payload of a record to `json`, and puts one value per capture into `captured`.
@@ -103,14 +112,13 @@ pub struct Incompatible {
 }
 
 impl Incompatible {
-    fn within(mut self, outer: &str) -> Self {
+    fn prefix_path(&mut self, outer: &str) {
         let dot = if self.path.is_empty() || self.path.starts_with(['[', '{']) {
             ""
         } else {
             "."
         };
         self.path = format!("{outer}{dot}{}", self.path);
-        self
     }
 }
 

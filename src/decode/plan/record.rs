@@ -4,23 +4,28 @@
 //! defaults) is put together here into one piece of JSON before each value; nested records do the same.
 
 use super::capture::Capture;
-use super::compile;
+use super::compile::Compiler;
 use super::skip::Skip;
 use super::{CaptureStep, FieldPlan, Incompatible, RecordPlan, Step};
 use crate::decode::schema::{Field, Record};
 
-pub(super) fn compile(writer: &Record, reader: &Record) -> Result<RecordPlan, Incompatible> {
-    compile_top(writer, reader, &[])
+pub(super) fn compile(
+    compiler: &mut Compiler,
+    writer: &Record,
+    reader: &Record,
+) -> Result<RecordPlan, Incompatible> {
+    compile_top(compiler, writer, reader, &[])
 }
 
 /// The same with captures, which only the fields of the outermost record can be.
 pub(super) fn compile_top(
+    compiler: &mut Compiler,
     writer: &Record,
     reader: &Record,
     captures: &[&str],
 ) -> Result<RecordPlan, Incompatible> {
     let matched = match_fields(writer, reader);
-    let mut payload = lay_out(writer, reader, &matched)?;
+    let mut payload = lay_out(compiler, writer, reader, &matched)?;
     for (slot, name) in captures.iter().enumerate() {
         if let Some(index) = captured_field(name, writer, reader, &matched) {
             let capture = Capture::of(&writer.fields[index].schema);
@@ -48,7 +53,12 @@ fn match_fields(writer: &Record, reader: &Record) -> Vec<Option<usize>> {
 }
 
 /// Every field of the writer in the order of the wire, and the payload around them.
-fn lay_out(writer: &Record, reader: &Record, matched: &[Option<usize>]) -> Result<RecordPlan, Incompatible> {
+fn lay_out(
+    compiler: &mut Compiler,
+    writer: &Record,
+    reader: &Record,
+    matched: &[Option<usize>],
+) -> Result<RecordPlan, Incompatible> {
     let skipped = |field: &Field| FieldPlan {
         lead: Box::default(),
         step: Step::Skip(Skip::over(&field.schema)),
@@ -64,8 +74,9 @@ fn lay_out(writer: &Record, reader: &Record, matched: &[Option<usize>]) -> Resul
         pending.extend_from_slice(format!("\"{}\":", field.name).as_bytes());
         match source {
             Some(source) => {
-                let step = compile::compile(&writer.fields[*source].schema, &field.schema)
-                    .map_err(|fault| fault.within(&field.name))?;
+                let written = &writer.fields[*source].schema;
+                let step =
+                    compiler.within(&field.name, |compiler| compiler.compile(written, &field.schema))?;
                 fields[*source] = FieldPlan {
                     lead: std::mem::take(&mut pending).into(),
                     step,

@@ -248,6 +248,23 @@ fn a_branch_that_does_not_resolve_is_wrong_only_where_it_occurs() {
 }
 
 #[test]
+fn a_plan_tells_which_branches_do_not_resolve() {
+    let list = |fields: &str| {
+        let record = format!(r#"["null",{{"type":"record","name":"N","fields":[{fields}]}}]"#);
+        format!(r#"{{"name":"list","type":{{"type":"array","items":{record}}}}}"#)
+    };
+    let [writer, reader] = [A, B].map(|fields| record_of(&list(fields)));
+    let plan = plan(&writer, &reader, &[]).unwrap();
+    let [fault] = plan.unresolved() else {
+        panic!("{:?}", plan.unresolved())
+    };
+    let expected = "field list[].b: writer has no such field, reader wants string without a default";
+    assert_eq!(fault.to_string(), expected);
+    assert_eq!(payload(&plan, &[2, 0, 0]), Ok(r#"{"list":[null]}"#.to_owned()));
+    assert_eq!(payload(&plan, &[2, 2, 2, 0]), Err(Poison::IncompatibleSchema));
+}
+
+#[test]
 fn enums() {
     let symbols = |symbols: &str, default: &str| {
         format!(r#"{{"type":"enum","name":"E","symbols":[{symbols}]{default}}}"#)
