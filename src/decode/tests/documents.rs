@@ -1,4 +1,7 @@
 //! The payloads of the two client documents come out byte for byte.
+//!
+//! The examples are those of the documents, compact; what they leave null has a case of its own, and so do
+//! writers whose types differ from the bundled schemas'. The fields that decide who gets them are picked too.
 
 use serde_json::json;
 

@@ -1,8 +1,16 @@
 //! Tests of the whole way from Avro bytes to JSON, with apache-avro as the writer.
+//!
+//! `documents`: the payloads that clients know. `fields` and `types`: schema resolution, rule by rule. `hostile`
+//! and `schemas`: what nobody should have sent. `oracle`: random schemas that evolve, judged by apache-avro.
+//! Here: what they share. A record is written as JSON and put into Avro by its writer's schema.
 
 mod documents;
-mod evolution;
+mod fields;
+mod types;
+
 mod hostile;
+mod schemas;
+
 mod oracle;
 
 use apache_avro::Schema;
@@ -15,6 +23,10 @@ use super::{Captured, Incompatible, Plan, Poison, ReaderSchema, SchemaFault, Wri
 const ORDER: &str = include_str!("../../../schemas/populated_order.avsc");
 const CONDITION: &str = include_str!("../../../schemas/order_condition.avsc");
 const PIZZA: &str = include_str!("../../../schemas/pizza.avsc");
+
+const A: &str = r#"{"name":"a","type":"int"}"#;
+const B: &str = r#"{"name":"b","type":"string"}"#;
+const C: &str = r#"{"name":"c","type":{"type":"array","items":"long"}}"#;
 
 /// Avro bytes of a value that is written as JSON.
 fn avro(schema: &str, value: &Value) -> Vec<u8> {
@@ -62,4 +74,9 @@ fn field_of(schema: &str) -> String {
 fn read_field(writer: &str, reader: &str, body: &[u8]) -> Result<String, Poison> {
     let payload = payload(&plan(&field_of(writer), &field_of(reader), &[]).unwrap(), body)?;
     Ok(payload["{\"f\":".len()..payload.len() - 1].to_owned())
+}
+
+fn check_incompatible(writer: &str, reader: &str, expected: &str) {
+    let fault = plan(&record_of(writer), &record_of(reader), &[]).unwrap_err();
+    assert_eq!(fault.to_string(), expected);
 }
