@@ -1,0 +1,87 @@
+# One list of commands, the same for people and for continuous integration (.ci/run is `make test`).
+# Everything that is fetched comes by package name from the machine's own package managers; what is built or
+# unpacked stays under target/, each step with a stamp, so that a second run goes straight to work.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO_TARGET_DIR ?= $(CURDIR)/target
+DUMBWAITER_BIN ?= $(CARGO_TARGET_DIR)/debug/dumbwaiter
+export CARGO_TARGET_DIR DUMBWAITER_BIN
+
+E2E := tests/e2e
+SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev
+
+.PHONY: help setup build demo check unit e2e e2e-setup test clean
+
+help: ## list the targets
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: target/stamps/system ## install the system packages that the build needs, if any is missing
+
+build: setup ## build the service (debug)
+	cargo build --locked
+
+demo: build ## run the service with an embedded broker and a page to look at
+	$(DUMBWAITER_BIN) demo
+
+check: setup ## formatting and lints, with and without the Kafka client
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --no-default-features --all-targets -- -D warnings
+
+unit: setup ## the Rust tests
+	cargo test --locked
+
+e2e: build e2e-setup ## the service against a real Kafka, registry and the official clients
+	target/venv/bin/python -m pytest $(E2E) $(PYTEST_ARGS)
+
+e2e-setup: target/stamps/python target/stamps/node target/stamps/java target/stamps/promtool ## what e2e needs beside the service
+
+test: setup check unit e2e ## everything that must pass before a change lands
+
+clean: ## remove all that was built or unpacked
+	rm -rf target
+	cargo clean
+
+# A package counts as there when dpkg says so; only then is apt-get left alone.
+target/stamps/system: Makefile
+	@mkdir -p $(@D)
+	@missing=(); \
+	for package in $(SYSTEM_PACKAGES); do \
+	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing+=($$package); \
+	done; \
+	if (( $${#missing[@]} )); then \
+	  apt-get update -qq </dev/null; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}" </dev/null; \
+	fi
+	@touch $@
+
+target/stamps/python: $(E2E)/requirements.txt
+	@mkdir -p $(@D)
+	@rm -rf target/venv
+	python3 -m venv target/venv
+	target/venv/bin/pip install --quiet --disable-pip-version-check --no-input -r $< </dev/null
+	@touch $@
+
+target/stamps/node: $(E2E)/package.json $(E2E)/package-lock.json $(E2E)/.npmrc
+	@mkdir -p $(@D) target/node
+	cp $^ target/node/
+	cd target/node && npm ci --no-progress --loglevel=error </dev/null
+	@touch $@
+
+target/stamps/java: $(E2E)/kafka/pom.xml
+	@mkdir -p $(@D)
+	@rm -rf target/kafka target/apicurio
+	mvn --quiet --batch-mode -Dstyle.color=never -f $< -De2e.output=$(CURDIR)/target generate-resources </dev/null
+	@touch $@
+
+# promtool comes in the package of the Prometheus server. It is unpacked, not installed: no service is started.
+target/stamps/promtool:
+	@mkdir -p $(@D) target/prometheus
+	cd target/prometheus && { apt-get download -qq prometheus </dev/null 2>/dev/null \
+	  || { apt-get update -qq </dev/null && apt-get download -qq prometheus </dev/null; }; }
+	dpkg-deb --fsys-tarfile target/prometheus/prometheus_*.deb | tar -x -C target/prometheus ./usr/bin/promtool
+	rm target/prometheus/prometheus_*.deb
+	@touch $@
