@@ -1,0 +1,94 @@
+"""One Kafka, one registry and one Node process for the whole run; services as the tests want them.
+
+Servers start from the main thread and end with the session (support.processes sees to it even on failure).
+"""
+
+import shutil
+import time
+
+import pytest
+
+from support.kafka import Kafka
+from support.paths import RUN, SERVICE
+from support.records import Producer
+from support.registry import Registry
+from support.service import Service
+from support.socketio import SocketIoDriver
+
+# As many as make order across partitions matter, few enough to start fast.
+PARTITIONS = 3
+TOPICS = ("pizza.created", "order.created", "order.condition")
+
+
+def pytest_configure(config):
+    config.started_at = time.monotonic()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    terminalreporter.write_line(f"end-to-end run took {time.monotonic() - config.started_at:.0f} s")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def run_folder():
+    """Empty at the start, and left as it is at the end: its logs tell what went wrong."""
+    shutil.rmtree(RUN, ignore_errors=True)
+    RUN.mkdir(parents=True)
+    return RUN
+
+
+@pytest.fixture(scope="session")
+def registry(run_folder):
+    registry = Registry(run_folder)
+    yield registry
+    registry.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka(run_folder, registry):
+    # The registry's JVM starts meanwhile; both together take as long as the slower one.
+    kafka = Kafka(run_folder / "kafka").prepare().start().wait_until_ready()
+    registry.wait_until_ready()
+    kafka.create_topics(*TOPICS, partitions=PARTITIONS)
+    yield kafka
+    kafka.kill()
+
+
+@pytest.fixture(scope="session")
+def driver(run_folder):
+    driver = SocketIoDriver(run_folder / "socketio.log")
+    yield driver
+    driver.stop()
+
+
+@pytest.fixture(scope="session")
+def producer(kafka, registry):
+    return Producer(kafka.brokers, registry)
+
+
+@pytest.fixture(scope="session")
+def shared_service(kafka, registry, driver):
+    assert SERVICE.exists(), f"{SERVICE} is missing: `make build`, or name another with DUMBWAITER_BIN"
+    service = Service(kafka.brokers, registry.url, driver).start().wait_until_ready()
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def service(shared_service):
+    """The service with ordinary settings that most tests share; clients are closed after each test."""
+    yield shared_service
+    shared_service.forget_clients()
+
+
+@pytest.fixture
+def start_service(kafka, registry, driver):
+    """For tests that want settings of their own: `start_service({"auth": {...}})` gives a ready service."""
+    started = []
+
+    def start(settings=None, env=None):
+        started.append(Service(kafka.brokers, registry.url, driver, settings, env).start())
+        return started[-1].wait_until_ready()
+
+    yield start
+    for service in started:
+        service.stop()

@@ -1,0 +1,14 @@
+"""Where things lie: the repository, what the Makefile unpacked under target/, and this run's own folder."""
+
+import os
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+CONTRACT = REPOSITORY / "docs" / "contract"
+TARGET = REPOSITORY / "target"
+KAFKA_LIBS = TARGET / "kafka" / "libs"
+APICURIO = TARGET / "apicurio"
+NODE = TARGET / "node"
+PROMTOOL = TARGET / "prometheus" / "usr" / "bin" / "promtool"
+RUN = TARGET / "e2e-run"
+SERVICE = Path(os.environ.get("DUMBWAITER_BIN", TARGET / "debug" / "dumbwaiter"))

@@ -1,0 +1,77 @@
+"""A plain client without any library, for what libraries hide: it reads only when told to.
+
+The frames that a server may send here are unmasked, unfragmented texts and control frames (RFC 6455, 5.2):
+
+    byte 0   FIN + opcode      byte 1   length: 0-125, or 126 and 2 bytes more, or 127 and 8 bytes more
+"""
+
+import os
+import base64
+import socket
+import struct
+from urllib.parse import urlsplit
+
+TEXT = 0x1
+CLOSE = 0x8
+
+
+class RawClient:
+    """Connects with a small receive buffer; until `frames` is called, nothing is taken off the socket."""
+
+    def __init__(self, url, receive_buffer_bytes=4096):
+        address = urlsplit(url)
+        self._socket = socket.socket()
+        # Before connect: the window is agreed on in the handshake.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        self._socket.connect((address.hostname, address.port))
+        self._received = bytearray()
+        self._upgrade(address)
+
+    def frames(self, silence):
+        """Every frame as (opcode, payload), until none comes for `silence` seconds or the server closes."""
+        self._socket.settimeout(silence)
+        # The small window has done its work; catching up through it would only measure loopback round trips.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        while True:
+            while (frame := self._take_frame()) is not None:
+                yield frame
+            try:
+                received = self._socket.recv(1 << 16)
+            except TimeoutError:
+                return
+            if not received:
+                return
+            self._received += received
+
+    def close(self):
+        self._socket.close()
+
+    def _upgrade(self, address):
+        key = base64.b64encode(os.urandom(16)).decode()
+        request = (
+            f"GET {address.path}?{address.query} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+            f"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
+        )
+        self._socket.sendall(request.encode())
+        while b"\r\n\r\n" not in self._received:
+            self._received += self._socket.recv(512)
+        head, _, rest = bytes(self._received).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101 "), head
+        self._received = bytearray(rest)
+
+    def _take_frame(self):
+        """The next whole frame, or None when more bytes are needed."""
+        if len(self._received) < 2:
+            return None
+        length, start = self._received[1], 2
+        for marker, kind, size in ((126, ">H", 2), (127, ">Q", 8)):
+            if self._received[1] == marker:
+                if len(self._received) < 2 + size:
+                    return None
+                (length,), start = struct.unpack_from(kind, self._received, 2), 2 + size
+        if len(self._received) < start + length:
+            return None
+        assert self._received[0] & 0x80, "a fragmented frame"
+        frame = self._received[0] & 0x0F, bytes(self._received[start : start + length])
+        del self._received[: start + length]
+        return frame

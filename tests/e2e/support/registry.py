@@ -1,0 +1,47 @@
+"""A real schema registry (Apicurio, which speaks the Confluent API), in memory and on loopback."""
+
+import json
+
+import requests
+
+from support.paths import APICURIO
+from support.processes import Process, free_port
+
+
+class Registry:
+    def __init__(self, folder):
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}/apis/ccompat/v7"
+        self._http = requests.Session()
+        self._http.trust_env = False
+        self._ids = {}
+        command = [
+            "java",
+            "-Xmx256m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Dquarkus.http.host=127.0.0.1",
+            f"-Dquarkus.http.port={port}",
+            # Quieter by default, and then it does not say when it listens.
+            "-Dquarkus.log.level=INFO",
+            "-jar",
+            next(APICURIO.glob("*-runner.jar")),
+        ]
+        self._process = Process("registry", command, folder / "registry.log")
+
+    def wait_until_ready(self):
+        self._process.wait_for_log("Listening on: http://127.0.0.1", within=12)
+        return self
+
+    def stop(self):
+        self._process.kill()
+
+    def register(self, schema):
+        """The id of a writer's schema. Each text has a subject of its own: evolution is not the registry's test."""
+        text = json.dumps(schema)
+        if text not in self._ids:
+            subject = f"shape-{len(self._ids)}-value"
+            answer = self._http.post(f"{self.url}/subjects/{subject}/versions", json={"schema": text}, timeout=30)
+            answer.raise_for_status()
+            self._ids[text] = answer.json()["id"]
+        return self._ids[text]

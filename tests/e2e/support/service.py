@@ -1,0 +1,160 @@
+"""The service under test: its configuration file, its process, and the clients that call on it."""
+
+import itertools
+import json
+
+import requests
+
+from support import tokens
+from support.metrics import Metrics
+from support.paths import RUN, SERVICE
+from support.plain import PlainClient
+from support.processes import Process, free_port
+from support.waiting import eventually
+
+_numbers = itertools.count(1)
+
+
+class Service:
+    """One `dumbwaiter serve`. Every one is an instance of its own, so none fences another's consumer."""
+
+    def __init__(self, brokers, registry_url, driver, settings=None, env=None):
+        self.number = next(_numbers)
+        self.folder = RUN / f"service-{self.number}"
+        self.listen = f"127.0.0.1:{free_port()}"
+        self.admin_listen = f"127.0.0.1:{free_port()}"
+        self.settings = merged(
+            {
+                "kafka": {"brokers": [brokers], "instance": f"e2e-{self.number}"},
+                "registry": {"urls": [registry_url]},
+                "auth": {"secret": tokens.SECRET, "issuer": tokens.ISSUER, "audience": tokens.AUDIENCE},
+                "web": {"listen": self.listen, "admin_listen": self.admin_listen},
+                "log": {"level": "debug"},
+            },
+            settings or {},
+        )
+        self._env = env or {}
+        self._driver = driver
+        self._http = requests.Session()
+        self._http.trust_env = False
+        self._clients = []
+        self.process = None
+
+    # Life
+
+    def start(self):
+        self.process = start_serve(self.folder, self.settings, self._env)
+        return self
+
+    def wait_until_ready(self, within=10):
+        def is_ready():
+            assert self.process.is_alive(), f"the service ended early\n{self.process.log_tail()}"
+            return self.readyz() == 200
+
+        try:
+            eventually(is_ready, within, f"service {self.number} ready")
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{self.process.log_tail()}") from None
+        return self
+
+    def stop(self):
+        """SIGTERM; the exit code, or None when it had to be killed."""
+        self.forget_clients()
+        return self.process.terminate(within=30)
+
+    def log(self):
+        return self.process.log()
+
+    # The admin side
+
+    def livez(self):
+        return self._admin("/livez")
+
+    def readyz(self):
+        return self._admin("/readyz")
+
+    def metrics(self):
+        return Metrics(self._http.get(f"http://{self.admin_listen}/metrics", timeout=5).text)
+
+    def metric(self, name, **labels):
+        return self.metrics().sum(name, **labels)
+
+    def _admin(self, path):
+        """The status, or None while nobody listens."""
+        try:
+            return self._http.get(f"http://{self.admin_listen}{path}", timeout=5).status_code
+        except requests.ConnectionError:
+            return None
+
+    # The clients' side
+
+    def http(self, method, path, **more):
+        return self._http.request(method, f"http://{self.listen}{path}", timeout=10, **more)
+
+    def request_ticket(self, token=None):
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return self.http("GET", "/api/v1/ws/ticket", headers=headers)
+
+    def ticket(self, sub, **claims):
+        answer = self.request_ticket(tokens.token(sub, **claims))
+        assert answer.status_code == 200, answer.text
+        return answer.json()["token"]
+
+    def ws_url(self, query, path="/ws"):
+        return f"ws://{self.listen}{path}?{query}"
+
+    def plain(self, sub, **claims):
+        """A plain client with a ticket of its own."""
+        return self.plain_at(f"key={self.ticket(sub, **claims)}", name=f"plain {sub}")
+
+    def plain_at(self, query, name="plain client", path="/ws", **more):
+        return self._keep(PlainClient(self.ws_url(query, path), name, **more))
+
+    def socket_io(self, sub, **claims):
+        """An official client that has been told `authorization:ok`."""
+        return self.open_socket_io(name=sub, auth={"token": tokens.token(sub, **claims)}).wait_until_authorized()
+
+    def open_socket_io(self, name="client", namespace="", **options):
+        return self._keep(self._driver.open(f"http://{self.listen}{namespace}", name, **options))
+
+    def forget_clients(self):
+        """Closes every client of the test that just ended."""
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
+
+    def _keep(self, client):
+        self._clients.append(client)
+        return client
+
+
+def start_serve(folder, settings, env=None):
+    """`dumbwaiter serve` with these settings (or this text) as its file, whatever comes of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "dumbwaiter.toml"
+    config.write_text(settings if isinstance(settings, str) else toml(settings))
+    return Process("dumbwaiter", [SERVICE, "serve", "--config", config], folder / "service.log", env)
+
+
+def toml(settings):
+    """Sections of plain values, and tables inside sections; JSON's scalars and arrays are TOML's too."""
+    lines = []
+    for section, values in settings.items():
+        tables = {name: value for name, value in values.items() if isinstance(value, dict)}
+        lines += [f"[{section}]", *_assignments(values)]
+        for name, table in tables.items():
+            lines += [f"[{section}.{name}]", *_assignments(table)]
+    return "\n".join(lines) + "\n"
+
+
+def _assignments(values):
+    return [f"{json.dumps(k)} = {json.dumps(v)}" for k, v in values.items() if not isinstance(v, dict)]
+
+
+def merged(base, changes):
+    """`base` with single keys of its sections changed; None takes a key out."""
+    result = {section: dict(values) for section, values in base.items()}
+    for section, values in changes.items():
+        result.setdefault(section, {}).update(values)
+        result[section] = {key: value for key, value in result[section].items() if value is not None}
+    return result
