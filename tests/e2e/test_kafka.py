@@ -1,0 +1,142 @@
+"""The service and its Kafka: late at the start, restarted in the middle, with topics that appear later.
+
+These tests have a broker of their own, and share it in the order they are written in.
+"""
+
+import threading
+import time
+
+import pytest
+
+from support import records, shapes
+from support.kafka import Kafka
+from support.records import Producer
+from support.service import Service
+from support.waiting import SLACK, eventually
+
+METADATA_REFRESH = 1
+
+
+@pytest.fixture(scope="module")
+def own_kafka(run_folder):
+    """Prepared, its port known, but not started: that is the first test's business."""
+    kafka = Kafka(run_folder / "own-kafka").prepare()
+    yield kafka
+    kafka.kill()
+
+
+@pytest.fixture(scope="module")
+def own_producer(own_kafka, registry):
+    return Producer(own_kafka.brokers, registry)
+
+
+@pytest.fixture(scope="module")
+def own_service(own_kafka, registry, driver):
+    service = Service(own_kafka.brokers, registry.url, driver, {"kafka": {"metadata_refresh": f"{METADATA_REFRESH}s"}})
+    yield service.start()
+    service.stop()
+
+
+def test_without_kafka_the_service_lives_but_is_not_ready(own_service):
+    eventually(lambda: own_service.livez() == 200, 2, "/livez answers")
+
+    assert own_service.readyz() == 503
+    assert own_service.request_ticket("any").status_code == 503
+    assert own_service.http("GET", "/ws?key=any").status_code == 503
+    assert own_service.http("GET", "/ws/?EIO=4&transport=websocket").status_code == 503
+
+
+def test_it_becomes_ready_once_kafka_is_there(own_service, own_kafka):
+    assert own_service.readyz() == 503
+
+    own_kafka.start().wait_until_ready()
+
+    own_service.wait_until_ready()
+    assert own_service.livez() == 200
+
+
+def test_a_topic_that_appears_later_is_read_from_its_first_record(own_service, own_producer):
+    staff = own_service.plain("staff", role="ADMIN")
+    screen = own_service.socket_io("screen", role="WATCHER")
+    limit = (2 + METADATA_REFRESH) * SLACK
+
+    # No topic exists yet: each of these first records makes its own.
+    order = own_producer.order(records.order())
+    started = time.monotonic()
+    screen.wait_for("order:new", order["_id"], within=limit)
+    pizza = own_producer.pizza(records.pizza())
+    staff.wait_for(pizza["uuid"], within=limit)
+    condition = own_producer.condition(records.condition(order["_id"]))
+    screen.wait_for("order:condition", condition["_id"], within=limit)
+
+    assert time.monotonic() - started < 3 * limit
+    own_service.forget_clients()
+
+
+def test_records_written_before_a_service_starts_are_not_sent_as_news(own_service, own_kafka, own_producer, registry, driver):
+    own_producer.order(records.order())
+    late = Service(own_kafka.brokers, registry.url, driver).start().wait_until_ready()
+    try:
+        staff = late.socket_io("staff", role="ADMIN")
+        order = own_producer.order(records.order())
+        staff.wait_for("order:new", order["_id"])
+        assert staff.order_events() == [("order:new", order["_id"])]
+    finally:
+        late.stop()
+
+
+def test_a_condition_of_an_order_from_before_the_start_reaches_its_owner(own_kafka, own_producer, registry, driver):
+    order = own_producer.order(records.order(clientId="early-bird"))
+    late = Service(own_kafka.brokers, registry.url, driver).start().wait_until_ready()
+    try:
+        owner = late.socket_io("early-bird", role="CUSTOMER")
+        own_producer.condition(records.condition(order["_id"], "IN_PROGRESS"))
+        owner.wait_for("order:condition", order["_id"])
+    finally:
+        late.stop()
+
+
+def test_a_restart_of_kafka_in_the_middle_loses_and_doubles_nothing(own_service, own_kafka, own_producer):
+    staff = own_service.socket_io("staff", role="ADMIN")
+    orders = [records.order() for _ in range(300)]
+    payloads = [own_producer.encode(shapes.ORDER, order) for order in orders]
+    a_third, two_thirds = threading.Event(), threading.Event()
+
+    def write():
+        for number, (order, payload) in enumerate(zip(orders, payloads)):
+            own_producer.enqueue("order.created", payload, key=order["_id"])
+            a_third.set() if number == 100 else None
+            two_thirds.set() if number == 200 else None
+            time.sleep(0.01)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    a_third.wait()
+    own_kafka.kill()
+    two_thirds.wait()
+    own_kafka.start().wait_until_ready()
+    writer.join()
+    own_producer.flush()
+
+    staff.events.wait_for_count(1 + len(orders), 6, "events")
+    fence = own_producer.order(records.order())
+    staff.wait_for("order:new", fence["_id"])
+    received = [order_id for _name, order_id in staff.order_events()]
+    assert received == [order["_id"] for order in orders] + [fence["_id"]]
+    assert own_service.readyz() == 200
+    own_service.forget_clients()
+
+
+def test_an_outage_of_kafka_does_not_unready_the_service(own_service, own_kafka, own_producer):
+    client = own_service.plain("staff", role="ADMIN")
+    own_kafka.kill()
+
+    time.sleep(2)
+
+    assert (own_service.livez(), own_service.readyz()) == (200, 200)
+    assert client.is_open()
+    assert len(own_service.log().splitlines()) < 20_000
+    own_kafka.start().wait_until_ready()
+    pizza = own_producer.pizza(records.pizza())
+    client.wait_for(pizza["uuid"], within=4)
+    own_service.forget_clients()
