@@ -8,7 +8,7 @@ SHELL := /bin/bash
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 DUMBWAITER_BIN ?= $(CARGO_TARGET_DIR)/debug/dumbwaiter
-export CARGO_TARGET_DIR DUMBWAITER_BIN
+export CARGO_TARGET_DIR
 
 E2E := tests/e2e
 SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev
@@ -35,7 +35,7 @@ unit: setup ## the Rust tests
 	cargo test --locked
 
 e2e: build e2e-setup ## the service against a real Kafka, registry and the official clients
-	target/venv/bin/python -m pytest $(E2E) $(PYTEST_ARGS)
+	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E) $(PYTEST_ARGS)
 
 e2e-setup: target/stamps/python target/stamps/node target/stamps/java target/stamps/promtool ## what e2e needs beside the service
 

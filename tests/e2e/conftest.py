@@ -31,6 +31,7 @@ def pytest_terminal_summary(terminalreporter, config):
 @pytest.fixture(scope="session", autouse=True)
 def run_folder():
     """Empty at the start, and left as it is at the end: its logs tell what went wrong."""
+    assert SERVICE.exists(), f"{SERVICE} is missing: `make build`, or name another with DUMBWAITER_BIN"
     shutil.rmtree(RUN, ignore_errors=True)
     RUN.mkdir(parents=True)
     return RUN
@@ -67,7 +68,6 @@ def producer(kafka, registry):
 
 @pytest.fixture(scope="session")
 def shared_service(kafka, registry, driver):
-    assert SERVICE.exists(), f"{SERVICE} is missing: `make build`, or name another with DUMBWAITER_BIN"
     service = Service(kafka.brokers, registry.url, driver).start().wait_until_ready()
     yield service
     service.stop()

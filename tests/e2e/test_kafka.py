@@ -11,8 +11,8 @@ import pytest
 from support import records, shapes
 from support.kafka import Kafka
 from support.records import Producer
-from support.service import Service
-from support.waiting import SLACK, eventually
+from support.service import UPGRADE, Service
+from support.waiting import eventually
 
 METADATA_REFRESH = 1
 
@@ -42,8 +42,8 @@ def test_without_kafka_the_service_lives_but_is_not_ready(own_service):
 
     assert own_service.readyz() == 503
     assert own_service.request_ticket("any").status_code == 503
-    assert own_service.http("GET", "/ws?key=any").status_code == 503
-    assert own_service.http("GET", "/ws/?EIO=4&transport=websocket").status_code == 503
+    assert own_service.http("GET", "/ws?key=any", headers=UPGRADE).status_code == 503
+    assert own_service.http("GET", "/ws/?EIO=4&transport=websocket", headers=UPGRADE).status_code == 503
 
 
 def test_it_becomes_ready_once_kafka_is_there(own_service, own_kafka):
@@ -58,18 +58,15 @@ def test_it_becomes_ready_once_kafka_is_there(own_service, own_kafka):
 def test_a_topic_that_appears_later_is_read_from_its_first_record(own_service, own_producer):
     staff = own_service.plain("staff", role="ADMIN")
     screen = own_service.socket_io("screen", role="WATCHER")
-    limit = (2 + METADATA_REFRESH) * SLACK
+    limit = 2 + METADATA_REFRESH
 
     # No topic exists yet: each of these first records makes its own.
     order = own_producer.order(records.order())
-    started = time.monotonic()
     screen.wait_for("order:new", order["_id"], within=limit)
     pizza = own_producer.pizza(records.pizza())
     staff.wait_for(pizza["uuid"], within=limit)
     condition = own_producer.condition(records.condition(order["_id"]))
     screen.wait_for("order:condition", condition["_id"], within=limit)
-
-    assert time.monotonic() - started < 3 * limit
     own_service.forget_clients()
 
 
@@ -129,13 +126,15 @@ def test_a_restart_of_kafka_in_the_middle_loses_and_doubles_nothing(own_service,
 
 def test_an_outage_of_kafka_does_not_unready_the_service(own_service, own_kafka, own_producer):
     client = own_service.plain("staff", role="ADMIN")
+    lines = len(own_service.log().splitlines())
     own_kafka.kill()
 
+    # Long enough for the Kafka client to have tried, and complained, some forty times.
     time.sleep(2)
 
     assert (own_service.livez(), own_service.readyz()) == (200, 200)
     assert client.is_open()
-    assert len(own_service.log().splitlines()) < 20_000
+    assert len(own_service.log().splitlines()) - lines < 30
     own_kafka.start().wait_until_ready()
     pizza = own_producer.pizza(records.pizza())
     client.wait_for(pizza["uuid"], within=4)

@@ -67,15 +67,7 @@ def test_a_file_that_is_not_toml_is_told_with_its_line(run_folder):
 
 
 def test_a_missing_file_stops_the_start(run_folder):
-    folder = run_folder / "faults" / "missing"
-    process = start_serve(folder, GOOD)
-    process.kill()
-    (folder / "dumbwaiter.toml").unlink()
-
-    from support.paths import SERVICE
-    from support.processes import Process
-
-    process = Process("dumbwaiter", [SERVICE, "serve", "--config", folder / "dumbwaiter.toml"], folder / "missing.log")
+    process = start_serve(run_folder / "faults" / "missing", None)
 
     assert process.exit_code(within=2) == 2
     assert "dumbwaiter.toml" in process.log()
@@ -123,7 +115,7 @@ def test_sigterm_ends_the_service_with_exit_code_0(start_service):
     exit_code = service.process.terminate(within=20)
 
     assert exit_code == 0
-    assert plain.wait_for_close()[0] in (1001, 1012)
+    assert plain.wait_for_close()[0] == 1012
     # What switches off the official client's reconnection is not said when the service only restarts.
     assert socket_io.wait_for_life("disconnect") in ("transport close", "transport error")
     assert "41" not in socket_io.frames.all()
@@ -182,7 +174,7 @@ def test_counters_count_what_happened(service, producer):
     assert grown("dumbwaiter_records_poison_total") == 1
     assert grown("dumbwaiter_events_total", event="CREATE_PIZZA") == 1
     assert grown("dumbwaiter_events_total", event="order:new") == 1
-    assert grown("dumbwaiter_tickets_total") == 2
+    assert grown("dumbwaiter_tickets_total") >= 2
     eventually(lambda: grown("dumbwaiter_deliveries_total") == 2, 1, "two deliveries counted")
     eventually(lambda: grown("dumbwaiter_event_latency_seconds_count") >= 2, 1, "two latencies observed")
     eventually(lambda: grown("dumbwaiter_connections_ended_total") >= 2, 1, "two refused connections counted")
@@ -191,7 +183,9 @@ def test_counters_count_what_happened(service, producer):
 
 
 def test_connections_are_counted_while_they_last(service):
-    connections = lambda: service.metric("dumbwaiter_connections")  # noqa: E731
+    def connections():
+        return service.metric("dumbwaiter_connections")
+
     before = connections()
     plain = service.plain("counted", role="USER")
     socket_io = service.socket_io("counted", role="USER")

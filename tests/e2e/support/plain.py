@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from support.inbox import Inbox
+from support.waiting import SLACK
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,14 @@ class PlainClient:
         self.name = name
         self._ended = threading.Event()
         self._connection = connect(
-            url, additional_headers=headers, proxy=None, compression=None, max_queue=None, close_timeout=2
+            url,
+            additional_headers=headers,
+            proxy=None,
+            compression=None,
+            max_queue=None,
+            close_timeout=2,
+            # A plain object that the reader thread owns, rather than a context manager.
+            legacy=True,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -52,7 +60,7 @@ class PlainClient:
 
     def wait_for_close(self, within=2):
         """The close code and reason that the server gave; 1006 where the connection just broke."""
-        assert self._ended.wait(within * 5), f"{self.name} is still connected after {within * 5} s"
+        assert self._ended.wait(within * SLACK), f"{self.name} is still connected after {within * SLACK} s"
         return self._connection.close_code, self._connection.close_reason
 
     def is_open(self):

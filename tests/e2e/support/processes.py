@@ -32,7 +32,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=os.environ | (env or {}),
+                env=_inherited_environment() | (env or {}),
                 start_new_session=True,
             )
         _running.add(self)
@@ -101,6 +101,11 @@ def free_port():
                 return port
             except OSError:
                 continue
+
+
+def _inherited_environment():
+    """Ours, but for DUMBWAITER_BIN and its like: the service refuses settings that it does not know."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("DUMBWAITER_")}
 
 
 @atexit.register

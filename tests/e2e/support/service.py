@@ -12,6 +12,14 @@ from support.plain import PlainClient
 from support.processes import Process, free_port
 from support.waiting import eventually
 
+# The headers of a request that asks to become a WebSocket.
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
 _numbers = itertools.count(1)
 
 
@@ -129,10 +137,11 @@ class Service:
 
 
 def start_serve(folder, settings, env=None):
-    """`dumbwaiter serve` with these settings (or this text) as its file, whatever comes of it."""
+    """`dumbwaiter serve` with these settings as its file (as text: word for word; None: no file), come what may."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "dumbwaiter.toml"
-    config.write_text(settings if isinstance(settings, str) else toml(settings))
+    if settings is not None:
+        config.write_text(settings if isinstance(settings, str) else toml(settings))
     return Process("dumbwaiter", [SERVICE, "serve", "--config", config], folder / "service.log", env)
 
 

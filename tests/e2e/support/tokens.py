@@ -4,7 +4,7 @@ import time
 
 import jwt
 
-SECRET = "an end-to-end secret that nobody else should ever use"
+SECRET = "an end-to-end secret that nobody else should use, long enough for HS512 too"
 ISSUER = "https://login.shop.example"
 AUDIENCE = "dumbwaiter"
 
