@@ -63,7 +63,12 @@ impl Admission {
         claims.map(|claims| self.catalog.grants().identity(&claims)).ok_or(Ending::WrongKey)
     }
 
-    fn verify(&self, protocol: Protocol, token: Option<&SecretString>, now: SystemTime) -> Result<Claims, Refusal> {
+    fn verify(
+        &self,
+        protocol: Protocol,
+        token: Option<&SecretString>,
+        now: SystemTime,
+    ) -> Result<Claims, Refusal> {
         let verdict = match token {
             Some(token) => self.verifier.verify(token.expose_secret(), now),
             None => Err(Refusal::Missing),

@@ -97,7 +97,8 @@ impl App {
         };
         tracing::info!(clients = %public.address, operators = %admin.address, "listening");
         let accepting = stop.child_token();
-        let public = tokio::spawn(web::serve(public, web.clone().public(), metrics.clone(), accepting.clone()));
+        let public =
+            tokio::spawn(web::serve(public, web.clone().public(), metrics.clone(), accepting.clone()));
         let admin_stop = CancellationToken::new();
         let admin = tokio::spawn(web::serve(admin, web.admin(), metrics.clone(), admin_stop.clone()));
 

@@ -55,8 +55,16 @@ impl Health {
         format!(
             "{}\nkafka: {}\nregistry: {}\nshutdown: {}\n",
             waits(self.is_ready(), "ready", "not ready"),
-            waits(state.caught_up.load(Ordering::Relaxed), "caught up", "reading what was there at the start"),
-            waits(!state.registry_waits.load(Ordering::Relaxed), "ok", "degraded, partitions wait for a schema"),
+            waits(
+                state.caught_up.load(Ordering::Relaxed),
+                "caught up",
+                "reading what was there at the start"
+            ),
+            waits(
+                !state.registry_waits.load(Ordering::Relaxed),
+                "ok",
+                "degraded, partitions wait for a schema"
+            ),
             waits(!state.stopping.load(Ordering::Relaxed), "no", "stopping"),
         )
     }

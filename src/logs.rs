@@ -23,7 +23,13 @@ impl Settings {
                 .key("format", "text for people, json for collectors.")
                 .choice(&[("text", Format::Text), ("json", Format::Json)], Format::Text),
             level: section.key("level", "The least important level that is written.").choice(
-                &[("error", "error"), ("warn", "warn"), ("info", "info"), ("debug", "debug"), ("trace", "trace")],
+                &[
+                    ("error", "error"),
+                    ("warn", "warn"),
+                    ("info", "info"),
+                    ("debug", "debug"),
+                    ("trace", "trace"),
+                ],
                 "info",
             ),
         }

@@ -7,8 +7,8 @@ use crate::protocol::{Ending, Protocol};
 use prometheus::core::Collector;
 use prometheus::local::LocalHistogram;
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -50,24 +50,38 @@ pub struct Metrics {
 
 impl Metrics {
     pub fn new() -> Metrics {
-        let registry = Registry::new_custom(Some("dumbwaiter".to_owned()), None).expect("the prefix is a valid name");
+        let registry =
+            Registry::new_custom(Some("dumbwaiter".to_owned()), None).expect("the prefix is a valid name");
         let new = Kit { registry: &registry };
         let metrics = Metrics {
             records_consumed: new.counters("records_consumed_total", "Records read from Kafka.", &["topic"]),
-            records_decoded: new.counters("records_decoded_total", "Records that became an event's payload.", &["topic"]),
-            records_poison: new.counters("records_poison_total", "Records that could not be decoded.", &["reason"]),
+            records_decoded: new.counters(
+                "records_decoded_total",
+                "Records that became an event's payload.",
+                &["topic"],
+            ),
+            records_poison: new.counters(
+                "records_poison_total",
+                "Records that could not be decoded.",
+                &["reason"],
+            ),
             records_unmapped: new.counters(
                 "records_unmapped_total",
                 "Records that the catalog names no event for.",
                 &["topic"],
             ),
-            records_tombstone: new.counters("records_tombstone_total", "Records without a value.", &["topic"]),
+            records_tombstone: new.counters(
+                "records_tombstone_total",
+                "Records without a value.",
+                &["topic"],
+            ),
             records_repeated: new.counters(
                 "records_repeated_total",
                 "Records that came again and were not delivered again.",
                 &["topic"],
             ),
-            partitions_waiting: new.gauge("partitions_waiting", "Partitions that wait for the schema registry."),
+            partitions_waiting: new
+                .gauge("partitions_waiting", "Partitions that wait for the schema registry."),
             events: new.counters("events_total", "Events put into the journal.", &["event"]),
             events_without_audience: new.counters(
                 "events_without_audience_total",
@@ -86,14 +100,22 @@ impl Metrics {
                 "From the Kafka timestamp of a record to the write to a socket.",
             ),
             connections: new.gauges("connections", "Open connections.", &["protocol"]),
-            connections_ended: new.counters("connections_ended_total", "Connections that ended.", &["protocol", "ending"]),
+            connections_ended: new.counters(
+                "connections_ended_total",
+                "Connections that ended.",
+                &["protocol", "ending"],
+            ),
             connections_refused: new.counters(
                 "connections_refused_total",
                 "Connections and requests turned away before the upgrade.",
                 &["reason"],
             ),
-            lagged: new.counter("connections_lagged_total", "Times that a connection took less than was written to it."),
-            caught_up: new.counter("connections_caught_up_total", "Times that a lagging connection became live again."),
+            lagged: new.counter(
+                "connections_lagged_total",
+                "Times that a connection took less than was written to it.",
+            ),
+            caught_up: new
+                .counter("connections_caught_up_total", "Times that a lagging connection became live again."),
             authorizations: new.counters(
                 "authorizations_total",
                 "Tokens and tickets judged, by outcome.",
@@ -108,7 +130,11 @@ impl Metrics {
             kafka_errors: new.counters("kafka_errors_total", "Errors told by the Kafka client.", &["code"]),
             journal_bytes: new.gauge("journal_bytes", "Memory held by the journal's window."),
             journal_entries: new.gauge("journal_entries", "Events in the journal's window."),
-            registry_requests: new.counters("registry_requests_total", "Schema registry requests.", &["outcome"]),
+            registry_requests: new.counters(
+                "registry_requests_total",
+                "Schema registry requests.",
+                &["outcome"],
+            ),
             ready: new.float_gauge("ready", "1 when /readyz answers 200."),
             registry: registry.clone(),
         };

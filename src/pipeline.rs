@@ -108,7 +108,8 @@ impl Work {
         }
         let handled = self.handle(record);
         if handled == Handled::Waits {
-            self.waiting.insert((record.topic.to_owned(), record.partition), VecDeque::from([record.to_owned()]));
+            self.waiting
+                .insert((record.topic.to_owned(), record.partition), VecDeque::from([record.to_owned()]));
         }
         handled
     }
@@ -170,11 +171,8 @@ impl Work {
 
     /// The decoded record in `self.json` and `self.captured`, as an event.
     fn append(&mut self, record: Record<'_>, event: &Event) -> Result<(), Passed> {
-        let origin = Origin {
-            topic: self.topic(record.topic),
-            partition: record.partition,
-            offset: record.offset,
-        };
+        let origin =
+            Origin { topic: self.topic(record.topic), partition: record.partition, offset: record.offset };
         let audience =
             Audience::of(event, &self.captured, self.parts.catalog.order_rules(), &mut self.orders);
         self.note_audience(event, &audience);
@@ -205,7 +203,14 @@ impl Work {
         self.parts.metrics.record_poison(poison.label());
         if let Some(unsaid) = self.poison_log.admit() {
             let Record { topic, partition, offset, .. } = record;
-            tracing::warn!(topic, partition, offset, reason = poison.label(), unsaid, "record passed over as poison");
+            tracing::warn!(
+                topic,
+                partition,
+                offset,
+                reason = poison.label(),
+                unsaid,
+                "record passed over as poison"
+            );
         }
     }
 
@@ -239,7 +244,8 @@ impl Work {
         metrics.open_orders(self.orders.len());
         metrics.partitions_waiting(self.waiting.len());
         health.registry_waits(!self.waiting.is_empty());
-        self.waiting_since = (!self.waiting.is_empty()).then(|| self.waiting_since.unwrap_or_else(Instant::now));
+        self.waiting_since =
+            (!self.waiting.is_empty()).then(|| self.waiting_since.unwrap_or_else(Instant::now));
         let caught_up = match self.waiting_since {
             None => source.is_caught_up(),
             Some(since) => since.elapsed() >= REGISTRY_HOLDS_READINESS_MAX,

@@ -51,7 +51,8 @@ mod tests {
     fn says_so_many_in_an_interval_and_counts_the_rest() {
         let throttle = Throttle::new(2, Duration::from_secs(60));
         let start = Instant::now();
-        let admitted: Vec<_> = (0..5).map(|second| throttle.admit_at(start + Duration::from_secs(second))).collect();
+        let admitted: Vec<_> =
+            (0..5).map(|second| throttle.admit_at(start + Duration::from_secs(second))).collect();
         assert_eq!(admitted, [Some(0), Some(0), None, None, None]);
         assert_eq!(throttle.admit_at(start + Duration::from_secs(60)), Some(3));
     }

@@ -40,9 +40,6 @@ impl Claims {
 impl fmt::Debug for Claims {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&String> = self.values.keys().collect();
-        formatter
-            .debug_struct("Claims")
-            .field("names", &names)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Claims").field("names", &names).finish_non_exhaustive()
     }
 }

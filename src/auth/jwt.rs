@@ -51,20 +51,12 @@ impl Verifier {
             return Err(Refusal::UnsupportedExtension);
         }
         let algorithm: Algorithm = header.alg.parse().map_err(|_| Refusal::UnsupportedAlgorithm)?;
-        let mut keys = self
-            .settings
-            .keys
-            .iter()
-            .filter(|key| key.algorithm() == algorithm)
-            .peekable();
+        let mut keys = self.settings.keys.iter().filter(|key| key.algorithm() == algorithm).peekable();
         if keys.peek().is_none() {
             return Err(Refusal::UnsupportedAlgorithm);
         }
         for key in keys {
-            if key
-                .verify(parts.signed, parts.signature)
-                .map_err(|_| Refusal::Malformed)?
-            {
+            if key.verify(parts.signed, parts.signature).map_err(|_| Refusal::Malformed)? {
                 return Ok(());
             }
         }
@@ -74,18 +66,13 @@ impl Verifier {
     fn check_claims(&self, claims: Map<String, Value>, now: SystemTime) -> Result<Claims, Refusal> {
         let settings = &self.settings;
         let expires = date(&claims, "exp")?.ok_or(Refusal::MissingClaim("exp"))?;
-        let expires_at = expires
-            .checked_add(settings.leeway)
-            .ok_or(Refusal::BadClaim("exp"))?;
+        let expires_at = expires.checked_add(settings.leeway).ok_or(Refusal::BadClaim("exp"))?;
         // RFC 7519, section 4.1.4: on or after `exp` the token must not be accepted.
         if now >= expires_at {
             return Err(Refusal::Expired);
         }
         let not_before = date(&claims, "nbf")?.unwrap_or(SystemTime::UNIX_EPOCH);
-        if not_before
-            .duration_since(now)
-            .is_ok_and(|early| early > settings.leeway)
-        {
+        if not_before.duration_since(now).is_ok_and(|early| early > settings.leeway) {
             return Err(Refusal::NotYetValid);
         }
         self.check_lifetime(&claims, expires, now)?;
@@ -116,11 +103,7 @@ impl Verifier {
             return Ok(());
         };
         let issuer = text(claims, "iss")?.ok_or(Refusal::MissingClaim("iss"))?;
-        if issuer == expected {
-            Ok(())
-        } else {
-            Err(Refusal::WrongIssuer)
-        }
+        if issuer == expected { Ok(()) } else { Err(Refusal::WrongIssuer) }
     }
 
     /// RFC 7519, section 4.1.3: one text, or a list of them.
@@ -134,11 +117,7 @@ impl Verifier {
             Some(Value::Array(audiences)) => audiences.iter().any(|audience| audience == expected),
             Some(_) => return Err(Refusal::BadClaim("aud")),
         };
-        if named {
-            Ok(())
-        } else {
-            Err(Refusal::WrongAudience)
-        }
+        if named { Ok(()) } else { Err(Refusal::WrongAudience) }
     }
 
     fn check_subject(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
@@ -162,12 +141,7 @@ impl<'t> Parts<'t> {
     fn split(token: &'t str) -> Result<Parts<'t>, Refusal> {
         let (signed, signature) = token.rsplit_once('.').ok_or(Refusal::Malformed)?;
         let (header, claims) = signed.split_once('.').ok_or(Refusal::Malformed)?;
-        Ok(Parts {
-            header,
-            claims,
-            signed,
-            signature,
-        })
+        Ok(Parts { header, claims, signed, signature })
     }
 }
 
@@ -178,9 +152,7 @@ struct Header {
 }
 
 fn decode_part<T: DeserializeOwned>(part: &str) -> Result<T, Refusal> {
-    let json = BASE64_URL_SAFE_NO_PAD
-        .decode(part)
-        .map_err(|_| Refusal::Malformed)?;
+    let json = BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| Refusal::Malformed)?;
     serde_json::from_slice(&json).map_err(|_| Refusal::Malformed)
 }
 

@@ -43,10 +43,7 @@ impl VerifyingKey {
             return Err(KeyFault::ShortSecret(secret.len()));
         }
         let key = DecodingKey::from_secret(secret.as_bytes());
-        Ok(VerifyingKey {
-            algorithm: Algorithm::HS256,
-            key,
-        })
+        Ok(VerifyingKey { algorithm: Algorithm::HS256, key })
     }
 
     /// An RSA public key in PEM form (SubjectPublicKeyInfo or PKCS #1) for RS256.
@@ -64,10 +61,7 @@ impl VerifyingKey {
         match modulus_bits(der) {
             None => Err(KeyFault::NotRsaPublicKey),
             Some(bits) if bits < limits::RSA_MODULUS_MIN_BITS => Err(KeyFault::ShortModulus(bits)),
-            Some(_) => Ok(VerifyingKey {
-                algorithm: Algorithm::RS256,
-                key,
-            }),
+            Some(_) => Ok(VerifyingKey { algorithm: Algorithm::RS256, key }),
         }
     }
 
@@ -112,12 +106,7 @@ fn der_value(input: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
         0..=0x7f => (usize::from(length), rest),
         0x81..=0x83 => {
             let (bytes, rest) = rest.split_at_checked(usize::from(length - 0x80))?;
-            (
-                bytes
-                    .iter()
-                    .fold(0, |length, &byte| length << 8 | usize::from(byte)),
-                rest,
-            )
+            (bytes.iter().fold(0, |length, &byte| length << 8 | usize::from(byte)), rest)
         }
         _ => return None,
     };

@@ -124,12 +124,8 @@ mod tests {
 
     #[test]
     fn labels_and_texts_are_told_apart() {
-        let refusals = [
-            Refusal::Missing,
-            Refusal::Expired,
-            Refusal::MissingClaim("exp"),
-            Refusal::BadClaim("sub"),
-        ];
+        let refusals =
+            [Refusal::Missing, Refusal::Expired, Refusal::MissingClaim("exp"), Refusal::BadClaim("sub")];
         for refusal in refusals {
             assert!(Refusal::LABELS.contains(&refusal.label()));
         }

@@ -40,19 +40,13 @@ impl Settings {
                 .key("issuer", "What a token's iss must be; not checked when not set.")
                 .text_if_set(),
             audience: section
-                .key(
-                    "audience",
-                    "What a token's aud must be or contain; not checked when not set.",
-                )
+                .key("audience", "What a token's aud must be or contain; not checked when not set.")
                 .text_if_set(),
             leeway: section
                 .key("leeway", "How far the issuer's clock may be off, at exp and nbf.")
                 .duration(Duration::ZERO, Duration::ZERO..=limits::AUTH_LEEWAY_MAX),
             max_lifetime: section
-                .key(
-                    "max_lifetime",
-                    "Tokens that live longer, from iat or from now, are refused.",
-                )
+                .key("max_lifetime", "Tokens that live longer, from iat or from now, are refused.")
                 .duration_if_set(Duration::from_secs(1)..=limits::AUTH_LIFETIME_MAX),
             require_subject: section
                 .key("require_subject", "Whether a token must have the claim sub.")
@@ -69,22 +63,12 @@ impl Settings {
 
 fn read_keys(section: &mut Section<'_>) -> Vec<VerifyingKey> {
     let mut keys = Vec::new();
-    let secret = section
-        .key("secret", "The shared secret that signs tokens with HS256.")
-        .secret();
+    let secret = section.key("secret", "The shared secret that signs tokens with HS256.").secret();
     if let Some(secret) = secret {
-        add_key(
-            section,
-            "secret",
-            VerifyingKey::hs256(secret.expose_secret()),
-            &mut keys,
-        );
+        add_key(section, "secret", VerifyingKey::hs256(secret.expose_secret()), &mut keys);
     }
     let pem = section
-        .key(
-            "public_key_file",
-            "The RSA public key (PEM) of an issuer that signs with RS256.",
-        )
+        .key("public_key_file", "The RSA public key (PEM) of an issuer that signs with RS256.")
         .file_content_if_set();
     if let Some(pem) = pem {
         add_key(section, "public_key_file", VerifyingKey::rs256(&pem), &mut keys);
@@ -117,10 +101,7 @@ mod tests {
     fn check(text: &str, expected: Result<usize, &str>) {
         let mut document = Document::parse("dumbwaiter.toml", text);
         let settings = Settings::read(&mut document);
-        let outcome = document
-            .finish()
-            .map(|_| settings.keys.len())
-            .map_err(|faults| faults.to_string());
+        let outcome = document.finish().map(|_| settings.keys.len()).map_err(|faults| faults.to_string());
         assert_eq!(outcome, expected.map_err(str::to_owned));
     }
 
@@ -129,16 +110,11 @@ mod tests {
         let secret = "s".repeat(32);
         let public = "tests/fixtures/test-only-keys/rsa-public.pem";
         check(&format!("[auth]\nsecret = \"{secret}\""), Ok(1));
-        check(
-            &format!("[auth]\npublic_key_file = \"{public}\"\nsecret = \"{secret}\""),
-            Ok(2),
-        );
+        check(&format!("[auth]\npublic_key_file = \"{public}\"\nsecret = \"{secret}\""), Ok(2));
         check(
             "[auth]\nsecret = \"short\"",
-            Err(
-                "dumbwaiter.toml:2:10: in auth.secret: has 5 bytes, HS256 needs 32 at least \
-                 (make one: openssl rand -base64 48)",
-            ),
+            Err("dumbwaiter.toml:2:10: in auth.secret: has 5 bytes, HS256 needs 32 at least \
+                 (make one: openssl rand -base64 48)"),
         );
         check(
             "[auth]\npublic_key_file = \"tests/fixtures/test-only-keys/rsa-private.pem\"",
@@ -149,11 +125,9 @@ mod tests {
         );
         check(
             "[auth]\nleeway = \"1m\"",
-            Err(
-                "dumbwaiter.toml:2:10: in auth.leeway: \"1m\" is out of range (expected 0s to 5s)\n\
+            Err("dumbwaiter.toml:2:10: in auth.leeway: \"1m\" is out of range (expected 0s to 5s)\n\
                  in auth.secret: is not set, nor is auth.public_key_file: without a key nobody can be let in; \
-                 set auth.secret_file (HS256) or auth.public_key_file (RS256)",
-            ),
+                 set auth.secret_file (HS256) or auth.public_key_file (RS256)"),
         );
     }
 }

@@ -39,16 +39,13 @@ pub enum TicketFault {
 impl Tickets {
     /// Tickets in this process's memory.
     pub fn in_memory() -> Tickets {
-        Tickets {
-            memory: Memory::default(),
-        }
+        Tickets { memory: Memory::default() }
     }
 
     /// A new ticket for `claims`, good for [`limits::TICKET_TTL`].
     pub async fn issue(&self, claims: Arc<Claims>, now: Instant) -> Result<TicketKey, TicketFault> {
         let key = TicketKey::random()?;
-        self.memory
-            .insert(key.clone(), claims, now, limits::TICKETS_MAX)?;
+        self.memory.insert(key.clone(), claims, now, limits::TICKETS_MAX)?;
         Ok(key)
     }
 
@@ -76,9 +73,7 @@ impl TicketKey {
         let mut key = String::with_capacity(KEY_CHARS);
         let mut bytes = [0; 2 * KEY_CHARS];
         while key.len() < KEY_CHARS {
-            OsRng
-                .try_fill_bytes(&mut bytes)
-                .map_err(|_| TicketFault::NoRandomness)?;
+            OsRng.try_fill_bytes(&mut bytes).map_err(|_| TicketFault::NoRandomness)?;
             let chars = bytes.iter().filter_map(|&byte| unbiased_char(byte));
             key.extend(chars.take(KEY_CHARS - key.len()));
         }
@@ -141,14 +136,7 @@ impl Memory {
         let number = live.issued;
         live.issued += 1;
         live.by_age.insert(number, key.clone());
-        live.by_key.insert(
-            key,
-            Ticket {
-                claims,
-                issued_at: now,
-                number,
-            },
-        );
+        live.by_key.insert(key, Ticket { claims, issued_at: now, number });
         Ok(())
     }
 
@@ -164,11 +152,7 @@ impl Live {
     /// Every ticket is swept once, so issuing pays for it in the long run with one step each.
     fn drop_expired(&mut self, now: Instant) {
         while let Some(oldest) = self.by_age.first_entry() {
-            if self
-                .by_key
-                .get(oldest.get())
-                .is_some_and(|ticket| ticket.is_valid(now))
-            {
+            if self.by_key.get(oldest.get()).is_some_and(|ticket| ticket.is_valid(now)) {
                 break;
             }
             self.by_key.remove(&oldest.remove());
@@ -213,11 +197,7 @@ mod tests {
         let [first, second, third] = [(); 3].map(|()| issue(&tickets, start));
         assert!(redeem(&tickets, first.as_str(), start));
         assert!(!redeem(&tickets, first.as_str(), start));
-        assert!(redeem(
-            &tickets,
-            second.as_str(),
-            start + limits::TICKET_TTL - Duration::from_nanos(1)
-        ));
+        assert!(redeem(&tickets, second.as_str(), start + limits::TICKET_TTL - Duration::from_nanos(1)));
         assert!(!redeem(&tickets, third.as_str(), start + limits::TICKET_TTL));
         assert!(!redeem(&tickets, third.as_str(), start));
     }
@@ -225,23 +205,15 @@ mod tests {
     #[test]
     fn what_is_not_a_ticket_is_not_looked_up() {
         let tickets = Tickets::in_memory();
-        for key in [
-            "",
-            "x",
-            &"x".repeat(31),
-            &"x".repeat(33),
-            &"-".repeat(32),
-            &"é".repeat(16),
-        ] {
+        for key in ["", "x", &"x".repeat(31), &"x".repeat(33), &"-".repeat(32), &"é".repeat(16)] {
             assert!(!redeem(&tickets, key, Instant::now()), "{key}");
         }
     }
 
     #[test]
     fn keys_are_32_alphanumerics_and_differ() {
-        let keys: std::collections::HashSet<_> = (0..1000)
-            .map(|_| TicketKey::random().unwrap().as_str().to_owned())
-            .collect();
+        let keys: std::collections::HashSet<_> =
+            (0..1000).map(|_| TicketKey::random().unwrap().as_str().to_owned()).collect();
         assert_eq!(keys.len(), 1000);
         assert!(keys.iter().all(|key| TicketKey::parse(key).is_some()));
         assert_eq!(format!("{:?}", TicketKey::random().unwrap()), "TicketKey(hidden)");
@@ -253,10 +225,7 @@ mod tests {
         for character in (0..=u8::MAX).filter_map(unbiased_char) {
             *counts.entry(character).or_insert(0) += 1;
         }
-        assert_eq!(
-            (counts.len(), counts.values().all(|&count| count == 4)),
-            (62, true)
-        );
+        assert_eq!((counts.len(), counts.values().all(|&count| count == 4)), (62, true));
     }
 
     #[test]
@@ -268,10 +237,8 @@ mod tests {
                 for _ in 0..8 {
                     scope.spawn(|| {
                         start.wait();
-                        winners.fetch_add(
-                            usize::from(redeem(&tickets, key.as_str(), now)),
-                            Ordering::Relaxed,
-                        );
+                        winners
+                            .fetch_add(usize::from(redeem(&tickets, key.as_str(), now)), Ordering::Relaxed);
                     });
                 }
             });
@@ -288,16 +255,10 @@ mod tests {
         };
         let first = insert(start).unwrap();
         insert(start + Duration::from_secs(1)).unwrap();
-        assert_eq!(
-            insert(start + Duration::from_secs(2)).unwrap_err(),
-            TicketFault::TooMany
-        );
+        assert_eq!(insert(start + Duration::from_secs(2)).unwrap_err(), TicketFault::TooMany);
         assert!(memory.remove(&first, start).is_some());
         insert(start + Duration::from_secs(2)).unwrap();
-        assert_eq!(
-            insert(start + Duration::from_secs(2)).unwrap_err(),
-            TicketFault::TooMany
-        );
+        assert_eq!(insert(start + Duration::from_secs(2)).unwrap_err(), TicketFault::TooMany);
         insert(start + limits::TICKET_TTL + Duration::from_secs(1)).unwrap();
         let live = memory.live.lock();
         assert_eq!((live.by_key.len(), live.by_age.len()), (2, 2));

@@ -52,7 +52,7 @@ fn parts(config: Config, runtime: &Runtime) -> Result<Parts, String> {
     let registry = Registry::new(config.registry, runtime.handle().clone(), observer)
         .map_err(|fault| format!("registry: {:#}", anyhow::Error::from(fault)))?;
     Ok(Parts {
-        source: Source::Kafka(source),
+        source: Source::Kafka(Box::new(source)),
         registry,
         catalog: Arc::new(catalog),
         auth: config.auth,

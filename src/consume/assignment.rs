@@ -72,13 +72,16 @@ impl Assignment {
     }
 
     pub fn is_caught_up(&self) -> bool {
-        self.started && self.topics.values().flat_map(HashMap::values).all(|progress| progress.target.is_none())
+        self.started
+            && self.topics.values().flat_map(HashMap::values).all(|progress| progress.target.is_none())
     }
 
     /// Behind the newest offset handled, for commits.
     pub fn positions(&self) -> impl Iterator<Item = (&str, i32, i64)> {
         self.topics.iter().flat_map(|(topic, partitions)| {
-            partitions.iter().filter_map(move |(partition, progress)| Some((topic.as_str(), *partition, progress.next?)))
+            partitions
+                .iter()
+                .filter_map(move |(partition, progress)| Some((topic.as_str(), *partition, progress.next?)))
         })
     }
 

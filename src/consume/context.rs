@@ -37,10 +37,14 @@ impl Context {
     }
 
     fn assign(&self, consumer: &BaseConsumer<Context>, partitions: &mut TopicPartitionList) {
-        let assigned: Vec<(String, i32)> =
-            partitions.elements().iter().map(|element| (element.topic().to_owned(), element.partition())).collect();
+        let assigned: Vec<(String, i32)> = partitions
+            .elements()
+            .iter()
+            .map(|element| (element.topic().to_owned(), element.partition()))
+            .collect();
         for (topic, partition) in assigned {
-            let offset = self.assignment.lock().offset(&topic, partition).map_or(Offset::Beginning, Offset::Offset);
+            let offset =
+                self.assignment.lock().offset(&topic, partition).map_or(Offset::Beginning, Offset::Offset);
             tracing::info!(topic, partition, ?offset, "partition assigned");
             if let Err(error) = partitions.set_partition_offset(&topic, partition, offset) {
                 tracing::error!(topic, partition, %error, "cannot set where a partition starts");
@@ -67,7 +71,12 @@ impl Context {
 }
 
 impl ConsumerContext for Context {
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        error: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
         match error {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assign(consumer, partitions),
             _ => self.revoke(consumer, partitions),
@@ -84,7 +93,9 @@ impl ClientContext for Context {
     fn stats(&self, statistics: Statistics) {
         let mut assignment = self.assignment.lock();
         for (name, topic) in &statistics.topics {
-            for partition in topic.partitions.values().filter(|p| p.partition >= 0 && p.fetch_state == "active") {
+            for partition in
+                topic.partitions.values().filter(|p| p.partition >= 0 && p.fetch_state == "active")
+            {
                 let fetched = Fetched {
                     next_offset: partition.next_offset,
                     queued: partition.fetchq_cnt,

@@ -59,7 +59,10 @@ impl KafkaSource {
 
     pub(super) fn resume(&self, topic: &str, partition: i32) {
         self.consumer.context().assignment.lock().paused(topic, partition, false);
-        self.note_outcome(self.consumer.resume(&one_partition(topic, partition)), "cannot resume a partition");
+        self.note_outcome(
+            self.consumer.resume(&one_partition(topic, partition)),
+            "cannot resume a partition",
+        );
     }
 
     pub(super) fn is_caught_up(&self) -> bool {
@@ -110,7 +113,9 @@ impl KafkaSource {
     fn partitions(&self) -> KafkaResult<Vec<(String, i32)>> {
         let metadata = self.consumer.fetch_metadata(None, KAFKA_STEP_TIMEOUT)?;
         let wanted = metadata.topics().iter().filter(|topic| self.subscribes_to(topic.name()));
-        Ok(wanted.flat_map(|topic| topic.partitions().iter().map(|p| (topic.name().to_owned(), p.id()))).collect())
+        Ok(wanted
+            .flat_map(|topic| topic.partitions().iter().map(|p| (topic.name().to_owned(), p.id())))
+            .collect())
     }
 
     fn subscribes_to(&self, topic: &str) -> bool {

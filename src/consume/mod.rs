@@ -63,7 +63,7 @@ pub enum SourceFault {
 
 pub enum Source {
     #[cfg(feature = "kafka")]
-    Kafka(KafkaSource),
+    Kafka(Box<KafkaSource>),
     Memory(MemorySource),
 }
 
@@ -86,7 +86,7 @@ impl Source {
         match self {
             #[cfg(feature = "kafka")]
             Source::Kafka(source) => source.handled(topic, partition, offset),
-            Source::Memory(_) => {}
+            Source::Memory(source) => source.handled(topic, partition, offset),
         }
     }
 
@@ -95,7 +95,7 @@ impl Source {
         match self {
             #[cfg(feature = "kafka")]
             Source::Kafka(source) => source.resume(topic, partition),
-            Source::Memory(_) => {}
+            Source::Memory(source) => source.resume(topic, partition),
         }
     }
 

@@ -62,7 +62,10 @@ impl Settings {
                 .list(&["pizza.created", "^order\\..*"]),
             group: section.key("group", "First part of the consumer group's name.").text("dumbwaiter"),
             instance: section
-                .key("instance", "Name of this instance, unique among those of a group; by default the host's name.")
+                .key(
+                    "instance",
+                    "Name of this instance, unique among those of a group; by default the host's name.",
+                )
                 .text(&host_name()),
             metadata_refresh: section
                 .key("metadata_refresh", "How often new topics and partitions are looked for.")

@@ -91,10 +91,7 @@ impl<'a> Cursor<'a> {
     pub fn block(&mut self) -> Result<Option<Block>, Poison> {
         let count = self.long()?;
         let size_bytes = if count < 0 { Some(self.length()?) } else { None };
-        Ok((count != 0).then_some(Block {
-            count: count.unsigned_abs(),
-            size_bytes,
-        }))
+        Ok((count != 0).then_some(Block { count: count.unsigned_abs(), size_bytes }))
     }
 
     fn length(&mut self) -> Result<usize, Poison> {
@@ -142,18 +139,9 @@ mod tests {
         check_long(&[0x01], Ok(-1));
         check_long(&[0x7f], Ok(-64));
         check_long(&[0x80, 0x01], Ok(64));
-        check_long(
-            &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
-            Ok(i64::MAX),
-        );
-        check_long(
-            &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
-            Ok(i64::MIN),
-        );
-        check_long(
-            &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02],
-            Err(Poison::Overflow),
-        );
+        check_long(&[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01], Ok(i64::MAX));
+        check_long(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01], Ok(i64::MIN));
+        check_long(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02], Err(Poison::Overflow));
         check_long(&[0x80; 11], Err(Poison::Overflow));
         check_long(&[0x80; 9], Err(Poison::Truncated));
         check_long(&[], Err(Poison::Truncated));
@@ -171,9 +159,7 @@ mod tests {
     #[test]
     fn blocks() {
         let head = |bytes: &[u8]| {
-            Cursor::new(bytes)
-                .block()
-                .map(|block| block.map(|block| (block.count, block.size_bytes)))
+            Cursor::new(bytes).block().map(|block| block.map(|block| (block.count, block.size_bytes)))
         };
         assert_eq!(head(&[0x00]), Ok(None));
         assert_eq!(head(&[0x04]), Ok(Some((2, None))));

@@ -194,7 +194,12 @@ struct RawGrants {
 }
 
 impl RawEvent {
-    fn check(self, id: EventId, rules: Option<&OrderRules>, folder: Option<&Path>) -> Result<Event, CatalogFault> {
+    fn check(
+        self,
+        id: EventId,
+        rules: Option<&OrderRules>,
+        folder: Option<&Path>,
+    ) -> Result<Event, CatalogFault> {
         let event = || self.name.clone();
         let schema = read_schema(&self.schema, folder)?;
         let schema = ReaderSchema::parse(&schema).map_err(|source| CatalogFault::Schema {
@@ -208,12 +213,16 @@ impl RawEvent {
             return Err(CatalogFault::NoAudience { event: event() });
         }
         let asked = audience.iter().filter_map(Template::field);
-        if let Some(field) = asked.clone().find(|f| !schema.has_field(f) && !self.routing.iter().any(|r| r == f)) {
+        if let Some(field) =
+            asked.clone().find(|f| !schema.has_field(f) && !self.routing.iter().any(|r| r == f))
+        {
             return Err(CatalogFault::UnknownField { event: event(), field: field.to_owned() });
         }
-        let of_orders = rules.filter(|rules| [&rules.opened_by, &rules.changed_by].iter().any(|n| ***n == *self.name));
-        let order_fields =
-            of_orders.iter().flat_map(|rules| [&*rules.id_field, &*rules.owner_field, &*rules.condition_field]);
+        let of_orders =
+            rules.filter(|rules| [&rules.opened_by, &rules.changed_by].iter().any(|n| ***n == *self.name));
+        let order_fields = of_orders
+            .iter()
+            .flat_map(|rules| [&*rules.id_field, &*rules.owner_field, &*rules.condition_field]);
         let captures: BTreeSet<Box<str>> = asked.chain(order_fields).map(Into::into).collect();
         Ok(Event {
             id,
@@ -326,7 +335,11 @@ mod tests {
         check_fault("[\"plain\"]", "[\"sse\"]", "client protocol \"sse\"");
         check_fault("\"pizza.created\"", "\"^pizza(\"", "is not a regular expression");
         check_fault("name = \"order:new\"", "name = \"CREATE_PIZZA\"", "two events are named");
-        check_fault("opened_by = \"order:new\"", "opened_by = \"order:old\"", "orders.opened_by names \"order:old\"");
+        check_fault(
+            "opened_by = \"order:new\"",
+            "opened_by = \"order:old\"",
+            "orders.opened_by names \"order:old\"",
+        );
         check_fault("topic = \"pizza.created\"", "topics = \"pizza.created\"", "unknown field `topics`");
     }
 }

@@ -50,7 +50,9 @@ impl Grants {
 fn add_keys(template: &Template, claim: Option<&Value>, keys: &mut Vec<Key>) {
     match claim {
         Some(Value::Array(elements)) => {
-            keys.extend(elements.iter().take(KEYS_PER_CONNECTION_MAX).filter_map(|e| scalar_key(template, e)));
+            keys.extend(
+                elements.iter().take(KEYS_PER_CONNECTION_MAX).filter_map(|e| scalar_key(template, e)),
+            );
         }
         Some(value) => keys.extend(scalar_key(template, value)),
         None => {}
@@ -81,13 +83,18 @@ mod tests {
     #[test]
     fn claims_become_keys() {
         check(json!({"role": "ADMIN", "sub": "u1", "store_id": 7}), &["role:ADMIN", "store:7", "user:u1"]);
-        check(json!({"role": ["ADMIN", "WATCHER", "ADMIN"], "sub": "u1"}), &["role:ADMIN", "role:WATCHER", "user:u1"]);
+        check(
+            json!({"role": ["ADMIN", "WATCHER", "ADMIN"], "sub": "u1"}),
+            &["role:ADMIN", "role:WATCHER", "user:u1"],
+        );
         check(json!({"store_id": [7, "8"]}), &["store:7", "store:8"]);
     }
 
     #[test]
     fn what_is_not_a_plain_value_gives_no_key() {
-        for odd in [json!(null), json!(""), json!(1.5), json!(true), json!({"a": 1}), json!([["ADMIN"]]), json!([])] {
+        for odd in
+            [json!(null), json!(""), json!(1.5), json!(true), json!({"a": 1}), json!([["ADMIN"]]), json!([])]
+        {
             check(json!({"role": odd, "sub": "u1"}), &["user:u1"]);
         }
     }

@@ -87,7 +87,9 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", "role", "role:", ":x", "user:{}", "user:{a}{b}", "user:x{a}", "us er:x", "user:{a b}"] {
+        for text in
+            ["", "role", "role:", ":x", "user:{}", "user:{a}{b}", "user:x{a}", "us er:x", "user:{a b}"]
+        {
             assert!(Template::parse(text).is_err(), "{text:?}");
         }
     }

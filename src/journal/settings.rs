@@ -12,7 +12,8 @@ pub struct Settings {
 
 impl Settings {
     pub fn read(document: &mut Document) -> Settings {
-        let mut section = document.section("journal", "The window of newest events that slow clients catch up from.");
+        let mut section =
+            document.section("journal", "The window of newest events that slow clients catch up from.");
         Settings {
             max_bytes: section
                 .key("max_bytes", "Memory for the window; the oldest events leave first.")

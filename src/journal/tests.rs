@@ -55,7 +55,8 @@ fn an_offset_that_is_not_above_the_newest_is_refused() {
     let now = Instant::now();
     let outcomes = [5, 5, 4, 6].map(|offset| writer.append(draft(offset, &["a"]), now));
     assert_eq!(outcomes, [Appended::Stored, Appended::Repeated, Appended::Repeated, Appended::Stored]);
-    let elsewhere = Draft { origin: Origin { topic: "t".into(), partition: 1, offset: 0 }, ..draft(0, &["a"]) };
+    let elsewhere =
+        Draft { origin: Origin { topic: "t".into(), partition: 1, offset: 0 }, ..draft(0, &["a"]) };
     assert_eq!(writer.append(elsewhere, now), Appended::Stored);
 }
 

@@ -60,7 +60,10 @@ impl Writer {
         if self.newest_offset(&origin.topic, origin.partition).is_some_and(|newest| origin.offset <= newest) {
             return Appended::Repeated;
         }
-        self.newest_offsets.entry(Arc::clone(&origin.topic)).or_default().insert(origin.partition, origin.offset);
+        self.newest_offsets
+            .entry(Arc::clone(&origin.topic))
+            .or_default()
+            .insert(origin.partition, origin.offset);
         let entry = Entry::new(self.next, draft);
         self.next += 1;
         let weight_bytes = entry.weight_bytes();

@@ -101,10 +101,7 @@ impl Ending {
 
     /// Whether the client broke the framing, so that its stream can't be read any further.
     pub const fn is_violation(self) -> bool {
-        matches!(
-            self,
-            Self::ProtocolError | Self::InvalidText | Self::MessageTooBig
-        )
+        matches!(self, Self::ProtocolError | Self::InvalidText | Self::MessageTooBig)
     }
 }
 
@@ -115,13 +112,7 @@ const fn row(
     come_back: ComeBack,
     meaning: &'static str,
 ) -> CloseRow {
-    CloseRow {
-        code,
-        label,
-        reason,
-        come_back,
-        meaning,
-    }
+    CloseRow { code, label, reason, come_back, meaning }
 }
 
 #[cfg(test)]

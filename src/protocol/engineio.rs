@@ -169,18 +169,11 @@ mod tests {
         check(Method::GET, &[websocket, eio, ("t", "x"), ("token", "y")], Ok(()));
         check(Method::GET, &[eio], transport_unknown);
         check(Method::GET, &[eio, ("transport", "polling")], transport_unknown);
-        check(
-            Method::GET,
-            &[eio, ("transport", "constructor")],
-            transport_unknown,
-        );
+        check(Method::GET, &[eio, ("transport", "constructor")], transport_unknown);
         check(Method::GET, &[eio, websocket, ("sid", "abc")], session_unknown);
         check(Method::POST, &[eio, websocket], bad_method);
         check(Method::GET, &[("EIO", "3"), websocket], bad_version);
         check(Method::GET, &[("EIO", "3"), websocket, eio], bad_version);
-        assert_eq!(
-            RequestError::BadRequest.body(),
-            r#"{"code":3,"message":"Bad request"}"#
-        );
+        assert_eq!(RequestError::BadRequest.body(), r#"{"code":3,"message":"Bad request"}"#);
     }
 }

@@ -74,12 +74,10 @@ fn accept_value(key: &[u8]) -> String {
 /// Whether the comma-separated lists of all headers of this name have the token, in any case.
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     let lists = headers.get_all(name).iter().map(HeaderValue::as_bytes);
-    lists
-        .flat_map(|list| list.split(|&byte| byte == b','))
-        .any(|item| {
-            let item = item.trim_ascii();
-            item.eq_ignore_ascii_case(token.as_bytes())
-        })
+    lists.flat_map(|list| list.split(|&byte| byte == b',')).any(|item| {
+        let item = item.trim_ascii();
+        item.eq_ignore_ascii_case(token.as_bytes())
+    })
 }
 
 fn sole_value<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h [u8]> {
@@ -108,10 +106,7 @@ mod tests {
 
     #[test]
     fn the_example_of_the_rfc() {
-        assert_eq!(
-            check_upgrade(&headers(&GOOD)).as_deref(),
-            Ok("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
-        );
+        assert_eq!(check_upgrade(&headers(&GOOD)).as_deref(), Ok("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     }
 
     #[test]
@@ -127,23 +122,11 @@ mod tests {
         check("connection", "keep-alive", Err(UpgradeError::NotAnUpgrade));
         check("connection", "not-upgrade", Err(UpgradeError::NotAnUpgrade));
         check("upgrade", "h2c", Err(UpgradeError::NotAnUpgrade));
-        check(
-            "sec-websocket-version",
-            "8",
-            Err(UpgradeError::UnsupportedVersion),
-        );
+        check("sec-websocket-version", "8", Err(UpgradeError::UnsupportedVersion));
         check("sec-websocket-key", "", Err(UpgradeError::BadKey));
         check("sec-websocket-key", "dGhlIHNhbXBsZQ==", Err(UpgradeError::BadKey));
-        check(
-            "sec-websocket-key",
-            "dGhlIHNhbXBsZSBub25jZQ",
-            Err(UpgradeError::BadKey),
-        );
-        check(
-            "sec-websocket-key",
-            "********************==",
-            Err(UpgradeError::BadKey),
-        );
+        check("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ", Err(UpgradeError::BadKey));
+        check("sec-websocket-key", "********************==", Err(UpgradeError::BadKey));
     }
 
     #[test]
@@ -158,10 +141,7 @@ mod tests {
         };
         check("connection", [Err(UpgradeError::NotAnUpgrade), Ok(())]);
         check("upgrade", [Err(UpgradeError::NotAnUpgrade), Ok(())]);
-        check(
-            "sec-websocket-version",
-            [Err(UpgradeError::UnsupportedVersion); 2],
-        );
+        check("sec-websocket-version", [Err(UpgradeError::UnsupportedVersion); 2]);
         check("sec-websocket-key", [Err(UpgradeError::BadKey); 2]);
     }
 
@@ -169,9 +149,6 @@ mod tests {
     fn answers() {
         assert_eq!(UpgradeError::UnsupportedVersion.status(), 426);
         assert_eq!(UpgradeError::BadKey.status(), 400);
-        assert_eq!(
-            RequestError::from(UpgradeError::NotAnUpgrade),
-            RequestError::BadRequest
-        );
+        assert_eq!(RequestError::from(UpgradeError::NotAnUpgrade), RequestError::BadRequest);
     }
 }

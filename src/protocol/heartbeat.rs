@@ -37,10 +37,7 @@ pub(super) struct Heartbeat {
 
 impl Heartbeat {
     pub fn new(now: Instant, rhythm: &Rhythm) -> Self {
-        Self {
-            due: now + rhythm.interval,
-            awaits_answer: false,
-        }
+        Self { due: now + rhythm.interval, awaits_answer: false }
     }
 
     pub fn deadline(&self) -> Instant {
@@ -99,10 +96,7 @@ impl Pongs {
 mod tests {
     use super::*;
 
-    const RHYTHM: Rhythm = Rhythm {
-        interval: Duration::from_secs(25),
-        timeout: Duration::from_secs(20),
-    };
+    const RHYTHM: Rhythm = Rhythm { interval: Duration::from_secs(25), timeout: Duration::from_secs(20) };
 
     #[test]
     fn pings_keep_their_pace() {
@@ -110,21 +104,13 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut heartbeat = Heartbeat::new(start, &RHYTHM);
         heartbeat.answered(&RHYTHM);
-        assert_eq!(
-            heartbeat.deadline(),
-            at(25),
-            "an answer nobody asked for changes nothing"
-        );
+        assert_eq!(heartbeat.deadline(), at(25), "an answer nobody asked for changes nothing");
         assert_eq!(heartbeat.handle_deadline(at(25), &RHYTHM), Beat::Ping);
         assert_eq!(heartbeat.deadline(), at(45));
         heartbeat.answered(&RHYTHM);
         assert_eq!(heartbeat.deadline(), at(50));
         assert_eq!(heartbeat.handle_deadline(at(51), &RHYTHM), Beat::Ping);
-        assert_eq!(
-            heartbeat.deadline(),
-            at(71),
-            "a late ping leaves the whole time for the answer"
-        );
+        assert_eq!(heartbeat.deadline(), at(71), "a late ping leaves the whole time for the answer");
         assert_eq!(heartbeat.handle_deadline(at(71), &RHYTHM), Beat::Gone);
     }
 

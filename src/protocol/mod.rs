@@ -147,11 +147,7 @@ impl Session {
     }
 
     fn new(speaker: Speaker) -> Self {
-        Self {
-            reader: websocket::Reader::default(),
-            phase: Phase::Open,
-            speaker,
-        }
+        Self { reader: websocket::Reader::default(), phase: Phase::Open, speaker }
     }
 
     /// What the client speaks.
@@ -239,11 +235,7 @@ impl Session {
     }
 
     fn finish(&mut self, ending: Ending, until: Instant, listens: bool) {
-        self.phase = Phase::Finishing {
-            ending,
-            until,
-            listens,
-        };
+        self.phase = Phase::Finishing { ending, until, listens };
     }
 
     fn listens(&self) -> bool {

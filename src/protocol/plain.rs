@@ -17,10 +17,7 @@ use crate::limits::{PLAIN_PING_INTERVAL, PLAIN_PING_TIMEOUT};
 use bytes::Bytes;
 use std::time::Instant;
 
-const RHYTHM: Rhythm = Rhythm {
-    interval: PLAIN_PING_INTERVAL,
-    timeout: PLAIN_PING_TIMEOUT,
-};
+const RHYTHM: Rhythm = Rhythm { interval: PLAIN_PING_INTERVAL, timeout: PLAIN_PING_TIMEOUT };
 
 /// A Ping without payload.
 const PING: &[u8] = &[0x89, 0];
@@ -37,9 +34,7 @@ pub(super) struct Plain {
 
 impl Plain {
     pub fn new(now: Instant) -> Self {
-        Self {
-            heartbeat: Heartbeat::new(now, &RHYTHM),
-        }
+        Self { heartbeat: Heartbeat::new(now, &RHYTHM) }
     }
 }
 

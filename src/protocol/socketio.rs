@@ -27,10 +27,7 @@ use packet::{MAIN_NAMESPACE, Packet};
 use std::time::Instant;
 use uuid::Uuid;
 
-const RHYTHM: Rhythm = Rhythm {
-    interval: SOCKET_IO_PING_INTERVAL,
-    timeout: SOCKET_IO_PING_TIMEOUT,
-};
+const RHYTHM: Rhythm = Rhythm { interval: SOCKET_IO_PING_INTERVAL, timeout: SOCKET_IO_PING_TIMEOUT };
 
 /// It carries no payload: an array of one element, not a `null` argument.
 const AUTHORIZATION_OK: &str = r#"42["authorization:ok"]"#;
@@ -68,9 +65,7 @@ impl SocketIo {
     pub fn open(sid: Uuid, now: Instant) -> (Self, Bytes) {
         let socket_io = Self {
             sid,
-            stage: Stage::AwaitsConnect {
-                until: now + UNAUTHENTICATED_MAX,
-            },
+            stage: Stage::AwaitsConnect { until: now + UNAUTHENTICATED_MAX },
             heartbeat: Heartbeat::new(now, &RHYTHM),
             namespaces_refused: 0,
         };
@@ -79,10 +74,7 @@ impl SocketIo {
 
     fn handle_packet(&mut self, text: &str, actions: &mut Vec<Action>) -> Result<(), Ending> {
         match Packet::parse(text).ok_or(Ending::BadPacket)? {
-            Packet::Connect {
-                namespace: MAIN_NAMESPACE,
-                auth,
-            } => self.connect(auth, actions),
+            Packet::Connect { namespace: MAIN_NAMESPACE, auth } => self.connect(auth, actions),
             Packet::Connect { namespace, .. } => self.refuse_namespace(namespace, actions),
             Packet::Disconnect => Err(Ending::ClientClosed),
             Packet::Event | Packet::Ack if matches!(self.stage, Stage::Joined) => Ok(()),
@@ -167,11 +159,9 @@ impl Dialect for SocketIo {
     /// connection just drops, and the client's library connects again.
     fn farewell(&self, ending: Ending) -> Option<Bytes> {
         match (ending, &self.stage) {
-            (Ending::Unauthorized, Stage::Authenticating { .. }) => Some(packet_frames(&[
-                &self.connected_packet(),
-                AUTHORIZATION_ERROR,
-                DISCONNECT,
-            ])),
+            (Ending::Unauthorized, Stage::Authenticating { .. }) => {
+                Some(packet_frames(&[&self.connected_packet(), AUTHORIZATION_ERROR, DISCONNECT]))
+            }
             (Ending::Revoked, Stage::Joined) => Some(packet_frames(&[AUTHORIZATION_ERROR, DISCONNECT])),
             _ if ending.is_violation() => {
                 let row = ending.row();

@@ -12,11 +12,7 @@ pub(super) fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
         length @ 126..0x1_0000 => [&[0xFE], &(length as u16).to_be_bytes()[..]].concat(),
         length => [&[0xFF], &(length as u64).to_be_bytes()[..]].concat(),
     };
-    let masked: Vec<u8> = payload
-        .iter()
-        .zip(MASK.iter().cycle())
-        .map(|(byte, key)| byte ^ key)
-        .collect();
+    let masked: Vec<u8> = payload.iter().zip(MASK.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
     [&[first], &length[..], &MASK, &masked].concat()
 }
 
@@ -47,16 +43,8 @@ pub(super) fn describe_frames(mut frames: &[u8]) -> Vec<String> {
     let mut lines = Vec::new();
     while let [first, length, rest @ ..] = frames {
         let (length, rest) = match length {
-            126 => (
-                u16::from_be_bytes(rest[..2].try_into().unwrap()).into(),
-                &rest[2..],
-            ),
-            127 => (
-                u64::from_be_bytes(rest[..8].try_into().unwrap())
-                    .try_into()
-                    .unwrap(),
-                &rest[8..],
-            ),
+            126 => (u16::from_be_bytes(rest[..2].try_into().unwrap()).into(), &rest[2..]),
+            127 => (u64::from_be_bytes(rest[..8].try_into().unwrap()).try_into().unwrap(), &rest[8..]),
             length => (usize::from(*length), rest),
         };
         let (payload, rest) = rest.split_at(length);
@@ -73,9 +61,7 @@ fn describe_frame(first: u8, payload: &[u8]) -> String {
         (0x81, payload) => text(payload),
         (0x88, []) => "close".to_owned(),
         (0x88, [high, low, reason @ ..]) => {
-            format!("close {} {}", u16::from_be_bytes([*high, *low]), text(reason))
-                .trim_end()
-                .to_owned()
+            format!("close {} {}", u16::from_be_bytes([*high, *low]), text(reason)).trim_end().to_owned()
         }
         (0x89, payload) => format!("ping {payload:?}"),
         (0x8A, payload) => format!("pong {}", payload.escape_ascii()),

@@ -43,22 +43,16 @@ fn a_session_is_small() {
 #[test]
 fn plain_event() {
     let frame = event_frame(Protocol::Plain, "CREATE_PIZZA", br#"{"uuid":"u"}"#);
-    assert_eq!(
-        describe_frames(&frame),
-        [r#"{"event_name":"CREATE_PIZZA","data":{"uuid":"u"}}"#]
-    );
+    assert_eq!(describe_frames(&frame), [r#"{"event_name":"CREATE_PIZZA","data":{"uuid":"u"}}"#]);
 }
 
 #[test]
 fn plain_clients_may_say_anything() {
     let now = Instant::now();
     let mut session = plain(now);
-    for frame in [
-        client_text("hello"),
-        client_text(""),
-        client_frame(0x82, b"\xff"),
-        client_frame(0x8A, b"x"),
-    ] {
+    for frame in
+        [client_text("hello"), client_text(""), client_frame(0x82, b"\xff"), client_frame(0x8A, b"x")]
+    {
         assert!(receive(&mut session, &frame, now).is_empty());
     }
     assert!(session.is_open());
@@ -70,18 +64,9 @@ fn plain_endings_have_their_codes() {
         let now = Instant::now();
         assert_eq!(end(&mut plain(now), ending, now), expected);
     };
-    check(
-        Ending::WrongKey,
-        ["close 4001 Wrong connection key.", "finish wrong_key"],
-    );
-    check(
-        Ending::EmptyKey,
-        ["close 4001 Connection key cannot be empty", "finish empty_key"],
-    );
-    check(
-        Ending::TokenExpired,
-        ["close 4002 Token expired", "finish token_expired"],
-    );
+    check(Ending::WrongKey, ["close 4001 Wrong connection key.", "finish wrong_key"]);
+    check(Ending::EmptyKey, ["close 4001 Connection key cannot be empty", "finish empty_key"]);
+    check(Ending::TokenExpired, ["close 4002 Token expired", "finish token_expired"]);
     check(Ending::Revoked, ["close 4003 Access revoked", "finish revoked"]);
     check(Ending::TooSlow, ["close 4004 Too slow", "finish too_slow"]);
     check(Ending::Restart, ["close 1012 Service restart", "finish restart"]);
@@ -106,21 +91,15 @@ fn a_plain_client_is_pinged_and_any_byte_is_a_sign_of_life() {
 #[test]
 fn pings_are_answered_before_a_close() {
     let now = Instant::now();
-    let input = [
-        client_frame(0x89, b"1"),
-        client_frame(0x89, b"2"),
-        client_frame(0x88, &1000_u16.to_be_bytes()),
-    ];
+    let input =
+        [client_frame(0x89, b"1"), client_frame(0x89, b"2"), client_frame(0x88, &1000_u16.to_be_bytes())];
     for mut session in [plain(now), socket_io(now)] {
         let lines = receive(&mut session, &input.concat(), now);
         assert_eq!(lines, ["pong 1", "pong 2", "close 1000", "finish client_closed"]);
     }
     let broken = [client_frame(0x89, b"1"), client_frame(0x83, b"")].concat();
     let lines = receive(&mut plain(now), &broken, now);
-    assert_eq!(
-        lines,
-        ["pong 1", "close 1002 Protocol error", "finish protocol_error"]
-    );
+    assert_eq!(lines, ["pong 1", "close 1002 Protocol error", "finish protocol_error"]);
 }
 
 #[test]
@@ -130,18 +109,11 @@ fn the_answer_to_a_close_cuts_the_wait_short() {
         end(&mut session, Ending::Restart, now);
         assert!(!session.is_open());
         assert_eq!(session.deadline(), now + LINGER_MAX);
-        let still_talking = [
-            client_text("42[\"x\"]"),
-            client_frame(0x89, b"x"),
-            client_frame(0x82, b"x"),
-        ]
-        .concat();
+        let still_talking =
+            [client_text("42[\"x\"]"), client_frame(0x89, b"x"), client_frame(0x82, b"x")].concat();
         assert!(receive(&mut session, &still_talking, now).is_empty());
         let close = client_frame(0x88, &1012_u16.to_be_bytes());
-        assert_eq!(
-            receive(&mut session, &[&close[..], &close].concat(), now),
-            ["drop restart"]
-        );
+        assert_eq!(receive(&mut session, &[&close[..], &close].concat(), now), ["drop restart"]);
     }
 }
 
@@ -150,10 +122,7 @@ fn a_client_that_does_not_answer_a_close_is_dropped() {
     let now = Instant::now();
     let mut session = plain(now);
     end(&mut session, Ending::Revoked, now);
-    assert!(
-        end(&mut session, Ending::Restart, now).is_empty(),
-        "the first ending stands"
-    );
+    assert!(end(&mut session, Ending::Restart, now).is_empty(), "the first ending stands");
     assert!(handle_deadline(&mut session, now).is_empty());
     assert_eq!(handle_deadline(&mut session, now + LINGER_MAX), ["drop revoked"]);
 }
@@ -169,10 +138,7 @@ fn after_broken_frames_nothing_is_read() {
     end(&mut breaks_later, Ending::Restart, now);
     assert!(receive(&mut breaks_later, &client_frame(0x83, b""), now).is_empty());
     assert!(receive(&mut breaks_later, &close, now).is_empty());
-    assert_eq!(
-        handle_deadline(&mut breaks_later, now + LINGER_MAX),
-        ["drop restart"]
-    );
+    assert_eq!(handle_deadline(&mut breaks_later, now + LINGER_MAX), ["drop restart"]);
 }
 
 /// The most that one read of 64 KiB may make us send: some pongs, the refusals of namespaces, a farewell.
@@ -213,10 +179,7 @@ fn deep_json_is_only_a_message() {
     let deep = format!("42[\"x\",{}{}]", "[".repeat(30_000), "]".repeat(30_000));
     assert!(receive(&mut socket_io(now), &client_text(&deep), now).is_empty());
     let too_deep = format!("42[\"x\",{}", "[".repeat(50_000));
-    assert_eq!(
-        receive(&mut socket_io(now), &client_text(&too_deep), now),
-        ["finish bad_packet"]
-    );
+    assert_eq!(receive(&mut socket_io(now), &client_text(&too_deep), now), ["finish bad_packet"]);
 }
 
 #[test]
@@ -225,10 +188,7 @@ fn tokens_and_frames_stay_out_of_debug() {
     let (mut session, _) = Session::socket_io(Uuid::nil(), now);
     let mut actions = vec![Action::Send(Bytes::from_static(b"secret"))];
     session.receive(&mut client_text(r#"40{"token":"secret"}"#), now, &mut actions);
-    assert_eq!(
-        format!("{actions:?}"),
-        "[Send(6 bytes), Authenticate { has_token: true }]"
-    );
+    assert_eq!(format!("{actions:?}"), "[Send(6 bytes), Authenticate { has_token: true }]");
 }
 
 /// What a client of any sort may send: good and bad packets, control frames, fragments, rubbish.

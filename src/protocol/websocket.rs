@@ -77,10 +77,7 @@ impl Reader {
                 *input = rest;
                 let payload = &mut frame[header.bytes..];
                 unmask(payload, header.mask);
-                return Ok(Some(Frame {
-                    header,
-                    payload: Cow::Borrowed(payload),
-                }));
+                return Ok(Some(Frame { header, payload: Cow::Borrowed(payload) }));
             }
         }
         self.keep(input, input.len());
@@ -104,10 +101,7 @@ impl Reader {
         }
         let mut payload = mem::take(&mut self.frame).split_off(header.bytes);
         unmask(&mut payload, header.mask);
-        Ok(Some(Frame {
-            header,
-            payload: Cow::Owned(payload),
-        }))
+        Ok(Some(Frame { header, payload: Cow::Owned(payload) }))
     }
 
     /// The buffer grows with what has come, never with what a header promises: a promise costs the client
@@ -137,19 +131,12 @@ impl Reader {
 
     /// Gives the whole message when this frame is its last or only one.
     fn join_fragments<'b>(&mut self, frame: Frame<'b>) -> Option<(Opcode, Cow<'b, [u8]>)> {
-        let Frame {
-            header: FrameHeader { opcode, is_final, .. },
-            payload,
-        } = frame;
+        let Frame { header: FrameHeader { opcode, is_final, .. }, payload } = frame;
         let Some(mut fragments) = self.fragments.take() else {
             if is_final {
                 return Some((opcode, payload));
             }
-            self.fragments = Some(Box::new(Fragments {
-                opcode,
-                payload: payload.into_owned(),
-                frames: 1,
-            }));
+            self.fragments = Some(Box::new(Fragments { opcode, payload: payload.into_owned(), frames: 1 }));
             return None;
         };
         fragments.payload.extend_from_slice(&payload);

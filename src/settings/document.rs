@@ -87,12 +87,7 @@ impl Document {
                 continue;
             }
             let written = Written::bare(text, Origin::Environment(variable.clone()));
-            write(
-                &mut self.environment,
-                section.to_lowercase(),
-                key.to_lowercase(),
-                written,
-            );
+            write(&mut self.environment, section.to_lowercase(), key.to_lowercase(), written);
         }
         self
     }
@@ -106,31 +101,19 @@ impl Document {
                 .and_then(|(path, value)| path.split_once('.').map(|(section, key)| (section, key, value)))
             else {
                 // What is not an assignment may be a secret on its own, so it is told by its number.
-                let text = format!(
-                    "override number {} is not of the form section.key=value",
-                    index + 1
-                );
+                let text = format!("override number {} is not of the form section.key=value", index + 1);
                 self.push_fault(Origin::CommandLine, String::new(), text);
                 continue;
             };
             let written = Written::bare(value, Origin::CommandLine);
-            write(
-                &mut self.command_line,
-                section.to_owned(),
-                key.to_owned(),
-                written,
-            );
+            write(&mut self.command_line, section.to_owned(), key.to_owned(), written);
         }
         self
     }
 
     /// Opens a section for reading; `doc` is its line in the reference of all keys.
     pub fn section(&mut self, name: &'static str, doc: &'static str) -> Section<'_> {
-        self.described.push(DescribedSection {
-            name,
-            doc,
-            keys: Vec::new(),
-        });
+        self.described.push(DescribedSection { name, doc, keys: Vec::new() });
         Section::new(self, name)
     }
 
@@ -149,24 +132,17 @@ impl Document {
         }
         let unknown = unknown::faults(&self);
         self.faults.extend(unknown);
-        if self.faults.is_empty() {
-            Ok(self.described)
-        } else {
-            Err(Faults::new(self.faults))
-        }
+        if self.faults.is_empty() { Ok(self.described) } else { Err(Faults::new(self.faults)) }
     }
 
     /// A key or its `_file` form.
     pub(super) fn find_either(&self, section: &str, key: &str) -> Option<&Written> {
-        self.find(section, key)
-            .or_else(|| self.find(section, &format!("{key}_file")))
+        self.find(section, key).or_else(|| self.find(section, &format!("{key}_file")))
     }
 
     /// The value of the topmost layer that has one.
     pub(super) fn find(&self, section: &str, key: &str) -> Option<&Written> {
-        self.layers_from_top()
-            .into_iter()
-            .find_map(|layer| layer.get(section)?.keys.get(key))
+        self.layers_from_top().into_iter().find_map(|layer| layer.get(section)?.keys.get(key))
     }
 
     pub(super) fn find_in_file(&self, section: &str, key: &str) -> Option<&Written> {
@@ -192,11 +168,7 @@ impl Document {
         for error in errors {
             let origin = self.place(text, error.span().map_or(0, |span| span.start));
             // Only the message: the whole error quotes the line, which may hold a secret.
-            self.syntax_faults.push(Fault {
-                origin,
-                key: String::new(),
-                text: error.message().to_owned(),
-            });
+            self.syntax_faults.push(Fault { origin, key: String::new(), text: error.message().to_owned() });
         }
         for (name, value) in table.get_ref() {
             let origin = self.place(text, name.span().start);
@@ -213,18 +185,9 @@ impl Document {
     fn read_file_section(&mut self, text: &str, name: &str, origin: Origin, table: &toml::de::DeTable<'_>) {
         let keys = table.iter().map(|(key, item)| {
             let origin = self.place(text, item.span().start);
-            (
-                key.get_ref().to_string(),
-                Written {
-                    value: item.get_ref().into(),
-                    origin,
-                },
-            )
+            (key.get_ref().to_string(), Written { value: item.get_ref().into(), origin })
         });
-        let section = WrittenSection {
-            keys: keys.collect(),
-            origin,
-        };
+        let section = WrittenSection { keys: keys.collect(), origin };
         self.file.insert(name.to_owned(), section);
     }
 
@@ -240,13 +203,6 @@ impl Document {
 }
 
 fn write(layer: &mut Layer, section: String, key: String, written: Written) {
-    let first = || WrittenSection {
-        origin: written.origin.clone(),
-        keys: BTreeMap::new(),
-    };
-    layer
-        .entry(section)
-        .or_insert_with(first)
-        .keys
-        .insert(key, written);
+    let first = || WrittenSection { origin: written.origin.clone(), keys: BTreeMap::new() };
+    layer.entry(section).or_insert_with(first).keys.insert(key, written);
 }

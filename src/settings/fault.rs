@@ -15,11 +15,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// A place in the settings file; line and column count from 1, columns in characters.
-    File {
-        name: Arc<str>,
-        line: usize,
-        column: usize,
-    },
+    File { name: Arc<str>, line: usize, column: usize },
     /// The environment variable of this name.
     Environment(String),
     /// A `section.key=value` override.

@@ -52,8 +52,5 @@ fn read_bounded(path: &Path) -> io::Result<String> {
     if u64::try_from(length).is_ok_and(|length| length <= most) {
         return Ok(content);
     }
-    Err(io::Error::new(
-        io::ErrorKind::FileTooLarge,
-        format!("longer than {most} bytes"),
-    ))
+    Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("longer than {most} bytes")))
 }

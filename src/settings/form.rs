@@ -42,10 +42,7 @@ impl Form for Text {
     const KIND: Kind = Kind::Text;
 
     fn parse(&self, value: &Value) -> Result<String, String> {
-        value
-            .as_text()
-            .map(str::to_owned)
-            .ok_or_else(|| format!("{value} is not a text"))
+        value.as_text().map(str::to_owned).ok_or_else(|| format!("{value} is not a text"))
     }
 
     fn show(&self, output: &String) -> String {
@@ -62,10 +59,7 @@ impl Form for List {
     fn parse(&self, value: &Value) -> Result<Vec<String>, String> {
         let items: Option<Vec<String>> = match value {
             Value::Bare(text) => Some(text.split(',').map(|item| item.trim().to_owned()).collect()),
-            Value::List(items) => items
-                .iter()
-                .map(|item| item.as_text().map(str::to_owned))
-                .collect(),
+            Value::List(items) => items.iter().map(|item| item.as_text().map(str::to_owned)).collect(),
             _ => None,
         };
         let items =
@@ -88,10 +82,8 @@ impl Form for DurationIn {
     const KIND: Kind = Kind::Duration;
 
     fn parse(&self, value: &Value) -> Result<Duration, String> {
-        let duration = value
-            .as_text()
-            .and_then(|text| humantime::parse_duration(text).ok())
-            .ok_or_else(|| {
+        let duration =
+            value.as_text().and_then(|text| humantime::parse_duration(text).ok()).ok_or_else(|| {
                 format!("{value} is not a duration (expected a text like \"15m\" or \"250ms\")")
             })?;
         check_range(value, &duration, &self.0, |duration| self.show(duration))?;
@@ -103,11 +95,7 @@ impl Form for DurationIn {
     }
 
     fn allowed(&self) -> Option<String> {
-        Some(format!(
-            "{} to {}",
-            self.show(self.0.start()),
-            self.show(self.0.end())
-        ))
+        Some(format!("{} to {}", self.show(self.0.start()), self.show(self.0.end())))
     }
 }
 
@@ -139,11 +127,7 @@ impl Form for BytesIn {
     }
 
     fn allowed(&self) -> Option<String> {
-        Some(format!(
-            "{} to {}",
-            self.show(self.0.start()),
-            self.show(self.0.end())
-        ))
+        Some(format!("{} to {}", self.show(self.0.start()), self.show(self.0.end())))
     }
 }
 
@@ -161,9 +145,7 @@ const UNITS: [(&str, usize); 8] = [
 
 fn parse_bytes(text: &str) -> Option<usize> {
     let text = text.trim();
-    let unit = UNITS
-        .iter()
-        .find_map(|(name, size)| Some((text.strip_suffix(name)?, *size)));
+    let unit = UNITS.iter().find_map(|(name, size)| Some((text.strip_suffix(name)?, *size)));
     let (number, size) = unit.unwrap_or((text, 1));
     number.trim_end().parse::<usize>().ok()?.checked_mul(size)
 }
@@ -184,11 +166,7 @@ impl<T: TryFrom<i64> + PartialOrd + fmt::Display> Form for IntegerIn<T> {
         // What the type cannot hold is outside of a range of that type, and told the same way.
         let outside = || out_of_range(value, self.0.start(), self.0.end());
         let integer = T::try_from(integer).map_err(|_| outside())?;
-        if self.0.contains(&integer) {
-            Ok(integer)
-        } else {
-            Err(outside())
-        }
+        if self.0.contains(&integer) { Ok(integer) } else { Err(outside()) }
     }
 
     fn show(&self, output: &T) -> String {
@@ -310,20 +288,12 @@ impl<T: Copy + PartialEq> Form for Choice<'_, T> {
     const KIND: Kind = Kind::Choice;
 
     fn parse(&self, value: &Value) -> Result<T, String> {
-        let chosen = value
-            .as_text()
-            .and_then(|text| self.0.iter().find(|(name, _)| *name == text));
-        chosen
-            .map(|(_, choice)| *choice)
-            .ok_or_else(|| format!("{value} is not one of {}", self.names()))
+        let chosen = value.as_text().and_then(|text| self.0.iter().find(|(name, _)| *name == text));
+        chosen.map(|(_, choice)| *choice).ok_or_else(|| format!("{value} is not one of {}", self.names()))
     }
 
     fn show(&self, output: &T) -> String {
-        let name = self
-            .0
-            .iter()
-            .find(|(_, choice)| choice == output)
-            .map(|(name, _)| *name);
+        let name = self.0.iter().find(|(_, choice)| choice == output).map(|(name, _)| *name);
         name.unwrap_or_default().to_owned()
     }
 
@@ -334,11 +304,7 @@ impl<T: Copy + PartialEq> Form for Choice<'_, T> {
 
 impl<T> Choice<'_, T> {
     fn names(&self) -> String {
-        self.0
-            .iter()
-            .map(|(name, _)| *name)
-            .collect::<Vec<_>>()
-            .join(", ")
+        self.0.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -36,12 +36,7 @@ impl<'d> Section<'d> {
 
     /// Names a key; `doc` is its line in the reference (meaning and, at a bare number, the unit).
     pub fn key(&mut self, name: &'static str, doc: &'static str) -> Key<'_> {
-        Key {
-            document: self.document,
-            section: self.name,
-            name,
-            doc,
-        }
+        Key { document: self.document, section: self.name, name, doc }
     }
 
     /// Whether the key, or its `_file` form, is written in any layer, be it wrongly.
@@ -179,16 +174,8 @@ impl Key<'_> {
             entries.insert(name, value);
             origin = Origin::CommandLine;
         }
-        let shown: Vec<String> = entries
-            .iter()
-            .map(|(name, value)| show_entry(name, value))
-            .collect();
-        self.describe(
-            Kind::Table,
-            None,
-            [None, (!shown.is_empty()).then(|| shown.join(","))],
-            origin,
-        );
+        let shown: Vec<String> = entries.iter().map(|(name, value)| show_entry(name, value)).collect();
+        self.describe(Kind::Table, None, [None, (!shown.is_empty()).then(|| shown.join(","))], origin);
         entries.into_iter().collect()
     }
 
@@ -197,12 +184,7 @@ impl Key<'_> {
         let (output, origin) = self.parse(form);
         let output = output.unwrap_or(default);
         let shown = form.show(&output);
-        self.describe(
-            F::KIND,
-            form.allowed(),
-            [Some(shown_default), Some(shown)],
-            origin,
-        );
+        self.describe(F::KIND, form.allowed(), [Some(shown_default), Some(shown)], origin);
         output
     }
 
@@ -237,9 +219,7 @@ impl Key<'_> {
             .map(|section| (section.keys.get(self.name), section.keys.get(&file_key)))
             .find(|(direct, file)| direct.is_some() || file.is_some())?;
         let outcome = match (direct, file) {
-            (Some(_), Some(_)) => Err(format!(
-                "is written together with {file_key}; keep one of the two"
-            )),
+            (Some(_), Some(_)) => Err(format!("is written together with {file_key}; keep one of the two")),
             (Some(written), None) => read_secret_text(written, &file_key),
             (None, Some(written)) => {
                 file::read_secret(&written.value).map_err(|text| format!("{file_key} {text}"))
@@ -271,18 +251,8 @@ impl Key<'_> {
         [default, value]: [Option<String>; 2],
         origin: Origin,
     ) {
-        let Key {
-            document, name, doc, ..
-        } = self;
-        document.describe(DescribedKey {
-            name,
-            doc,
-            kind,
-            allowed,
-            default,
-            value,
-            origin,
-        });
+        let Key { document, name, doc, .. } = self;
+        document.describe(DescribedKey { name, doc, kind, allowed, default, value, origin });
     }
 }
 
@@ -322,9 +292,7 @@ fn flatten(
         if let Value::Table(inner) = value {
             flatten(inner, &format!("{name}."), entries)?;
         } else {
-            let text = value
-                .scalar_text()
-                .ok_or_else(|| format!("{name} is {value}, not a text"))?;
+            let text = value.scalar_text().ok_or_else(|| format!("{name} is {value}, not a text"))?;
             entries.push((name, text));
         }
     }

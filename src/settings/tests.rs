@@ -9,30 +9,21 @@ use super::{Document, Environment, Faults, Origin, Section};
 const FILE: &str = "dumbwaiter.toml";
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
-    variables
-        .iter()
-        .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
+    variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// Reads one key of `[web]` from a file with just that line, by `read`, and gives it or the faults.
 fn read<T>(line: &str, read: impl FnOnce(&mut Section<'_>) -> T) -> Result<T, String> {
     let mut document = Document::parse(FILE, &format!("[web]\n{line}"));
     let value = read(&mut document.section("web", ""));
-    document
-        .finish()
-        .map(|_| value)
-        .map_err(|faults| faults.to_string())
+    document.finish().map(|_| value).map_err(|faults| faults.to_string())
 }
 
 /// The same key from a variable.
 fn read_variable<T>(name: &str, text: &str, read: impl FnOnce(&mut Section<'_>) -> T) -> Result<T, String> {
     let mut document = Document::empty().with_environment(&environment(&[(name, text)]));
     let value = read(&mut document.section("web", ""));
-    document
-        .finish()
-        .map(|_| value)
-        .map_err(|faults| faults.to_string())
+    document.finish().map(|_| value).map_err(|faults| faults.to_string())
 }
 
 fn check_fault<T: std::fmt::Debug>(outcome: Result<T, String>, expected: &str) {
@@ -52,17 +43,13 @@ fn format(section: &mut Section<'_>) -> Format {
 }
 
 fn listen(section: &mut Section<'_>) -> String {
-    section
-        .key("listen", "")
-        .address(([127, 0, 0, 1], 80))
-        .to_string()
+    section.key("listen", "").address(([127, 0, 0, 1], 80)).to_string()
 }
 
 fn window(section: &mut Section<'_>) -> Duration {
-    section.key("window", "").duration(
-        Duration::from_secs(60),
-        Duration::from_secs(1)..=Duration::from_secs(3600),
-    )
+    section
+        .key("window", "")
+        .duration(Duration::from_secs(60), Duration::from_secs(1)..=Duration::from_secs(3600))
 }
 
 fn max_bytes(section: &mut Section<'_>) -> usize {
@@ -78,12 +65,7 @@ fn topics(section: &mut Section<'_>) -> Vec<String> {
 }
 
 fn urls(section: &mut Section<'_>) -> Vec<String> {
-    section
-        .key("urls", "")
-        .urls()
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    section.key("urls", "").urls().iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -100,10 +82,7 @@ fn a_key_that_is_not_written_has_its_default() {
 #[test]
 fn each_form_is_read_from_the_file() {
     assert_eq!(read("listen = \"[::]:9000\"", listen).unwrap(), "[::]:9000");
-    assert_eq!(
-        read("window = \"1m 30s\"", window).unwrap(),
-        Duration::from_secs(90)
-    );
+    assert_eq!(read("window = \"1m 30s\"", window).unwrap(), Duration::from_secs(90));
     assert_eq!(read("max_bytes = \"256MiB\"", max_bytes).unwrap(), 256 << 20);
     assert_eq!(read("max_bytes = \"64 kB\"", max_bytes).unwrap(), 64_000);
     assert_eq!(read("max_bytes = 4_096", max_bytes).unwrap(), 4096);
@@ -112,31 +91,16 @@ fn each_form_is_read_from_the_file() {
     assert_eq!(read("topics = []", topics).unwrap(), [""; 0]);
     assert_eq!(read("format = \"json\"", format).unwrap(), Format::Json);
     assert!(read("on = true", |web| web.key("on", "").flag(false)).unwrap());
-    assert_eq!(
-        read("urls = [\"https://registry:8081/x\"]", urls).unwrap(),
-        ["https://registry:8081/x"]
-    );
+    assert_eq!(read("urls = [\"https://registry:8081/x\"]", urls).unwrap(), ["https://registry:8081/x"]);
 }
 
 #[test]
 fn each_form_is_read_from_a_variable() {
-    assert_eq!(
-        read_variable("DUMBWAITER_WEB__LISTEN", "[::1]:9", listen).unwrap(),
-        "[::1]:9"
-    );
-    assert_eq!(
-        read_variable("DUMBWAITER_WEB__MAX_BYTES", "4096", max_bytes).unwrap(),
-        4096
-    );
+    assert_eq!(read_variable("DUMBWAITER_WEB__LISTEN", "[::1]:9", listen).unwrap(), "[::1]:9");
+    assert_eq!(read_variable("DUMBWAITER_WEB__MAX_BYTES", "4096", max_bytes).unwrap(), 4096);
     assert_eq!(read_variable("DUMBWAITER_WEB__PORT", "8080", port).unwrap(), 8080);
-    assert_eq!(
-        read_variable("DUMBWAITER_WEB__TOPICS", "x, y", topics).unwrap(),
-        ["x", "y"]
-    );
-    assert_eq!(
-        read_variable("DUMBWAITER_WEB__TOPICS", "", topics).unwrap(),
-        ["a", "b"]
-    );
+    assert_eq!(read_variable("DUMBWAITER_WEB__TOPICS", "x, y", topics).unwrap(), ["x", "y"]);
+    assert_eq!(read_variable("DUMBWAITER_WEB__TOPICS", "", topics).unwrap(), ["a", "b"]);
     assert!(read_variable("DUMBWAITER_WEB__ON", "true", |web| web.key("on", "").flag(false)).unwrap());
 }
 
@@ -168,10 +132,7 @@ fn a_bad_value_is_shown_with_its_place_and_what_is_expected() {
         read("port = 70000", port),
         "dumbwaiter.toml:2:8: in web.port: 70000 is out of range (expected 1 to 65535)",
     );
-    check_fault(
-        read("port = 1.5", port),
-        "dumbwaiter.toml:2:8: in web.port: a float is not an integer",
-    );
+    check_fault(read("port = 1.5", port), "dumbwaiter.toml:2:8: in web.port: a float is not an integer");
     check_fault(
         read("format = \"xml\"", format),
         "dumbwaiter.toml:2:10: in web.format: \"xml\" is not one of text, json",
@@ -201,23 +162,15 @@ fn a_url_with_credentials_is_refused_and_not_shown() {
 fn the_command_line_beats_the_environment_and_that_beats_the_file() {
     let read = |overrides: &[&str], variables: &[(&str, &str)]| {
         let document = Document::parse(FILE, "[web]\nport = 1");
-        let mut document = document
-            .with_environment(&environment(variables))
-            .with_overrides(overrides);
+        let mut document = document.with_environment(&environment(variables)).with_overrides(overrides);
         let port = port(&mut document.section("web", ""));
         let origin = document.finish().unwrap()[0].keys[0].origin.to_string();
         (port, origin)
     };
     let variables = [("DUMBWAITER_WEB__PORT", "2"), ("PATH", "/bin")];
     assert_eq!(read(&[], &[]), (1, "dumbwaiter.toml:2:8".to_owned()));
-    assert_eq!(
-        read(&[], &variables),
-        (2, "environment variable DUMBWAITER_WEB__PORT".to_owned())
-    );
-    assert_eq!(
-        read(&["web.port=3", "web.port=4"], &variables),
-        (4, "command line".to_owned())
-    );
+    assert_eq!(read(&[], &variables), (2, "environment variable DUMBWAITER_WEB__PORT".to_owned()));
+    assert_eq!(read(&["web.port=3", "web.port=4"], &variables), (4, "command line".to_owned()));
 }
 
 /// Reads a document that knows `[web] listen, port` and `[kafka] group, secret, properties`.
@@ -230,10 +183,7 @@ fn faults_of(document: Document) -> Vec<String> {
     kafka.key("group", "").text("group");
     kafka.key("secret", "").secret();
     kafka.key("properties", "").table();
-    document.finish().map_or_else(
-        |faults| faults.iter().map(ToString::to_string).collect(),
-        |_| Vec::new(),
-    )
+    document.finish().map_or_else(|faults| faults.iter().map(ToString::to_string).collect(), |_| Vec::new())
 }
 
 #[test]
@@ -255,10 +205,7 @@ fn an_unknown_name_is_a_fault_with_a_suggestion() {
         "[wbe]",
         &["dumbwaiter.toml:1:2: in wbe: unknown section; did you mean web? (sections: kafka, web)"],
     );
-    check(
-        "[zoo]\nx = 1",
-        &["dumbwaiter.toml:1:2: in zoo: unknown section (sections: kafka, web)"],
-    );
+    check("[zoo]\nx = 1", &["dumbwaiter.toml:1:2: in zoo: unknown section (sections: kafka, web)"]);
     check(
         "listen = 1",
         &[
@@ -267,20 +214,15 @@ fn an_unknown_name_is_a_fault_with_a_suggestion() {
     );
     check(
         "[web]\nport = 1\n[kafka]\nsecret_file = \"/nowhere/else\"",
-        &[
-            "dumbwaiter.toml:4:15: in kafka.secret: secret_file \"/nowhere/else\" cannot be read: \
-         No such file or directory (os error 2)",
-        ],
+        &["dumbwaiter.toml:4:15: in kafka.secret: secret_file \"/nowhere/else\" cannot be read: \
+         No such file or directory (os error 2)"],
     );
 }
 
 #[test]
 fn an_unknown_variable_or_override_is_a_fault() {
     let check = |name: &str, expected: &[&str]| {
-        assert_eq!(
-            faults_of(Document::empty().with_environment(&environment(&[(name, "1")]))),
-            expected
-        );
+        assert_eq!(faults_of(Document::empty().with_environment(&environment(&[(name, "1")]))), expected);
     };
     check("DUMBWAITER_WEB__PORT", &[]);
     check("DUMBWAITER_SERVICE_HOST", &[]);
@@ -293,10 +235,8 @@ fn an_unknown_variable_or_override_is_a_fault() {
     );
     check(
         "DUMBWAITER_WEB_PORT",
-        &[
-            "environment variable DUMBWAITER_WEB_PORT: names no setting; did you mean DUMBWAITER_WEB__PORT? \
-         (expected DUMBWAITER_SECTION__KEY)",
-        ],
+        &["environment variable DUMBWAITER_WEB_PORT: names no setting; did you mean DUMBWAITER_WEB__PORT? \
+         (expected DUMBWAITER_SECTION__KEY)"],
     );
     let overrides = faults_of(Document::empty().with_overrides(&["web.prot=1", "hunter2"]));
     assert_eq!(
@@ -313,32 +253,19 @@ fn all_faults_come_at_once_in_the_order_of_the_file() {
     let text = "[web]\nport = 0\nlisten = 3\n[kafka]\ngroup = true\n";
     let document = Document::parse(FILE, text).with_overrides(&["web.hello=1"]);
     let faults = faults_of(document);
-    let places: Vec<&str> = faults
-        .iter()
-        .filter_map(|fault| fault.split(": in").next())
-        .collect();
+    let places: Vec<&str> = faults.iter().filter_map(|fault| fault.split(": in").next()).collect();
     assert_eq!(
         places,
-        [
-            "dumbwaiter.toml:2:8",
-            "dumbwaiter.toml:3:10",
-            "dumbwaiter.toml:5:9",
-            "command line"
-        ]
+        ["dumbwaiter.toml:2:8", "dumbwaiter.toml:3:10", "dumbwaiter.toml:5:9", "command line"]
     );
 }
 
 #[test]
 fn what_is_not_toml_is_reported_alone_and_without_the_line() {
-    let faults = faults_of(Document::parse(
-        FILE,
-        "[kafka]\nsecret = \"hunter2\nunknown = 1\n",
-    ));
+    let faults = faults_of(Document::parse(FILE, "[kafka]\nsecret = \"hunter2\nunknown = 1\n"));
     assert!(faults[0].starts_with("dumbwaiter.toml:2:"), "{faults:?}");
     assert!(
-        !faults
-            .iter()
-            .any(|fault| fault.contains("hunter2") || fault.contains("unknown key")),
+        !faults.iter().any(|fault| fault.contains("hunter2") || fault.contains("unknown key")),
         "{faults:?}"
     );
 }
@@ -346,9 +273,7 @@ fn what_is_not_toml_is_reported_alone_and_without_the_line() {
 fn secret_of(document: Document) -> Result<Option<String>, Faults> {
     let mut document = document;
     let secret = document.section("auth", "").key("secret", "").secret();
-    document
-        .finish()
-        .map(|_| secret.map(|secret| secret.expose_secret().to_owned()))
+    document.finish().map(|_| secret.map(|secret| secret.expose_secret().to_owned()))
 }
 
 #[test]
@@ -357,16 +282,8 @@ fn a_secret_comes_as_text_or_from_a_file() {
     let path = directory.path().join("secret");
     std::fs::write(&path, "\n from a file \n").unwrap();
     let by_file = format!("[auth]\nsecret_file = {:?}", path.display().to_string());
-    assert_eq!(
-        secret_of(Document::parse(FILE, &by_file)).unwrap().as_deref(),
-        Some("from a file")
-    );
-    assert_eq!(
-        secret_of(Document::parse(FILE, "[auth]\nsecret = \"s\""))
-            .unwrap()
-            .as_deref(),
-        Some("s")
-    );
+    assert_eq!(secret_of(Document::parse(FILE, &by_file)).unwrap().as_deref(), Some("from a file"));
+    assert_eq!(secret_of(Document::parse(FILE, "[auth]\nsecret = \"s\"")).unwrap().as_deref(), Some("s"));
     assert_eq!(secret_of(Document::empty()).unwrap(), None);
     let variables = environment(&[("DUMBWAITER_AUTH__SECRET", "from a variable")]);
     let over = Document::parse(FILE, &by_file).with_environment(&variables);
@@ -381,59 +298,31 @@ fn a_bad_secret_is_a_fault_that_does_not_show_it() {
     let check = |document: Document, expected: &str| {
         let faults = secret_of(document).unwrap_err().to_string();
         assert!(faults.contains(expected), "{faults}");
-        assert!(
-            !faults.contains("hunter2") && !faults.contains("31337"),
-            "{faults}"
-        );
+        assert!(!faults.contains("hunter2") && !faults.contains("31337"), "{faults}");
     };
     check(
         Document::parse(FILE, "[auth]\nsecret = 31337"),
         "dumbwaiter.toml:2:10: in auth.secret: is not a text",
     );
     check(Document::parse(FILE, "[auth]\nsecret = \"\""), "is empty");
-    check(
-        Document::parse(FILE, "[auth]\nsecret = \"hunter2\"\nsecret_file = \"x\""),
-        "keep one of the two",
-    );
-    check(
-        Document::parse(FILE, "[auth]\nsecret_file = \"/dev/zero\""),
-        "longer than 65536 bytes",
-    );
-    check(
-        Document::empty().with_overrides(&["auth.secret=hunter2"]),
-        "use secret_file",
-    );
-    check(
-        Document::parse(FILE, "[auth]\nsecrt = \"hunter2\""),
-        "did you mean secret?",
-    );
+    check(Document::parse(FILE, "[auth]\nsecret = \"hunter2\"\nsecret_file = \"x\""), "keep one of the two");
+    check(Document::parse(FILE, "[auth]\nsecret_file = \"/dev/zero\""), "longer than 65536 bytes");
+    check(Document::empty().with_overrides(&["auth.secret=hunter2"]), "use secret_file");
+    check(Document::parse(FILE, "[auth]\nsecrt = \"hunter2\""), "did you mean secret?");
 }
 
 #[test]
 fn a_table_takes_dotted_names_and_overrides() {
     let text = "[kafka.properties]\n\"ssl.ca.location\" = \"/ca\"\nacks = 1\nfetch.min.bytes = 2\n";
-    let overrides = [
-        "kafka.properties.sasl.password=hunter2",
-        "kafka.properties.acks=all",
-    ];
+    let overrides = ["kafka.properties.sasl.password=hunter2", "kafka.properties.acks=all"];
     let mut document = Document::parse(FILE, text).with_overrides(&overrides);
     let table = document.section("kafka", "").key("properties", "").table();
-    let expected = [
-        ("acks", "all"),
-        ("fetch.min.bytes", "2"),
-        ("sasl.password", "hunter2"),
-        ("ssl.ca.location", "/ca"),
-    ];
-    assert_eq!(
-        table,
-        expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
-    );
+    let expected =
+        [("acks", "all"), ("fetch.min.bytes", "2"), ("sasl.password", "hunter2"), ("ssl.ca.location", "/ca")];
+    assert_eq!(table, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let described = document.finish().unwrap();
     let shown = described[0].keys[0].value.as_deref();
-    assert_eq!(
-        shown,
-        Some("acks=all,fetch.min.bytes=2,sasl.password=(hidden),ssl.ca.location=/ca")
-    );
+    assert_eq!(shown, Some("acks=all,fetch.min.bytes=2,sasl.password=(hidden),ssl.ca.location=/ca"));
 }
 
 #[test]
@@ -444,10 +333,7 @@ fn a_part_adds_its_own_fault_at_the_place_of_the_key() {
     web.fault("port", "must be even");
     document.fault("web", "name", "is not set");
     let faults = document.finish().unwrap_err().to_string();
-    assert_eq!(
-        faults,
-        "dumbwaiter.toml:2:8: in web.port: must be even\nin web.name: is not set"
-    );
+    assert_eq!(faults, "dumbwaiter.toml:2:8: in web.port: must be even\nin web.name: is not set");
 }
 
 #[test]
@@ -459,10 +345,7 @@ fn what_was_read_is_described() {
     format(&mut web);
     web.key("secret", "Signs.").secret();
     let described = document.finish().unwrap();
-    assert_eq!(
-        (described[0].name, described[0].doc),
-        ("web", "Where clients connect.")
-    );
+    assert_eq!((described[0].name, described[0].doc), ("web", "Where clients connect."));
     let rows: Vec<_> = described[0]
         .keys
         .iter()
@@ -479,37 +362,16 @@ fn what_was_read_is_described() {
         })
         .collect();
     let row = |name, kind, allowed: &str, default: &str, value: &str, origin: &str| {
-        (
-            name,
-            kind,
-            allowed.to_owned(),
-            default.to_owned(),
-            value.to_owned(),
-            origin.to_owned(),
-        )
+        (name, kind, allowed.to_owned(), default.to_owned(), value.to_owned(), origin.to_owned())
     };
     assert_eq!(
         rows,
         [
-            row(
-                "window",
-                "duration",
-                "1s to 1h",
-                "1m",
-                "1m 30s",
-                "dumbwaiter.toml:2:10"
-            ),
+            row("window", "duration", "1s to 1h", "1m", "1m 30s", "dumbwaiter.toml:2:10"),
             row("max_bytes", "bytes", "1KiB to 1GiB", "1KiB", "1KiB", "default"),
             row("format", "choice", "text, json", "text", "text", "default"),
             row("secret", "secret", "-", "-", "(hidden)", "dumbwaiter.toml:3:10"),
         ]
     );
-    assert!(matches!(
-        described[0].keys[0].origin,
-        Origin::File {
-            line: 2,
-            column: 10,
-            ..
-        }
-    ));
+    assert!(matches!(described[0].keys[0].origin, Origin::File { line: 2, column: 10, .. }));
 }

@@ -11,19 +11,12 @@ use super::fault::{Fault, Origin};
 const LIKENESS_MIN: f64 = 0.6;
 
 pub(super) fn faults(document: &Document) -> Vec<Fault> {
-    let known = Known {
-        sections: &document.described,
-    };
+    let known = Known { sections: &document.described };
     let mut faults = Vec::new();
     for layer in document.layers_from_top() {
         known.judge_layer(layer, &mut faults);
     }
-    faults.extend(
-        document
-            .stray_variables
-            .iter()
-            .filter_map(|variable| known.judge_stray(variable)),
-    );
+    faults.extend(document.stray_variables.iter().filter_map(|variable| known.judge_stray(variable)));
     faults
 }
 
@@ -67,25 +60,14 @@ impl Known<'_> {
     fn unknown_section(&self, name: &str, origin: &Origin) -> Fault {
         let mut names: Vec<&str> = self.sections.iter().map(|section| section.name).collect();
         names.sort_unstable();
-        let text = format!(
-            "unknown section{} (sections: {})",
-            did_you_mean(name, &names),
-            names.join(", ")
-        );
-        Fault {
-            origin: origin.clone(),
-            key: name.to_owned(),
-            text,
-        }
+        let text = format!("unknown section{} (sections: {})", did_you_mean(name, &names), names.join(", "));
+        Fault { origin: origin.clone(), key: name.to_owned(), text }
     }
 
     fn unknown_key(&self, section: &str, name: &str, origin: &Origin) -> Fault {
         let mut names: Vec<&str> = self.keys_of(section).map(|key| key.name).collect();
         names.sort_unstable();
-        let elsewhere = self
-            .sections
-            .iter()
-            .find(|other| other.keys.iter().any(|key| key.name == name));
+        let elsewhere = self.sections.iter().find(|other| other.keys.iter().any(|key| key.name == name));
         let hint = match elsewhere {
             Some(other) if nearest(name, &names).is_none() => {
                 format!("; {name} is a key of [{}]", other.name)
@@ -93,11 +75,7 @@ impl Known<'_> {
             _ => did_you_mean(name, &names),
         };
         let text = format!("unknown key{hint} (keys of [{section}]: {})", names.join(", "));
-        Fault {
-            origin: origin.clone(),
-            key: format!("{section}.{name}"),
-            text,
-        }
+        Fault { origin: origin.clone(), key: format!("{section}.{name}"), text }
     }
 
     /// A variable with our prefix that does not spell a section and a key.
@@ -115,11 +93,7 @@ impl Known<'_> {
         let names: Vec<&str> = variables.iter().map(String::as_str).collect();
         let hint = did_you_mean(variable, &names);
         let text = format!("names no setting{hint} (expected {ENVIRONMENT_PREFIX}SECTION__KEY)");
-        Some(Fault {
-            origin: Origin::Environment(variable.to_owned()),
-            key: String::new(),
-            text,
-        })
+        Some(Fault { origin: Origin::Environment(variable.to_owned()), key: String::new(), text })
     }
 }
 
@@ -134,15 +108,11 @@ fn is_service_link(name: &str) -> bool {
 }
 
 fn did_you_mean(name: &str, names: &[&str]) -> String {
-    nearest(name, names)
-        .map(|nearest| format!("; did you mean {nearest}?"))
-        .unwrap_or_default()
+    nearest(name, names).map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default()
 }
 
 fn nearest<'n>(name: &str, names: &[&'n str]) -> Option<&'n str> {
-    let likeness = names
-        .iter()
-        .map(|known| (strsim::normalized_damerau_levenshtein(name, known), *known));
+    let likeness = names.iter().map(|known| (strsim::normalized_damerau_levenshtein(name, known), *known));
     let best = likeness.max_by(|left, right| left.0.total_cmp(&right.0))?;
     (best.0 >= LIKENESS_MIN).then_some(best.1)
 }

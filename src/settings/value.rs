@@ -16,10 +16,7 @@ pub(super) struct Written {
 impl Written {
     /// Text from the environment or the command line.
     pub fn bare(text: &str, origin: Origin) -> Written {
-        Written {
-            value: Value::Bare(text.to_owned()),
-            origin,
-        }
+        Written { value: Value::Bare(text.to_owned()), origin }
     }
 }
 
@@ -66,10 +63,7 @@ impl From<&toml::de::DeValue<'_>> for Value {
             DeValue::Boolean(flag) => Value::Flag(*flag),
             DeValue::Array(items) => Value::List(items.iter().map(|item| item.get_ref().into()).collect()),
             DeValue::Table(table) => Value::Table(
-                table
-                    .iter()
-                    .map(|(key, item)| (key.get_ref().to_string(), item.get_ref().into()))
-                    .collect(),
+                table.iter().map(|(key, item)| (key.get_ref().to_string(), item.get_ref().into())).collect(),
             ),
             DeValue::Float(_) => Value::Other("a float"),
             DeValue::Datetime(_) => Value::Other("a date"),

@@ -41,7 +41,13 @@ impl Shard {
         }
     }
 
-    fn catch_up_one(&mut self, id: ConnectionId, view: &View, budget_bytes: &mut usize, now: Instant) -> Progress {
+    fn catch_up_one(
+        &mut self,
+        id: ConnectionId,
+        view: &View,
+        budget_bytes: &mut usize,
+        now: Instant,
+    ) -> Progress {
         let live_at = self.next;
         let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else {
             return Progress::Done;

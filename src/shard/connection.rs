@@ -143,7 +143,8 @@ impl Connection {
     /// Writes what is queued; after the last of a leaving connection, shuts the writing side.
     pub fn flush(&mut self, now: Instant) -> io::Result<()> {
         while !self.output.is_empty() {
-            let slices: Vec<IoSlice<'_>> = self.output.iter().take(WRITE_FRAMES_MAX).map(|f| IoSlice::new(f)).collect();
+            let slices: Vec<IoSlice<'_>> =
+                self.output.iter().take(WRITE_FRAMES_MAX).map(|f| IoSlice::new(f)).collect();
             match self.socket.write_vectored(&slices) {
                 Ok(written) => {
                     self.advance(written);

@@ -69,7 +69,8 @@ impl Shard {
         dispatch.first = self.next;
         let end = view.head().min(self.next + DISPATCH_ENTRIES_MAX);
         for entry in (self.next..end).filter_map(|sequence| view.entry(sequence)) {
-            for protocol in Protocol::ALL.into_iter().filter(|protocol| entry.frames.get(*protocol).is_some()) {
+            for protocol in Protocol::ALL.into_iter().filter(|protocol| entry.frames.get(*protocol).is_some())
+            {
                 let index = &self.indexes[protocol as usize];
                 let receivers = entry.audience.iter().flat_map(|key| index.connections(key));
                 dispatch.deliveries.extend(receivers.map(|id| (id, entry.sequence)));
@@ -88,7 +89,9 @@ impl Shard {
         let waiting = &waiting[..count];
         dispatch.written += count;
         // Leaving connections get nothing; lagging ones read for themselves.
-        let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else { return };
+        let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else {
+            return;
+        };
         let Standing::Live { from } = connection.standing else { return };
         let waiting = &waiting[waiting.partition_point(|(_, sequence)| *sequence < from)..];
         let protocol = connection.protocol;

@@ -25,10 +25,10 @@ use crate::journal::Journal;
 use crate::limits::{READ_BUFFER_BYTES, READS_PER_TURN_MAX};
 use crate::metrics::ShardMetrics;
 use crate::protocol::{Action, Ending, Protocol, Session};
+use bytes::Bytes;
 use connection::{Connection, Readout, Standing};
 use handle::{Command, Inbox};
 use index::Index;
-use bytes::Bytes;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 use std::collections::VecDeque;
@@ -67,7 +67,11 @@ impl Shard {
     fn run(mut self) -> std::io::Result<()> {
         let mut events = Events::with_capacity(1_024);
         while !(self.stopping && self.connections.is_empty()) {
-            let timeout = if self.has_work() { Some(std::time::Duration::ZERO) } else { self.wheel.wait(Instant::now()) };
+            let timeout = if self.has_work() {
+                Some(std::time::Duration::ZERO)
+            } else {
+                self.wheel.wait(Instant::now())
+            };
             if let Err(error) = self.poll.poll(&mut events, timeout) {
                 if error.kind() == std::io::ErrorKind::Interrupted {
                     continue;
@@ -80,7 +84,10 @@ impl Shard {
     }
 
     fn has_work(&self) -> bool {
-        self.dispatch.is_pending() || self.next < self.journal.head() || !self.catching_up.is_empty() || !self.unread.is_empty()
+        self.dispatch.is_pending()
+            || self.next < self.journal.head()
+            || !self.catching_up.is_empty()
+            || !self.unread.is_empty()
     }
 
     fn turn(&mut self, events: &Events, now: Instant) {
@@ -143,7 +150,9 @@ impl Shard {
         let slot = u32::try_from(vacancy.key()).expect("CONNECTIONS_MAX fits");
         let id = ConnectionId { slot, generation: self.generation };
         let mut stream = mio::net::TcpStream::from_std(stream);
-        if let Err(error) = self.poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE) {
+        if let Err(error) =
+            self.poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)
+        {
             tracing::warn!(%error, "cannot watch a new connection");
             return None;
         }
@@ -186,7 +195,9 @@ impl Shard {
     }
 
     fn receive(&mut self, id: ConnectionId, bytes: &mut [u8], now: Instant) {
-        let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else { return };
+        let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else {
+            return;
+        };
         connection.session.receive(bytes, now, &mut self.actions);
     }
 
@@ -233,7 +244,9 @@ impl Shard {
         now: Instant,
         actions: &mut Vec<Action>,
     ) {
-        let Some(connection) = self.connection(id).filter(|connection| connection.session.is_open()) else { return };
+        let Some(connection) = self.connection(id).filter(|connection| connection.session.is_open()) else {
+            return;
+        };
         let token = token.or_else(|| connection.request_token.take());
         let verdict = self.admission.admit(Protocol::SocketIo, token.as_ref(), SystemTime::now());
         match verdict {
@@ -257,7 +270,9 @@ impl Shard {
 
     /// Ends a connection for a reason of ours.
     fn end(&mut self, id: ConnectionId, ending: Ending, now: Instant) {
-        let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else { return };
+        let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else {
+            return;
+        };
         if connection.leaving().is_some() {
             return self.remove(id, ending);
         }
@@ -267,7 +282,9 @@ impl Shard {
 
     fn handle_timers(&mut self, now: Instant) {
         for (id, tick) in self.wheel.advance(now) {
-            let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else { continue };
+            let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else {
+                continue;
+            };
             if connection.timer != tick {
                 continue;
             }
@@ -291,7 +308,9 @@ impl Shard {
     }
 
     fn schedule(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else { return };
+        let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else {
+            return;
+        };
         let deadline = connection.deadline();
         let tick = self.wheel.tick_of(deadline);
         if tick < connection.timer {
@@ -325,7 +344,13 @@ impl Shard {
 }
 
 impl Shard {
-    fn new(poll: Poll, inbox: Inbox, journal: Journal, admission: Arc<Admission>, metrics: ShardMetrics) -> Shard {
+    fn new(
+        poll: Poll,
+        inbox: Inbox,
+        journal: Journal,
+        admission: Arc<Admission>,
+        metrics: ShardMetrics,
+    ) -> Shard {
         let next = journal.head();
         Shard {
             poll,

@@ -60,7 +60,8 @@ impl Wheel {
     }
 
     fn ticks(&self, at: Instant) -> u64 {
-        u64::try_from(at.saturating_duration_since(self.start).as_millis() / TICK.as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(at.saturating_duration_since(self.start).as_millis() / TICK.as_millis())
+            .unwrap_or(u64::MAX)
     }
 
     fn slot(&mut self, tick: u64) -> &mut Vec<ConnectionId> {
@@ -85,7 +86,10 @@ mod tests {
             let tick = wheel.tick_of(deadline);
             wheel.schedule(id(1), tick);
             let wait = wheel.wait(start).unwrap();
-            assert!(start + wait >= deadline && wait <= Duration::from_millis(millis) + TICK, "{millis}: {wait:?}");
+            assert!(
+                start + wait >= deadline && wait <= Duration::from_millis(millis) + TICK,
+                "{millis}: {wait:?}"
+            );
             assert!(wheel.advance(start + wait - Duration::from_millis(1)).is_empty(), "{millis}");
             assert_eq!(wheel.advance(start + wait), [(id(1), tick)], "{millis}");
             assert_eq!(wheel.wait(start + wait), None);

@@ -47,8 +47,7 @@ pub(super) async fn connect(
         Admitted::Plain(web.admission.redeem_ticket(key).await)
     };
     tokio::spawn(hand_over(web, hyper::upgrade::on(&mut request), admitted));
-    let headers =
-        [(UPGRADE, "websocket"), (CONNECTION, "Upgrade"), (SEC_WEBSOCKET_ACCEPT, accept.as_str())];
+    let headers = [(UPGRADE, "websocket"), (CONNECTION, "Upgrade"), (SEC_WEBSOCKET_ACCEPT, accept.as_str())];
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
 

@@ -13,7 +13,9 @@ async fn a_ticket_has_the_documented_body_and_works_once() {
     assert_eq!(status, StatusCode::OK);
     assert_eq!(
         body.to_string(),
-        format!(r#"{{"success":true,"info":"Your ws connection token is valid for 60s","token":"{ticket}"}}"#)
+        format!(
+            r#"{{"success":true,"info":"Your ws connection token is valid for 60s","token":"{ticket}"}}"#
+        )
     );
     assert!(ticket.len() == 32 && ticket.chars().all(|c| c.is_ascii_alphanumeric()));
 

@@ -99,7 +99,11 @@ async fn a_client_that_falls_out_of_the_window_is_told_that_it_was_too_slow() {
     let close = loop {
         match slow.next().await {
             Some(Message::Text(text)) => {
-                assert_eq!(text.as_str(), pizza_message(&format!("p{got}"), 7, "u1"), "in order, without a gap");
+                assert_eq!(
+                    text.as_str(),
+                    pizza_message(&format!("p{got}"), 7, "u1"),
+                    "in order, without a gap"
+                );
                 got += 1;
             }
             Some(Message::Close(Some(frame))) => break u16::from(frame.code),

@@ -1,6 +1,9 @@
 //! The service through its one door, in process: a record source in memory, real sockets, a registry of the
 //! test's own. What needs a real Kafka stands in `tests/e2e`.
 
+// Here a panic is a failed test, which is what an unexpected value should be.
+#![allow(clippy::unwrap_used)]
+
 mod admission;
 mod delivery;
 mod imports;

@@ -1,7 +1,8 @@
 //! An instance in the test's own process, records put in by hand, and clients on real sockets.
 
+use apache_avro::Schema;
 use apache_avro::types::Value;
-use apache_avro::{Schema, to_avro_datum};
+use apache_avro::writer::datum::GenericDatumWriter;
 use axum::extract::Path;
 use axum::http::StatusCode;
 
@@ -116,7 +117,8 @@ impl Instance {
 
     fn put(&mut self, topic: &str, schema: usize, value: Value) {
         let parsed = Schema::parse_str(SCHEMAS[schema]).unwrap();
-        let body = to_avro_datum(&parsed, value).unwrap();
+        let writer = GenericDatumWriter::builder(&parsed).build().unwrap();
+        let body = writer.write_value_to_vec(value).unwrap();
         self.put_bytes(topic, Some(framing::join(SchemaId(u32::try_from(schema).unwrap()), &body)));
     }
 
@@ -245,7 +247,9 @@ async fn start_registry() -> SocketAddr {
     async fn schema(Path(id): Path<usize>) -> (StatusCode, Json<Json_>) {
         match SCHEMAS.get(id) {
             Some(schema) => (StatusCode::OK, Json(json!({"schema": schema}))),
-            None => (StatusCode::NOT_FOUND, Json(json!({"error_code": 40403, "message": "Schema not found"}))),
+            None => {
+                (StatusCode::NOT_FOUND, Json(json!({"error_code": 40403, "message": "Schema not found"})))
+            }
         }
     }
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -254,4 +258,3 @@ async fn start_registry() -> SocketAddr {
     tokio::spawn(async move { axum::serve(listener, router).await });
     address
 }
-

@@ -20,10 +20,7 @@ fn now() -> SystemTime {
 
 fn settings() -> Settings {
     Settings {
-        keys: vec![
-            VerifyingKey::hs256(SECRET).unwrap(),
-            VerifyingKey::rs256(PUBLIC).unwrap(),
-        ],
+        keys: vec![VerifyingKey::hs256(SECRET).unwrap(), VerifyingKey::rs256(PUBLIC).unwrap()],
         require_subject: true,
         ..Settings::default()
     }
@@ -41,12 +38,7 @@ fn sign(header: &Value, claims: &Value, key: &EncodingKey, algorithm: Algorithm)
 
 fn hs256(claims: &Value) -> String {
     let key = EncodingKey::from_secret(SECRET.as_bytes());
-    sign(
-        &json!({"alg": "HS256", "typ": "JWT"}),
-        claims,
-        &key,
-        Algorithm::HS256,
-    )
+    sign(&json!({"alg": "HS256", "typ": "JWT"}), claims, &key, Algorithm::HS256)
 }
 
 fn verify(settings: Settings, token: &str) -> Result<Claims, Refusal> {
@@ -54,23 +46,14 @@ fn verify(settings: Settings, token: &str) -> Result<Claims, Refusal> {
 }
 
 fn check(settings: Settings, claims: Value, expected: Result<(), Refusal>) {
-    assert_eq!(
-        verify(settings, &hs256(&claims)).map(|_| ()),
-        expected,
-        "{claims}"
-    );
+    assert_eq!(verify(settings, &hs256(&claims)).map(|_| ()), expected, "{claims}");
 }
 
 #[test]
 fn a_good_token_gives_its_claims() {
     let claims = json!({"sub": "ann", "exp": NOW + 60, "role": ["ADMIN"], "store_id": 7});
     let rsa = EncodingKey::from_rsa_pem(PRIVATE.as_bytes()).unwrap();
-    let rs256 = sign(
-        &json!({"alg": "RS256", "kid": "1"}),
-        &claims,
-        &rsa,
-        Algorithm::RS256,
-    );
+    let rs256 = sign(&json!({"alg": "RS256", "kid": "1"}), &claims, &rsa, Algorithm::RS256);
     for token in [hs256(&claims), rs256] {
         let verified = verify(settings(), &token).unwrap();
         assert_eq!(verified.subject(), Some("ann"));
@@ -83,65 +66,27 @@ fn a_good_token_gives_its_claims() {
 #[test]
 fn the_time_must_be_right() {
     let strict = settings;
-    let lenient = || Settings {
-        leeway: Duration::from_secs(5),
-        ..settings()
-    };
+    let lenient = || Settings { leeway: Duration::from_secs(5), ..settings() };
     let good = Ok(());
     check(strict(), json!({"sub": "a", "exp": NOW + 1}), good);
     check(strict(), json!({"sub": "a", "exp": NOW}), Err(Refusal::Expired));
     check(lenient(), json!({"sub": "a", "exp": NOW - 4}), good);
-    check(
-        lenient(),
-        json!({"sub": "a", "exp": NOW - 5}),
-        Err(Refusal::Expired),
-    );
+    check(lenient(), json!({"sub": "a", "exp": NOW - 5}), Err(Refusal::Expired));
     check(strict(), json!({"sub": "a", "exp": 1_700_000_000.5}), good);
     check(strict(), json!({"sub": "a", "exp": NOW + 9, "nbf": NOW}), good);
-    check(
-        strict(),
-        json!({"sub": "a", "exp": NOW + 9, "nbf": NOW + 1}),
-        Err(Refusal::NotYetValid),
-    );
-    check(
-        lenient(),
-        json!({"sub": "a", "exp": NOW + 9, "nbf": NOW + 5}),
-        good,
-    );
-    check(
-        lenient(),
-        json!({"sub": "a", "exp": NOW + 9, "nbf": NOW + 6}),
-        Err(Refusal::NotYetValid),
-    );
+    check(strict(), json!({"sub": "a", "exp": NOW + 9, "nbf": NOW + 1}), Err(Refusal::NotYetValid));
+    check(lenient(), json!({"sub": "a", "exp": NOW + 9, "nbf": NOW + 5}), good);
+    check(lenient(), json!({"sub": "a", "exp": NOW + 9, "nbf": NOW + 6}), Err(Refusal::NotYetValid));
 }
 
 #[test]
 fn a_token_must_not_live_too_long() {
-    let bounded = || Settings {
-        max_lifetime: Some(Duration::from_secs(100)),
-        ..settings()
-    };
+    let bounded = || Settings { max_lifetime: Some(Duration::from_secs(100)), ..settings() };
     check(bounded(), json!({"sub": "a", "exp": NOW + 100}), Ok(()));
-    check(
-        bounded(),
-        json!({"sub": "a", "exp": NOW + 101}),
-        Err(Refusal::TooLongLived),
-    );
-    check(
-        bounded(),
-        json!({"sub": "a", "exp": NOW + 10, "iat": NOW - 90}),
-        Ok(()),
-    );
-    check(
-        bounded(),
-        json!({"sub": "a", "exp": NOW + 10, "iat": NOW - 91}),
-        Err(Refusal::TooLongLived),
-    );
-    check(
-        bounded(),
-        json!({"sub": "a", "exp": NOW + 150, "iat": NOW + 60}),
-        Err(Refusal::TooLongLived),
-    );
+    check(bounded(), json!({"sub": "a", "exp": NOW + 101}), Err(Refusal::TooLongLived));
+    check(bounded(), json!({"sub": "a", "exp": NOW + 10, "iat": NOW - 90}), Ok(()));
+    check(bounded(), json!({"sub": "a", "exp": NOW + 10, "iat": NOW - 91}), Err(Refusal::TooLongLived));
+    check(bounded(), json!({"sub": "a", "exp": NOW + 150, "iat": NOW + 60}), Err(Refusal::TooLongLived));
 }
 
 #[test]
@@ -159,77 +104,27 @@ fn configured_claims_must_be_there_and_right() {
         claims
     };
     check(strict(), claims(json!("https://id"), json!("dumbwaiter")), Ok(()));
-    check(
-        strict(),
-        claims(json!("https://id"), json!(["x", "dumbwaiter"])),
-        Ok(()),
-    );
-    check(
-        strict(),
-        claims(json!("https://id/"), json!("dumbwaiter")),
-        Err(Refusal::WrongIssuer),
-    );
-    check(
-        strict(),
-        claims(json!(1), json!("dumbwaiter")),
-        Err(Refusal::BadClaim("iss")),
-    );
-    check(
-        strict(),
-        claims(json!("https://id"), json!([])),
-        Err(Refusal::WrongAudience),
-    );
-    check(
-        strict(),
-        claims(json!("https://id"), json!("x")),
-        Err(Refusal::WrongAudience),
-    );
-    check(
-        strict(),
-        claims(json!("https://id"), json!(null)),
-        Err(Refusal::BadClaim("aud")),
-    );
+    check(strict(), claims(json!("https://id"), json!(["x", "dumbwaiter"])), Ok(()));
+    check(strict(), claims(json!("https://id/"), json!("dumbwaiter")), Err(Refusal::WrongIssuer));
+    check(strict(), claims(json!(1), json!("dumbwaiter")), Err(Refusal::BadClaim("iss")));
+    check(strict(), claims(json!("https://id"), json!([])), Err(Refusal::WrongAudience));
+    check(strict(), claims(json!("https://id"), json!("x")), Err(Refusal::WrongAudience));
+    check(strict(), claims(json!("https://id"), json!(null)), Err(Refusal::BadClaim("aud")));
     for name in ["iss", "aud", "sub", "exp"] {
         check(strict(), without(name), Err(Refusal::MissingClaim(name)));
     }
-    let anybody = Settings {
-        require_subject: false,
-        ..settings()
-    };
+    let anybody = Settings { require_subject: false, ..settings() };
     check(anybody, json!({"exp": NOW + 9, "uuid": "u"}), Ok(()));
 }
 
 #[test]
 fn claims_of_the_wrong_type_are_refused() {
-    for exp in [
-        json!("1800000000"),
-        json!(null),
-        json!(-1),
-        json!(1e300),
-        json!(u64::MAX),
-        json!([1]),
-    ] {
-        check(
-            settings(),
-            json!({"sub": "a", "exp": exp}),
-            Err(Refusal::BadClaim("exp")),
-        );
+    for exp in [json!("1800000000"), json!(null), json!(-1), json!(1e300), json!(u64::MAX), json!([1])] {
+        check(settings(), json!({"sub": "a", "exp": exp}), Err(Refusal::BadClaim("exp")));
     }
-    check(
-        settings(),
-        json!({"sub": 7, "exp": NOW + 9}),
-        Err(Refusal::BadClaim("sub")),
-    );
-    check(
-        settings(),
-        json!({"sub": "", "exp": NOW + 9}),
-        Err(Refusal::MissingClaim("sub")),
-    );
-    check(
-        settings(),
-        json!({"sub": "a", "exp": NOW + 9, "nbf": "x"}),
-        Err(Refusal::BadClaim("nbf")),
-    );
+    check(settings(), json!({"sub": 7, "exp": NOW + 9}), Err(Refusal::BadClaim("sub")));
+    check(settings(), json!({"sub": "", "exp": NOW + 9}), Err(Refusal::MissingClaim("sub")));
+    check(settings(), json!({"sub": "a", "exp": NOW + 9, "nbf": "x"}), Err(Refusal::BadClaim("nbf")));
     check(settings(), json!(["sub"]), Err(Refusal::Malformed));
 }
 
@@ -246,17 +141,9 @@ fn a_token_is_bound_to_the_algorithm_of_a_key() {
     }
     // The public key, which everybody may have, used as if it were the shared secret.
     let public_as_secret = EncodingKey::from_secret(PUBLIC.as_bytes());
-    let confused = sign(
-        &json!({"alg": "HS256"}),
-        &claims,
-        &public_as_secret,
-        Algorithm::HS256,
-    );
+    let confused = sign(&json!({"alg": "HS256"}), &claims, &public_as_secret, Algorithm::HS256);
     assert_eq!(verify(settings(), &confused), Err(Refusal::BadSignature));
-    let only_rsa = Settings {
-        keys: vec![VerifyingKey::rs256(PUBLIC).unwrap()],
-        ..settings()
-    };
+    let only_rsa = Settings { keys: vec![VerifyingKey::rs256(PUBLIC).unwrap()], ..settings() };
     assert_eq!(verify(only_rsa, &confused), Err(Refusal::UnsupportedAlgorithm));
 }
 
@@ -266,11 +153,7 @@ fn what_is_not_a_token_is_refused() {
     let tampered = format!("{}A", good.strip_suffix(|_: char| true).unwrap());
     let signature_start = good.rfind('.').unwrap();
     let other = hs256(&json!({"sub": "b", "exp": NOW + 9}));
-    let swapped = format!(
-        "{}{}",
-        &other[..other.rfind('.').unwrap()],
-        &good[signature_start..]
-    );
+    let swapped = format!("{}{}", &other[..other.rfind('.').unwrap()], &good[signature_start..]);
     assert_eq!(verify(settings(), &swapped), Err(Refusal::BadSignature));
     assert!(verify(settings(), &tampered).is_err());
     for token in ["", ".", "..", "a.b", "a.b.c", "a.b.c.d.e", &format!("{good}=")] {
@@ -279,11 +162,6 @@ fn what_is_not_a_token_is_refused() {
     assert_eq!(verify(settings(), &"a".repeat(8193)), Err(Refusal::TooLarge));
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     let critical = json!({"alg": "HS256", "crit": ["b64"], "b64": false});
-    let critical = sign(
-        &critical,
-        &json!({"sub": "a", "exp": NOW + 9}),
-        &key,
-        Algorithm::HS256,
-    );
+    let critical = sign(&critical, &json!({"sub": "a", "exp": NOW + 9}), &key, Algorithm::HS256);
     assert_eq!(verify(settings(), &critical), Err(Refusal::UnsupportedExtension));
 }

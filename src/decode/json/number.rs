@@ -30,9 +30,7 @@ pub fn write_float(value: f32, json: &mut Vec<u8>) -> Result<(), Poison> {
 /// A decimal: its unscaled value in two's complement, big-endian, and the digits after the point.
 pub fn write_decimal(unscaled: &[u8], scale: usize, json: &mut Vec<u8>) -> Result<(), Poison> {
     let unscaled = signed_integer(unscaled).ok_or(Poison::BadDecimal)?;
-    let value: f64 = format!("{unscaled}e-{scale}")
-        .parse()
-        .map_err(|_| Poison::BadDecimal)?;
+    let value: f64 = format!("{unscaled}e-{scale}").parse().map_err(|_| Poison::BadDecimal)?;
     write_double(value, json)
 }
 
@@ -71,10 +69,7 @@ mod tests {
         check_double(1e-7, "1e-7");
         check_double(f64::MAX, "1.7976931348623157e+308");
         assert_eq!(write_double(f64::NAN, &mut Vec::new()), Err(Poison::NotFinite));
-        assert_eq!(
-            write_float(f32::NEG_INFINITY, &mut Vec::new()),
-            Err(Poison::NotFinite)
-        );
+        assert_eq!(write_float(f32::NEG_INFINITY, &mut Vec::new()), Err(Poison::NotFinite));
     }
 
     #[test]
@@ -83,14 +78,8 @@ mod tests {
         assert_eq!(decimal(&[0x3a, 0x97], 2), Ok("149.99".into()));
         assert_eq!(decimal(&[0xff], 1), Ok("-0.1".into()));
         assert_eq!(decimal(&[0], 2), Ok("0".into()));
-        assert_eq!(
-            decimal(&i128::MAX.to_be_bytes(), 0),
-            Ok("1.7014118346046923e+38".into())
-        );
-        assert_eq!(
-            decimal(&i128::MIN.to_be_bytes(), 38),
-            Ok("-1.7014118346046923".into())
-        );
+        assert_eq!(decimal(&i128::MAX.to_be_bytes(), 0), Ok("1.7014118346046923e+38".into()));
+        assert_eq!(decimal(&i128::MIN.to_be_bytes(), 38), Ok("-1.7014118346046923".into()));
         assert_eq!(decimal(&[1], usize::MAX), Ok("0".into()));
         assert_eq!(decimal(&[], 2), Err(Poison::BadDecimal));
         assert_eq!(decimal(&[0; 17], 2), Err(Poison::BadDecimal));

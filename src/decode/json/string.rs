@@ -66,10 +66,7 @@ fn write_escape(byte: u8, json: &mut Vec<u8>) {
 #[inline]
 fn is_plain_ascii(bytes: &[u8]) -> bool {
     let (words, last) = bytes.as_chunks::<8>();
-    if !words
-        .iter()
-        .all(|word| is_plain_ascii_word(u64::from_le_bytes(*word)))
-    {
+    if !words.iter().all(|word| is_plain_ascii_word(u64::from_le_bytes(*word))) {
         return false;
     }
     match bytes.last_chunk::<8>() {
@@ -111,10 +108,7 @@ mod tests {
         for character in (0..0x180).filter_map(char::from_u32) {
             for place in 0..18 {
                 let text = format!("{}{character}tail", "x".repeat(place));
-                assert_eq!(
-                    written(text.as_bytes()),
-                    Ok(serde_json::to_string(&text).unwrap())
-                );
+                assert_eq!(written(text.as_bytes()), Ok(serde_json::to_string(&text).unwrap()));
             }
         }
     }
@@ -123,10 +117,7 @@ mod tests {
     fn bytes_become_code_points() {
         let mut json = Vec::new();
         write_bytes(&[0x00, b'"', b'a', 0x7f, 0x80, 0xff], &mut json);
-        assert_eq!(
-            String::from_utf8(json).unwrap(),
-            "\"\\u0000\\\"a\u{7f}\u{80}\u{ff}\""
-        );
+        assert_eq!(String::from_utf8(json).unwrap(), "\"\\u0000\\\"a\u{7f}\u{80}\u{ff}\"");
     }
 
     proptest! {

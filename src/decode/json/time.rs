@@ -88,16 +88,9 @@ fn civil_date(epoch_day: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let (month, next_year) = if month_from_march < 10 {
-        (month_from_march + 3, 0)
-    } else {
-        (month_from_march - 9, 1)
-    };
-    (
-        400 * days.div_euclid(DAYS_PER_400_YEARS) + year_of_era + next_year,
-        month,
-        day,
-    )
+    let (month, next_year) =
+        if month_from_march < 10 { (month_from_march + 3, 0) } else { (month_from_march - 9, 1) };
+    (400 * days.div_euclid(DAYS_PER_400_YEARS) + year_of_era + next_year, month, day)
 }
 
 #[cfg(test)]
@@ -107,10 +100,7 @@ mod tests {
     fn check(count: i64, unit: TimeUnit, form: TimeForm, expected: Result<&str, Poison>) {
         let mut json = Vec::new();
         let outcome = write_timestamp(count, unit, form, &mut json);
-        assert_eq!(
-            outcome.map(|()| String::from_utf8(json).unwrap()),
-            expected.map(str::to_owned)
-        );
+        assert_eq!(outcome.map(|()| String::from_utf8(json).unwrap()), expected.map(str::to_owned));
     }
 
     #[test]
@@ -122,18 +112,8 @@ mod tests {
         micros(951_782_400_000_000, "\"2000-02-29T00:00:00.000000Z\"");
         micros(-62_135_596_800_000_000, "\"0001-01-01T00:00:00.000000Z\"");
         micros(253_402_300_799_999_999, "\"9999-12-31T23:59:59.999999Z\"");
-        check(
-            1,
-            TimeUnit::Millis,
-            TimeForm::Rfc3339Micros,
-            Ok("\"1970-01-01T00:00:00.001000Z\""),
-        );
-        check(
-            -1,
-            TimeUnit::Nanos,
-            TimeForm::Rfc3339Micros,
-            Ok("\"1969-12-31T23:59:59.999999Z\""),
-        );
+        check(1, TimeUnit::Millis, TimeForm::Rfc3339Micros, Ok("\"1970-01-01T00:00:00.001000Z\""));
+        check(-1, TimeUnit::Nanos, TimeForm::Rfc3339Micros, Ok("\"1969-12-31T23:59:59.999999Z\""));
     }
 
     #[test]
@@ -150,12 +130,7 @@ mod tests {
 
     #[test]
     fn epoch_milliseconds_round_down() {
-        check(
-            i64::MIN,
-            TimeUnit::Millis,
-            TimeForm::EpochMillis,
-            Ok("-9223372036854775808"),
-        );
+        check(i64::MIN, TimeUnit::Millis, TimeForm::EpochMillis, Ok("-9223372036854775808"));
         check(1_999, TimeUnit::Micros, TimeForm::EpochMillis, Ok("1"));
         check(-1, TimeUnit::Micros, TimeForm::EpochMillis, Ok("-1"));
         check(-1, TimeUnit::Nanos, TimeForm::EpochMillis, Ok("-1"));

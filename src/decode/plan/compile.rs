@@ -96,18 +96,11 @@ impl Compiler {
 
 /// The fault of a branch that failed further in, since that says more than that no branch will do.
 fn most_telling(faults: Vec<Incompatible>, summary: Incompatible) -> Incompatible {
-    faults
-        .into_iter()
-        .find(|fault| !fault.path.is_empty())
-        .unwrap_or(summary)
+    faults.into_iter().find(|fault| !fault.path.is_empty()).unwrap_or(summary)
 }
 
 fn incompatible(writer: &Type, reader: &Type) -> Incompatible {
-    Incompatible {
-        path: String::new(),
-        writer: writer.to_string(),
-        reader: reader.to_string(),
-    }
+    Incompatible { path: String::new(), writer: writer.to_string(), reader: reader.to_string() }
 }
 
 fn is_same_type(writer: &Type, reader: &Type) -> bool {
@@ -125,19 +118,9 @@ fn from_enum(writer: &Type, reader: &Type) -> Result<Step, Incompatible> {
     };
     let shown: Box<[_]> = match reader {
         Type::String => symbols.iter().map(|symbol| Some(symbol_json(symbol))).collect(),
-        Type::Enum {
-            name: reader_name,
-            symbols: known,
-            default,
-        } if reader_name.accepts(name) => symbols
+        Type::Enum { name: reader_name, symbols: known, default } if reader_name.accepts(name) => symbols
             .iter()
-            .map(|symbol| {
-                if known.contains(symbol) {
-                    Some(symbol)
-                } else {
-                    default.as_ref()
-                }
-            })
+            .map(|symbol| if known.contains(symbol) { Some(symbol) } else { default.as_ref() })
             .map(|symbol| symbol.map(|symbol| symbol_json(symbol)))
             .collect(),
         _ => return Err(incompatible(writer, reader)),
@@ -159,39 +142,25 @@ fn leaf(writer: &Type, reader: &Type) -> Option<Step> {
         (_, Type::Float) => Step::Float(number(writer)?),
         (Type::Double, Type::Double) => Step::Double,
         (Type::Decimal { fixed_size, scale }, Type::Double | Type::Decimal { .. }) => {
-            Step::Decimal(Decimal {
-                fixed_size: *fixed_size,
-                scale: *scale,
-            })
+            Step::Decimal(Decimal { fixed_size: *fixed_size, scale: *scale })
         }
         (_, Type::Double) => Step::Promoted(number(writer)?),
-        (Type::Timestamp { unit, .. }, Type::Timestamp { form, .. }) => Step::Timestamp {
-            unit: *unit,
-            form: *form,
-        },
-        (Type::Int | Type::Long, Type::Timestamp { unit, form }) => Step::Timestamp {
-            unit: *unit,
-            form: *form,
-        },
+        (Type::Timestamp { unit, .. }, Type::Timestamp { form, .. }) => {
+            Step::Timestamp { unit: *unit, form: *form }
+        }
+        (Type::Int | Type::Long, Type::Timestamp { unit, form }) => {
+            Step::Timestamp { unit: *unit, form: *form }
+        }
         (Type::String | Type::Bytes, Type::String) => Step::String,
         (Type::String | Type::Bytes | Type::Decimal { fixed_size: None, .. }, Type::Bytes) => Step::Bytes,
-        (
-            Type::Bytes,
-            Type::Decimal {
-                fixed_size: None,
-                scale,
-            },
-        ) => Step::Decimal(Decimal {
-            fixed_size: None,
-            scale: *scale,
-        }),
-        (
-            Type::Fixed { name, size },
-            Type::Fixed {
-                name: reader_name,
-                size: reader_size,
-            },
-        ) if reader_name.accepts(name) && size == reader_size => Step::Fixed { size: *size },
+        (Type::Bytes, Type::Decimal { fixed_size: None, scale }) => {
+            Step::Decimal(Decimal { fixed_size: None, scale: *scale })
+        }
+        (Type::Fixed { name, size }, Type::Fixed { name: reader_name, size: reader_size })
+            if reader_name.accepts(name) && size == reader_size =>
+        {
+            Step::Fixed { size: *size }
+        }
         _ => return None,
     })
 }

@@ -50,11 +50,7 @@ impl Plan {
     ) -> Result<Self, Incompatible> {
         let mut compiler = Compiler::default();
         let record = record::compile_top(&mut compiler, writer.record(), reader.record(), captures)?;
-        Ok(Self {
-            record,
-            capture_count: captures.len(),
-            unresolved: compiler.unresolved.into(),
-        })
+        Ok(Self { record, capture_count: captures.len(), unresolved: compiler.unresolved.into() })
     }
 
     /// Branches of the writer's unions that do not resolve: a record that has one is poison, others are not.
@@ -113,11 +109,7 @@ pub struct Incompatible {
 
 impl Incompatible {
     fn prefix_path(&mut self, outer: &str) {
-        let dot = if self.path.is_empty() || self.path.starts_with(['[', '{']) {
-            ""
-        } else {
-            "."
-        };
+        let dot = if self.path.is_empty() || self.path.starts_with(['[', '{']) { "" } else { "." };
         self.path = format!("{outer}{dot}{}", self.path);
     }
 }

@@ -59,10 +59,8 @@ fn lay_out(
     reader: &Record,
     matched: &[Option<usize>],
 ) -> Result<RecordPlan, Incompatible> {
-    let skipped = |field: &Field| FieldPlan {
-        lead: Box::default(),
-        step: Step::Skip(Skip::over(&field.schema)),
-    };
+    let skipped =
+        |field: &Field| FieldPlan { lead: Box::default(), step: Step::Skip(Skip::over(&field.schema)) };
     let mut fields: Box<[FieldPlan]> = writer.fields.iter().map(skipped).collect();
     let mut order = Vec::new();
     let mut pending = vec![b'{'];
@@ -77,21 +75,14 @@ fn lay_out(
                 let written = &writer.fields[*source].schema;
                 let step =
                     compiler.within(&field.name, |compiler| compiler.compile(written, &field.schema))?;
-                fields[*source] = FieldPlan {
-                    lead: std::mem::take(&mut pending).into(),
-                    step,
-                };
+                fields[*source] = FieldPlan { lead: std::mem::take(&mut pending).into(), step };
                 order.push(*source);
             }
             None => pending.extend_from_slice(field.default_json.as_ref().ok_or_else(|| absent(field))?),
         }
     }
     pending.push(b'}');
-    Ok(RecordPlan {
-        fields,
-        tail: pending.into(),
-        order: Some(order.into()),
-    })
+    Ok(RecordPlan { fields, tail: pending.into(), order: Some(order.into()) })
 }
 
 fn absent(field: &Field) -> Incompatible {
@@ -118,26 +109,12 @@ fn without_idle_steps(plan: RecordPlan) -> RecordPlan {
     for field in plan.fields {
         match (field.step, fields.last_mut()) {
             (Step::Skip(skip), _) if skip.is_nothing() => {}
-            (
-                Step::Skip(skip),
-                Some(FieldPlan {
-                    step: Step::Skip(before),
-                    ..
-                }),
-            ) => before.and_then(skip),
-            (step, _) => fields.push(FieldPlan {
-                lead: field.lead,
-                step,
-            }),
+            (Step::Skip(skip), Some(FieldPlan { step: Step::Skip(before), .. })) => before.and_then(skip),
+            (step, _) => fields.push(FieldPlan { lead: field.lead, step }),
         }
         moved_to.push(fields.len().saturating_sub(1));
     }
-    let order: Option<Box<[usize]>> = plan
-        .order
-        .map(|order| order.iter().map(|index| moved_to[*index]).collect());
-    RecordPlan {
-        fields: fields.into(),
-        tail: plan.tail,
-        order: order.filter(|order| !order.is_sorted()),
-    }
+    let order: Option<Box<[usize]>> =
+        plan.order.map(|order| order.iter().map(|index| moved_to[*index]).collect());
+    RecordPlan { fields: fields.into(), tail: plan.tail, order: order.filter(|order| !order.is_sorted()) }
 }

@@ -34,11 +34,7 @@ pub(super) fn run(
     };
     run.record(record)?;
     run.check_size(0)?;
-    if run.cursor.is_at_end() {
-        Ok(())
-    } else {
-        Err(Poison::TrailingBytes)
-    }
+    if run.cursor.is_at_end() { Ok(()) } else { Err(Poison::TrailingBytes) }
 }
 
 struct Run<'a> {
@@ -95,8 +91,7 @@ impl Run<'_> {
             }
             Step::Enum(symbols) => {
                 let symbol = symbols.get(self.cursor.index()?).ok_or(Poison::BadIndex)?;
-                self.json
-                    .extend_from_slice(symbol.as_ref().ok_or(Poison::IncompatibleSchema)?);
+                self.json.extend_from_slice(symbol.as_ref().ok_or(Poison::IncompatibleSchema)?);
             }
             Step::Array(items) => self.array(items)?,
             Step::Map(values) => self.map(values)?,
@@ -220,10 +215,6 @@ impl Run<'_> {
     /// Whether the payload may have `more` bytes, asked before a string and after an item.
     #[inline]
     fn check_size(&self, more: usize) -> Result<(), Poison> {
-        if self.json.len() + more > self.json_max_bytes {
-            Err(Poison::TooLarge)
-        } else {
-            Ok(())
-        }
+        if self.json.len() + more > self.json_max_bytes { Err(Poison::TooLarge) } else { Ok(()) }
     }
 }

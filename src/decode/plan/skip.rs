@@ -30,11 +30,7 @@ impl Skip {
             Type::Boolean => Skip::Bytes(1),
             Type::Float => Skip::Bytes(4),
             Type::Double => Skip::Bytes(8),
-            Type::Fixed { size, .. }
-            | Type::Decimal {
-                fixed_size: Some(size),
-                ..
-            } => Skip::Bytes(*size),
+            Type::Fixed { size, .. } | Type::Decimal { fixed_size: Some(size), .. } => Skip::Bytes(*size),
             Type::Int | Type::Long | Type::Timestamp { .. } | Type::Enum { .. } => Skip::Long,
             Type::String | Type::Bytes | Type::Decimal { fixed_size: None, .. } => Skip::Prefixed,
             Type::Array(items) => Skip::Blocks(Box::new(Skip::over(items))),
@@ -118,13 +114,8 @@ mod tests {
         skip.and_then(Skip::over(&Type::Long));
         skip.and_then(Skip::over(&Type::Float));
         skip.and_then(Skip::over(&Type::Float));
-        let Skip::Sequence(sequence) = skip else {
-            panic!("{skip:?}")
-        };
-        assert!(matches!(
-            sequence[..],
-            [Skip::Bytes(9), Skip::Long, Skip::Bytes(8)]
-        ));
+        let Skip::Sequence(sequence) = skip else { panic!("{skip:?}") };
+        assert!(matches!(sequence[..], [Skip::Bytes(9), Skip::Long, Skip::Bytes(8)]));
     }
 
     #[test]

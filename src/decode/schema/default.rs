@@ -46,11 +46,7 @@ fn write(schema: &Type, value: &Value, json: &mut Vec<u8>) -> Option<()> {
 }
 
 fn code_points(value: &Value) -> Option<Vec<u8>> {
-    value
-        .as_str()?
-        .chars()
-        .map(|character| u8::try_from(character).ok())
-        .collect()
+    value.as_str()?.chars().map(|character| u8::try_from(character).ok()).collect()
 }
 
 fn write_array(items: &Type, values: &[Value], json: &mut Vec<u8>) -> Option<()> {

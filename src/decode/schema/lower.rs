@@ -21,11 +21,7 @@ const JSON_ATTRIBUTE: &str = "json";
 const DURATION_SIZE: usize = 12;
 
 pub(super) fn record(record: &RecordSchema, defined_in: &[Schema]) -> Result<Record, SchemaFault> {
-    let mut lowering = Lowering {
-        named: HashMap::new(),
-        open: Vec::new(),
-        types: 0,
-    };
+    let mut lowering = Lowering { named: HashMap::new(), open: Vec::new(), types: 0 };
     for schema in defined_in {
         lowering.collect_named(schema);
     }
@@ -45,15 +41,9 @@ impl<'s> Lowering<'s> {
             Schema::Ref { .. } => return,
             Schema::Array(array) => self.collect_named(&array.items),
             Schema::Map(map) => self.collect_named(&map.types),
-            Schema::Union(union) => union
-                .variants()
-                .iter()
-                .for_each(|branch| self.collect_named(branch)),
+            Schema::Union(union) => union.variants().iter().for_each(|branch| self.collect_named(branch)),
             Schema::Record(record) => {
-                record
-                    .fields
-                    .iter()
-                    .for_each(|field| self.collect_named(&field.schema));
+                record.fields.iter().for_each(|field| self.collect_named(&field.schema));
             }
             _ => {}
         }
@@ -75,10 +65,7 @@ impl<'s> Lowering<'s> {
             Schema::Array(array) => Type::Array(Box::new(self.lower(&array.items, form, depth + 1)?)),
             Schema::Map(map) => Type::Map(Box::new(self.lower(&map.types, form, depth + 1)?)),
             Schema::Union(union) => {
-                let branches = union
-                    .variants()
-                    .iter()
-                    .map(|branch| self.lower(branch, form, depth + 1));
+                let branches = union.variants().iter().map(|branch| self.lower(branch, form, depth + 1));
                 Type::Union(branches.collect::<Result<_, _>>()?)
             }
             Schema::Record(record) => Type::Record(self.record(record, depth)?),
@@ -101,19 +88,15 @@ impl<'s> Lowering<'s> {
         let fields = record.fields.iter().map(|field| self.field(field, depth + 1));
         let fields = fields.collect::<Result<_, _>>()?;
         self.open.pop();
-        Ok(Record {
-            name: lower_name(&record.name, &record.aliases),
-            fields,
-        })
+        Ok(Record { name: lower_name(&record.name, &record.aliases), fields })
     }
 
     fn field(&mut self, field: &'s RecordField, depth: usize) -> Result<Field, SchemaFault> {
         let schema = self.lower(&field.schema, time_form(field)?, depth)?;
         let default_json = match &field.default {
             Some(value) => Some(
-                default::json(&schema, value).ok_or_else(|| SchemaFault::BadDefault {
-                    field: field.name.clone(),
-                })?,
+                default::json(&schema, value)
+                    .ok_or_else(|| SchemaFault::BadDefault { field: field.name.clone() })?,
             ),
             None => None,
         };
@@ -133,10 +116,7 @@ fn time_form(field: &RecordField) -> Result<TimeForm, SchemaFault> {
     match value.as_str() {
         Some("epoch-millis") => Ok(TimeForm::EpochMillis),
         Some("rfc3339-micros") => Ok(TimeForm::Rfc3339Micros),
-        _ => Err(SchemaFault::UnknownJsonAttribute {
-            field: field.name.clone(),
-            value: value.to_string(),
-        }),
+        _ => Err(SchemaFault::UnknownJsonAttribute { field: field.name.clone(), value: value.to_string() }),
     }
 }
 
@@ -160,21 +140,15 @@ fn leaf_type(schema: &Schema, form: TimeForm) -> Type {
             },
             scale: decimal.scale,
         },
-        Schema::Fixed(fixed) | Schema::Uuid(UuidSchema::Fixed(fixed)) => Type::Fixed {
-            name: lower_name(&fixed.name, &fixed.aliases),
-            size: fixed.size,
-        },
-        Schema::Duration(fixed) => Type::Fixed {
-            name: lower_name(&fixed.name, &fixed.aliases),
-            size: DURATION_SIZE,
-        },
+        Schema::Fixed(fixed) | Schema::Uuid(UuidSchema::Fixed(fixed)) => {
+            Type::Fixed { name: lower_name(&fixed.name, &fixed.aliases), size: fixed.size }
+        }
+        Schema::Duration(fixed) => {
+            Type::Fixed { name: lower_name(&fixed.name, &fixed.aliases), size: DURATION_SIZE }
+        }
         Schema::Enum(schema) => Type::Enum {
             name: lower_name(&schema.name, &schema.aliases),
-            symbols: schema
-                .symbols
-                .iter()
-                .map(|symbol| symbol.as_str().into())
-                .collect(),
+            symbols: schema.symbols.iter().map(|symbol| symbol.as_str().into()).collect(),
             default: schema.default.as_deref().map(Into::into),
         },
         // Null; `lower` has taken those that hold others.

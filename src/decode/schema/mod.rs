@@ -121,9 +121,7 @@ impl ReaderSchema {
         let Schema::Record(record) = &schema else {
             return Err(SchemaFault::NotARecord);
         };
-        Ok(Self {
-            record: lower::record(record, std::slice::from_ref(&schema))?,
-        })
+        Ok(Self { record: lower::record(record, std::slice::from_ref(&schema))? })
     }
 
     /// Whether the payload has a field of this name.

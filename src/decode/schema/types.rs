@@ -83,18 +83,9 @@ impl fmt::Display for Type {
             Type::Double => formatter.write_str("double"),
             Type::Bytes => formatter.write_str("bytes"),
             Type::String => formatter.write_str("string"),
-            Type::Timestamp {
-                unit: TimeUnit::Millis,
-                ..
-            } => formatter.write_str("timestamp-millis"),
-            Type::Timestamp {
-                unit: TimeUnit::Micros,
-                ..
-            } => formatter.write_str("timestamp-micros"),
-            Type::Timestamp {
-                unit: TimeUnit::Nanos,
-                ..
-            } => formatter.write_str("timestamp-nanos"),
+            Type::Timestamp { unit: TimeUnit::Millis, .. } => formatter.write_str("timestamp-millis"),
+            Type::Timestamp { unit: TimeUnit::Micros, .. } => formatter.write_str("timestamp-micros"),
+            Type::Timestamp { unit: TimeUnit::Nanos, .. } => formatter.write_str("timestamp-nanos"),
             Type::Decimal { .. } => formatter.write_str("decimal"),
             Type::Fixed { name, size } => write!(formatter, "fixed {} of {size}", name.unqualified),
             Type::Enum { name, .. } => write!(formatter, "enum {}", name.unqualified),

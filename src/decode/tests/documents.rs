@@ -15,10 +15,7 @@ const CONDITION_EXAMPLE: &str = r#"{"_id":"6263bda571a52b2d541ec5f7","condition"
 
 fn check_example(schema: &str, example: &str) {
     let body = avro(schema, &serde_json::from_str(example).unwrap());
-    assert_eq!(
-        payload(&plan(schema, schema, &[]).unwrap(), &body),
-        Ok(example.to_owned())
-    );
+    assert_eq!(payload(&plan(schema, schema, &[]).unwrap(), &body), Ok(example.to_owned()));
 }
 
 #[test]
@@ -74,10 +71,7 @@ fn a_condition_s_owner_is_captured_and_not_shown() {
     assert_eq!(payload(&plan, &body), Ok(CONDITION_EXAMPLE.to_owned()));
     assert_eq!(
         captured(&plan, &body),
-        [
-            Captured::Text("4920737570657261646d696e".into()),
-            Captured::Text("COLLECTED".into())
-        ]
+        [Captured::Text("4920737570657261646d696e".into()), Captured::Text("COLLECTED".into())]
     );
 }
 
@@ -95,16 +89,10 @@ fn create_pizza_with_dates_as_strings() {
 #[test]
 fn create_pizza_of_a_writer_with_its_own_types() {
     let writer = PIZZA
-        .replace(
-            r#"[{ "type": "long", "logicalType": "timestamp-micros" }, "string"]"#,
-            "<at>",
-        )
+        .replace(r#"[{ "type": "long", "logicalType": "timestamp-micros" }, "string"]"#, "<at>")
         .replacen("<at>", r#"{"type":"long","logicalType":"timestamp-millis"}"#, 1)
         .replacen("<at>", r#"{"type":"long","logicalType":"timestamp-micros"}"#, 1)
-        .replace(
-            r#""double""#,
-            r#"{"type":"bytes","logicalType":"decimal","precision":12,"scale":2}"#,
-        )
+        .replace(r#""double""#, r#"{"type":"bytes","logicalType":"decimal","precision":12,"scale":2}"#)
         .replace(r#""json": "rfc3339-micros""#, r#""doc": """#);
     let plan = plan(&writer, PIZZA, &["store_id", "user_uuid"]).unwrap();
     let schema = Schema::parse_str(&writer).unwrap();
@@ -121,14 +109,8 @@ fn create_pizza_of_a_writer_with_its_own_types() {
         ("created_date", AvroValue::TimestampMillis(1_521_743_195_176)),
         ("time_prepared", AvroValue::TimestampMicros(1_521_744_995_176_577)),
     ];
-    let fields = fields
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
+    let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let body = avro_datum(&schema, AvroValue::Record(fields));
     assert_eq!(payload(&plan, &body), Ok(pizza("2018-03-22T18:26:35.176000Z")));
-    assert_eq!(
-        captured(&plan, &body),
-        [Captured::Integer(7), Captured::Text("5b1f".into())]
-    );
+    assert_eq!(captured(&plan, &body), [Captured::Integer(7), Captured::Text("5b1f".into())]);
 }

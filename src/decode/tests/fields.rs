@@ -11,11 +11,7 @@ use super::*;
 fn check(writer: &str, value: Value, reader: &str, expected: &str) {
     let (writer, reader) = (record_of(writer), record_of(reader));
     let plan = plan(&writer, &reader, &[]).unwrap();
-    assert_eq!(
-        payload(&plan, &avro(&writer, &value)),
-        Ok(expected.to_owned()),
-        "{writer} -> {reader}"
-    );
+    assert_eq!(payload(&plan, &avro(&writer, &value)), Ok(expected.to_owned()), "{writer} -> {reader}");
 }
 
 #[test]
@@ -23,18 +19,8 @@ fn fields_in_the_reader_s_order() {
     let value = || json!({ "a": 1, "b": "x", "c": [2, 3] });
     let writer = [A, B, C].join(",");
     check(&writer, value(), &writer, r#"{"a":1,"b":"x","c":[2,3]}"#);
-    check(
-        &writer,
-        value(),
-        &[C, B, A].join(","),
-        r#"{"c":[2,3],"b":"x","a":1}"#,
-    );
-    check(
-        &writer,
-        value(),
-        &[B, A, C].join(","),
-        r#"{"b":"x","a":1,"c":[2,3]}"#,
-    );
+    check(&writer, value(), &[C, B, A].join(","), r#"{"c":[2,3],"b":"x","a":1}"#);
+    check(&writer, value(), &[B, A, C].join(","), r#"{"b":"x","a":1,"c":[2,3]}"#);
     check(&writer, value(), &[C, A].join(","), r#"{"c":[2,3],"a":1}"#);
 }
 
@@ -61,30 +47,15 @@ fn fields_that_only_the_writer_has_are_skipped() {
     let dropped = r#"{"name":"x","type":["null","double"]},{"name":"y","type":"boolean"},
         {"name":"m","type":{"type":"map","values":{"type":"array","items":"float"}}},{"name":"n","type":"null"}"#;
     let value = json!({ "a": 1, "x": 0.5, "y": true, "m": { "k": [1.0], "l": [] }, "n": null, "b": "z" });
-    check(
-        &[A, dropped, B].join(","),
-        value.clone(),
-        &[A, B].join(","),
-        r#"{"a":1,"b":"z"}"#,
-    );
+    check(&[A, dropped, B].join(","), value.clone(), &[A, B].join(","), r#"{"a":1,"b":"z"}"#);
     check(&[dropped, A, B].join(","), value.clone(), B, r#"{"b":"z"}"#);
-    check(
-        &[A, B, dropped].join(","),
-        value.clone(),
-        &[B, A].join(","),
-        r#"{"b":"z","a":1}"#,
-    );
+    check(&[A, B, dropped].join(","), value.clone(), &[B, A].join(","), r#"{"b":"z","a":1}"#);
     check(dropped, value, "", "{}");
 }
 
 fn check_default(schema: &str, default: Value, attributes: &str, expected: &str) {
     let reader = format!(r#"{A},{{"name":"new","type":{schema},"default":{default}{attributes}}}"#);
-    check(
-        A,
-        json!({ "a": 1 }),
-        &reader,
-        &format!(r#"{{"a":1,"new":{expected}}}"#),
-    );
+    check(A, json!({ "a": 1 }), &reader, &format!(r#"{{"a":1,"new":{expected}}}"#));
 }
 
 #[test]
@@ -99,31 +70,16 @@ fn fields_that_only_the_reader_has_show_their_defaults() {
     check_default(r#""bytes""#, json!("\u{ff}"), "", "\"\u{ff}\"");
     check_default(r#"["null","string"]"#, json!(null), "", "null");
     check_default(r#"["string","null"]"#, json!("x"), "", r#""x""#);
-    check_default(
-        r#"{"type":"enum","name":"E","symbols":["P","Q"]}"#,
-        json!("Q"),
-        "",
-        r#""Q""#,
-    );
+    check_default(r#"{"type":"enum","name":"E","symbols":["P","Q"]}"#, json!("Q"), "", r#""Q""#);
     check_default(r#"{"type":"array","items":"long"}"#, json!([1, 2]), "", "[1,2]");
-    check_default(
-        r#"{"type":"map","values":"long"}"#,
-        json!({ "k": 1 }),
-        "",
-        r#"{"k":1}"#,
-    );
+    check_default(r#"{"type":"map","values":"long"}"#, json!({ "k": 1 }), "", r#"{"k":1}"#);
     let record = r#"{"type":"record","name":"N","fields":[
         {"name":"p","type":"long","default":7},{"name":"q","type":"string"}]}"#;
     check_default(record, json!({ "q": "x" }), "", r#"{"p":7,"q":"x"}"#);
     let timestamp = r#"{"type":"long","logicalType":"timestamp-micros"}"#;
     check_default(timestamp, json!(1_500), "", "1");
     let attribute = r#","json":"rfc3339-micros""#;
-    check_default(
-        timestamp,
-        json!(1_500),
-        attribute,
-        r#""1970-01-01T00:00:00.001500Z""#,
-    );
+    check_default(timestamp, json!(1_500), attribute, r#""1970-01-01T00:00:00.001500Z""#);
 }
 
 #[test]
@@ -131,18 +87,8 @@ fn defaults_stand_where_the_reader_has_them() {
     let reader = r#"{"name":"p","type":"long","default":1},{"name":"b","type":"string"},
         {"name":"q","type":"long","default":2},{"name":"a","type":"int"},{"name":"r","type":"long","default":3}"#;
     let value = json!({ "a": 0, "b": "x" });
-    check(
-        &[B, A].join(","),
-        value.clone(),
-        reader,
-        r#"{"p":1,"b":"x","q":2,"a":0,"r":3}"#,
-    );
-    check(
-        &[A, B].join(","),
-        value,
-        reader,
-        r#"{"p":1,"b":"x","q":2,"a":0,"r":3}"#,
-    );
+    check(&[B, A].join(","), value.clone(), reader, r#"{"p":1,"b":"x","q":2,"a":0,"r":3}"#);
+    check(&[A, B].join(","), value, reader, r#"{"p":1,"b":"x","q":2,"a":0,"r":3}"#);
 }
 
 #[test]
@@ -155,12 +101,7 @@ fn aliases_of_the_reader_find_the_writer_s_field() {
         r#"{"clientId":"x"}"#,
     );
     let both = r#"{"name":"owner","type":"string"},{"name":"clientId","type":"string"}"#;
-    check(
-        both,
-        json!({ "owner": "x", "clientId": "y" }),
-        reader,
-        r#"{"clientId":"y"}"#,
-    );
+    check(both, json!({ "owner": "x", "clientId": "y" }), reader, r#"{"clientId":"y"}"#);
 }
 
 #[test]
@@ -177,11 +118,7 @@ fn faults_name_the_field() {
         &[A, B].join(","),
         "field b: writer has no such field, reader wants string without a default",
     );
-    check_incompatible(
-        r#"{"name":"a","type":"long"}"#,
-        A,
-        "field a: writer has long, reader wants int",
-    );
+    check_incompatible(r#"{"name":"a","type":"long"}"#, A, "field a: writer has long, reader wants int");
     let list = |inner: &str| {
         let record = format!(r#"{{"type":"record","name":"N","fields":[{inner}]}}"#);
         format!(

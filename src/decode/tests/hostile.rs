@@ -53,14 +53,8 @@ fn documented_bodies() -> Vec<(Plan, Vec<u8>)> {
     let condition = json!({ "_id": "1", "condition": "DONE" });
     vec![
         (plan(ORDER, ORDER, &["clientId"]).unwrap(), avro(ORDER, &order)),
-        (
-            plan(CONDITION, CONDITION, &["_id"]).unwrap(),
-            avro(CONDITION, &condition),
-        ),
-        (
-            plan(MIXED_WRITER, MIXED_READER, &["owner", "gone"]).unwrap(),
-            mixed_body(),
-        ),
+        (plan(CONDITION, CONDITION, &["_id"]).unwrap(), avro(CONDITION, &condition)),
+        (plan(MIXED_WRITER, MIXED_READER, &["owner", "gone"]).unwrap(), mixed_body()),
     ]
 }
 
@@ -76,12 +70,7 @@ fn cut_off_at_every_byte() {
     for (plan, body) in documented_bodies() {
         assert!(payload(&plan, &body).is_ok());
         for length in 0..body.len() {
-            assert_eq!(
-                payload(&plan, &body[..length]),
-                Err(Poison::Truncated),
-                "{length} of {}",
-                body.len()
-            );
+            assert_eq!(payload(&plan, &body[..length]), Err(Poison::Truncated), "{length} of {}", body.len());
         }
     }
 }
@@ -95,11 +84,7 @@ fn a_byte_too_many() {
 }
 
 fn check_poison(schema: &str, body: &[u8], expected: Poison) {
-    assert_eq!(
-        read_field(schema, schema, body),
-        Err(expected),
-        "{schema} {body:02x?}"
-    );
+    assert_eq!(read_field(schema, schema, body), Err(expected), "{schema} {body:02x?}");
 }
 
 #[test]
@@ -118,11 +103,7 @@ fn values_outside_their_type() {
     check_poison(r#""double""#, &f64::NAN.to_le_bytes(), Poison::NotFinite);
     check_poison(r#"["null","int"]"#, &[4], Poison::BadIndex);
     check_poison(r#"["null","int"]"#, &[1], Poison::BadIndex);
-    check_poison(
-        r#"{"type":"enum","name":"E","symbols":["P"]}"#,
-        &[2],
-        Poison::BadIndex,
-    );
+    check_poison(r#"{"type":"enum","name":"E","symbols":["P"]}"#, &[2], Poison::BadIndex);
     let decimal = r#"{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}"#;
     check_poison(decimal, &[0], Poison::BadDecimal);
     check_poison(decimal, &[[34].as_slice(), &[0; 17]].concat(), Poison::BadDecimal);
@@ -144,25 +125,14 @@ fn blocks_of_items() {
     let array = r#"{"type":"array","items":"int"}"#;
     let read = |body: &[u8]| read_field(array, array, body);
     assert_eq!(read(&[2, 2, 4, 4, 6, 0]), Ok("[1,2,3]".to_owned()));
-    assert_eq!(
-        read(&[3, 4, 2, 4, 2, 6, 0]),
-        Ok("[1,2,3]".to_owned()),
-        "a block with its size"
-    );
+    assert_eq!(read(&[3, 4, 2, 4, 2, 6, 0]), Ok("[1,2,3]".to_owned()), "a block with its size");
     assert_eq!(read(&[3, 1, 2, 4, 0]), Err(Poison::Overflow), "a negative size");
     assert_eq!(read(&[0]), Ok("[]".to_owned()));
-    assert_eq!(
-        read(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2]),
-        Err(Poison::TooLarge)
-    );
+    assert_eq!(read(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2]), Err(Poison::TooLarge));
     let map = r#"{"type":"map","values":"int"}"#;
     let entries = [1, 8, 2, b'b', 2, 2, b'a', 4, 0];
     assert_eq!(
-        read_field(
-            map,
-            map,
-            &[3].iter().chain(&entries[1..]).copied().collect::<Vec<_>>()
-        ),
+        read_field(map, map, &[3].iter().chain(&entries[1..]).copied().collect::<Vec<_>>()),
         Ok(r#"{"b":1,"a":2}"#.to_owned())
     );
 }
@@ -173,14 +143,8 @@ fn skipped_blocks_are_jumped_over_by_their_size() {
         record_of(r#"{"name":"gone","type":{"type":"array","items":"string"}},{"name":"a","type":"int"}"#);
     let plan = plan(&writer, &record_of(r#"{"name":"a","type":"int"}"#), &[]).unwrap();
     assert_eq!(payload(&plan, &[3, 40, 2, b'x', 0, 0, 2]), Err(Poison::Truncated));
-    assert_eq!(
-        payload(&plan, &[3, 6, 2, b'x', 0, 0, 2, 4]),
-        Err(Poison::TrailingBytes)
-    );
-    assert_eq!(
-        payload(&plan, &[3, 6, 2, b'x', 0, 0, 14]),
-        Ok(r#"{"a":7}"#.to_owned())
-    );
+    assert_eq!(payload(&plan, &[3, 6, 2, b'x', 0, 0, 2, 4]), Err(Poison::TrailingBytes));
+    assert_eq!(payload(&plan, &[3, 6, 2, b'x', 0, 0, 14]), Ok(r#"{"a":7}"#.to_owned()));
 }
 
 /// The zigzag encoding of a count.
@@ -200,10 +164,7 @@ fn items_without_bytes_are_bounded() {
     let nulls = r#"{"type":"array","items":"null"}"#;
     check_poison(nulls, &long(ITEMS_MAX + 1), Poison::TooLarge);
     check_poison(nulls, &long(ITEMS_MAX), Poison::TooLarge);
-    let blocks: Vec<u8> = std::iter::repeat_n(long(ITEMS_MAX / 8), 9)
-        .flatten()
-        .chain([0])
-        .collect();
+    let blocks: Vec<u8> = std::iter::repeat_n(long(ITEMS_MAX / 8), 9).flatten().chain([0]).collect();
     check_poison(nulls, &blocks, Poison::TooLarge);
 }
 

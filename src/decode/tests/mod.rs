@@ -31,10 +31,7 @@ const C: &str = r#"{"name":"c","type":{"type":"array","items":"long"}}"#;
 /// Avro bytes of a value that is written as JSON.
 fn avro(schema: &str, value: &Value) -> Vec<u8> {
     let schema = Schema::parse_str(schema).unwrap();
-    let value = AvroValue::try_from(value.clone())
-        .unwrap()
-        .resolve(&schema)
-        .unwrap();
+    let value = AvroValue::try_from(value.clone()).unwrap().resolve(&schema).unwrap();
     avro_datum(&schema, value)
 }
 

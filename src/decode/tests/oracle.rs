@@ -83,10 +83,7 @@ fn type_name(schema: &Value) -> &str {
     match schema {
         Value::String(name) => name,
         Value::Array(_) => "union",
-        _ => schema["logicalType"]
-            .as_str()
-            .or(schema["type"].as_str())
-            .unwrap(),
+        _ => schema["logicalType"].as_str().or(schema["type"].as_str()).unwrap(),
     }
 }
 
@@ -102,17 +99,12 @@ fn value_of(schema: &Value, choices: &mut Choices) -> AvroValue {
         "float" => AvroValue::Float(choices.pick(&[0.0, 0.1, -2.5, 1e20, 3e38])),
         "double" => AvroValue::Double(choices.pick(&DOUBLES)),
         "string" => AvroValue::String(
-            choices
-                .pick(&["", "x", "Евдоким \"\\", "\u{1}\u{7f}\n", "twelve bytes"])
-                .into(),
+            choices.pick(&["", "x", "Евдоким \"\\", "\u{1}\u{7f}\n", "twelve bytes"]).into(),
         ),
         "bytes" => AvroValue::Bytes(choices.pick(&[&b""[..], b"ascii", b"\"\\\n\0"]).to_vec()),
         "enum" => {
             let index = choices.below(3);
-            AvroValue::Enum(
-                index as u32,
-                schema["symbols"][index].as_str().unwrap().to_owned(),
-            )
+            AvroValue::Enum(index as u32, schema["symbols"][index].as_str().unwrap().to_owned())
         }
         "fixed" => {
             let size = schema["size"].as_u64().unwrap() as usize;
@@ -130,9 +122,7 @@ fn value_of(schema: &Value, choices: &mut Choices) -> AvroValue {
             // One entry at most, as apache-avro forgets their order.
             let count = choices.below(2);
             AvroValue::Map(
-                (0..count)
-                    .map(|_| ("k\"".to_owned(), value_of(&schema["values"], choices)))
-                    .collect(),
+                (0..count).map(|_| ("k\"".to_owned(), value_of(&schema["values"], choices))).collect(),
             )
         }
         _ => {
@@ -140,10 +130,7 @@ fn value_of(schema: &Value, choices: &mut Choices) -> AvroValue {
             AvroValue::Record(
                 fields
                     .map(|field| {
-                        (
-                            field["name"].as_str().unwrap().to_owned(),
-                            value_of(&field["type"], choices),
-                        )
+                        (field["name"].as_str().unwrap().to_owned(), value_of(&field["type"], choices))
                     })
                     .collect(),
             )
@@ -164,11 +151,7 @@ fn evolved(schema: &Value, choices: &mut Choices) -> Value {
         }
         "union" => {
             let branch = evolved_type(&schema[1], choices);
-            return if choices.one_in(3) {
-                json!([branch, "null"])
-            } else {
-                json!(["null", branch])
-            };
+            return if choices.one_in(3) { json!([branch, "null"]) } else { json!(["null", branch]) };
         }
         "array" => json!({ "type": "array", "items": evolved(&schema["items"], choices) }),
         "map" => json!({ "type": "map", "values": evolved(&schema["values"], choices) }),
@@ -222,11 +205,7 @@ fn with_old_names(value: &Value) -> Value {
     match value {
         Value::Object(entries) => {
             let entries = entries.iter().filter(|(key, _)| *key != "aliases");
-            Value::Object(
-                entries
-                    .map(|(key, value)| (old(key), with_old_names(value)))
-                    .collect(),
-            )
+            Value::Object(entries.map(|(key, value)| (old(key), with_old_names(value))).collect())
         }
         Value::Array(items) => items.iter().map(with_old_names).collect(),
         Value::String(text) => Value::String(old(text)),
@@ -249,16 +228,11 @@ fn expected_json(value: AvroValue) -> Value {
         }
         AvroValue::Union(_, value) => expected_json(*value),
         AvroValue::Array(items) => items.into_iter().map(expected_json).collect(),
-        AvroValue::Map(entries) => Value::Object(
-            entries
-                .into_iter()
-                .map(|(key, value)| (key, expected_json(value)))
-                .collect(),
-        ),
+        AvroValue::Map(entries) => {
+            Value::Object(entries.into_iter().map(|(key, value)| (key, expected_json(value))).collect())
+        }
         AvroValue::Record(fields) => {
-            let fields = fields
-                .into_iter()
-                .map(|(name, value)| (name, expected_json(value)));
+            let fields = fields.into_iter().map(|(name, value)| (name, expected_json(value)));
             Value::Object(fields.collect::<Map<_, _>>())
         }
         other => panic!("not made here: {other:?}"),
@@ -292,10 +266,7 @@ fn is_near(left: &Number, right: &Number) -> bool {
 
 fn resolved_by_apache_avro(writer: &Schema, reader: &Value, body: &[u8]) -> Value {
     let reader = Schema::parse(&with_old_names(reader)).unwrap();
-    let resolving = GenericDatumReader::builder(writer)
-        .reader_schema(&reader)
-        .build()
-        .unwrap();
+    let resolving = GenericDatumReader::builder(writer).reader_schema(&reader).build().unwrap();
     expected_json(resolving.read_value(&mut &body[..]).unwrap())
 }
 

@@ -22,21 +22,12 @@ fn nested_arrays(depth: usize) -> String {
 #[test]
 fn schemas_that_are_refused() {
     assert!(matches!(schema_fault("{"), SchemaFault::Invalid(_)));
-    assert!(matches!(
-        schema_fault(r#"{"type":"record","name":"R","fields":3}"#),
-        SchemaFault::Invalid(_)
-    ));
+    assert!(matches!(schema_fault(r#"{"type":"record","name":"R","fields":3}"#), SchemaFault::Invalid(_)));
     assert_eq!(schema_fault(r#""string""#), SchemaFault::NotARecord);
-    assert_eq!(
-        schema_fault(r#"{"type":"array","items":"int"}"#),
-        SchemaFault::NotARecord
-    );
+    assert_eq!(schema_fault(r#"{"type":"array","items":"int"}"#), SchemaFault::NotARecord);
     let list = record_of(r#"{"name":"next","type":["null","R"]}"#);
     assert_eq!(schema_fault(&list), SchemaFault::Recursive("R".to_owned()));
-    assert_eq!(
-        schema_fault(&nested_arrays(SCHEMA_DEPTH_MAX)),
-        SchemaFault::TooDeep
-    );
+    assert_eq!(schema_fault(&nested_arrays(SCHEMA_DEPTH_MAX)), SchemaFault::TooDeep);
     assert!(WriterSchema::parse(&nested_arrays(SCHEMA_DEPTH_MAX - 2), &[]).is_ok());
     let twice = record_of(r#"{"name":"f","type":"int"},{"name":"f","type":"int"}"#);
     assert!(matches!(schema_fault(&twice), SchemaFault::Invalid(_)));
@@ -63,10 +54,7 @@ fn a_schema_that_doubles_with_every_type() {
                 {{"name":"a","type":"R{before}"}},{{"name":"b","type":"R{before}"}}]}}}}"#
         ));
     }
-    let text = format!(
-        r#"{{"type":"record","name":"Top","fields":[{}]}}"#,
-        fields.join(",")
-    );
+    let text = format!(r#"{{"type":"record","name":"Top","fields":[{}]}}"#, fields.join(","));
     assert_eq!(schema_fault(&text), SchemaFault::TooManyTypes);
 }
 
@@ -93,10 +81,7 @@ fn references_come_before_what_refers_to_them() {
     assert_eq!((writer.record_name(), writer.full_name()), ("Top", "shop.Top"));
     let reader = ReaderSchema::parse(&record_of(r#"{"name":"condition","type":["null","string"]}"#)).unwrap();
     let plan = Plan::compile(&writer, &reader, &[]).unwrap();
-    assert_eq!(
-        payload(&plan, &[2, 2, 0]),
-        Ok(r#"{"condition":"NEW"}"#.to_owned())
-    );
+    assert_eq!(payload(&plan, &[2, 2, 0]), Ok(r#"{"condition":"NEW"}"#.to_owned()));
     assert!(WriterSchema::parse(top, &[event]).is_err());
 }
 

@@ -9,11 +9,7 @@ use super::*;
 
 /// A value of one field.
 fn check_value(writer: &str, value: Value, reader: &str, expected: &str) {
-    assert_eq!(
-        try_value(writer, value, reader),
-        Ok(expected.to_owned()),
-        "{writer} -> {reader}"
-    );
+    assert_eq!(try_value(writer, value, reader), Ok(expected.to_owned()), "{writer} -> {reader}");
 }
 
 fn try_value(writer: &str, value: Value, reader: &str) -> Result<String, Poison> {
@@ -29,14 +25,8 @@ fn promotions() {
     check_value(r#""long""#, json!((1 << 24) + 1), r#""float""#, "16777216");
     check_value(r#""float""#, json!(0.5), r#""double""#, "0.5");
     check_value(r#""string""#, json!("é"), r#""bytes""#, "\"\u{c3}\u{a9}\"");
-    assert_eq!(
-        read_field(r#""bytes""#, r#""string""#, &[4, 0xc3, 0xa9]),
-        Ok("\"é\"".to_owned())
-    );
-    assert_eq!(
-        read_field(r#""bytes""#, r#""string""#, &[4, 0xc3, b'a']),
-        Err(Poison::BadUtf8)
-    );
+    assert_eq!(read_field(r#""bytes""#, r#""string""#, &[4, 0xc3, 0xa9]), Ok("\"é\"".to_owned()));
+    assert_eq!(read_field(r#""bytes""#, r#""string""#, &[4, 0xc3, b'a']), Err(Poison::BadUtf8));
 }
 
 #[test]
@@ -45,31 +35,15 @@ fn unions() {
     check_value(r#"["null","int"]"#, json!(5), r#"["long","null"]"#, "5");
     check_value(r#"["null","int"]"#, json!(null), r#"["long","null"]"#, "null");
     check_value(r#"["null","string"]"#, json!("x"), r#""string""#, r#""x""#);
-    check_value(
-        r#"["int","string"]"#,
-        json!("x"),
-        r#"["bytes","double","string"]"#,
-        r#""x""#,
-    );
-    check_value(
-        r#"["int","string"]"#,
-        json!(3),
-        r#"["bytes","double","string"]"#,
-        "3",
-    );
+    check_value(r#"["int","string"]"#, json!("x"), r#"["bytes","double","string"]"#, r#""x""#);
+    check_value(r#"["int","string"]"#, json!(3), r#"["bytes","double","string"]"#, "3");
 }
 
 #[test]
 fn a_branch_that_does_not_resolve_is_wrong_only_where_it_occurs() {
     let nullable = r#"["null","string"]"#;
-    assert_eq!(
-        try_value(nullable, json!(null), r#""string""#),
-        Err(Poison::IncompatibleSchema)
-    );
-    assert_eq!(
-        try_value(nullable, json!("x"), r#""string""#),
-        Ok(r#""x""#.to_owned())
-    );
+    assert_eq!(try_value(nullable, json!(null), r#""string""#), Err(Poison::IncompatibleSchema));
+    assert_eq!(try_value(nullable, json!("x"), r#""string""#), Ok(r#""x""#.to_owned()));
     let field = |schema: &str| format!(r#"{{"name":"f","type":{schema}}}"#);
     check_incompatible(
         &field(nullable),
@@ -86,9 +60,7 @@ fn a_plan_tells_which_branches_do_not_resolve() {
     };
     let [writer, reader] = [A, B].map(|fields| record_of(&list(fields)));
     let plan = plan(&writer, &reader, &[]).unwrap();
-    let [fault] = plan.unresolved() else {
-        panic!("{:?}", plan.unresolved())
-    };
+    let [fault] = plan.unresolved() else { panic!("{:?}", plan.unresolved()) };
     let expected = "field list[].b: writer has no such field, reader wants string without a default";
     assert_eq!(fault.to_string(), expected);
     assert_eq!(payload(&plan, &[2, 0, 0]), Ok(r#"{"list":[null]}"#.to_owned()));
@@ -102,16 +74,8 @@ fn enums() {
     };
     let writer = symbols(r#""P","Q","R""#, "");
     check_value(&writer, json!("Q"), &symbols(r#""R","Q""#, ""), r#""Q""#);
-    check_value(
-        &writer,
-        json!("P"),
-        &symbols(r#""R","Q""#, r#","default":"R""#),
-        r#""R""#,
-    );
-    assert_eq!(
-        try_value(&writer, json!("P"), &symbols(r#""Q""#, "")),
-        Err(Poison::IncompatibleSchema)
-    );
+    check_value(&writer, json!("P"), &symbols(r#""R","Q""#, r#","default":"R""#), r#""R""#);
+    assert_eq!(try_value(&writer, json!("P"), &symbols(r#""Q""#, "")), Err(Poison::IncompatibleSchema));
     check_value(&writer, json!("R"), r#""string""#, r#""R""#);
     check_value(&writer, json!("R"), r#"["null","string"]"#, r#""R""#);
     check_incompatible(
@@ -130,40 +94,19 @@ fn records_by_name_else_by_their_fields() {
     };
     let reader = format!(
         "[\"null\",{},{}]",
-        record(
-            "First",
-            &[r#"{"name":"z","type":"int","default":0}"#, A].join(",")
-        ),
+        record("First", &[r#"{"name":"z","type":"int","default":0}"#, A].join(",")),
         record("Second", A)
     );
     check_value(&record("Second", A), json!({ "a": 1 }), &reader, r#"{"a":1}"#);
-    check_value(
-        &record("First", A),
-        json!({ "a": 1 }),
-        &reader,
-        r#"{"z":0,"a":1}"#,
-    );
-    check_value(
-        &record("Unknown", A),
-        json!({ "a": 1 }),
-        &reader,
-        r#"{"z":0,"a":1}"#,
-    );
-    check_value(
-        &record("Unknown", A),
-        json!({ "a": 1 }),
-        &record("Known", A),
-        r#"{"a":1}"#,
-    );
+    check_value(&record("First", A), json!({ "a": 1 }), &reader, r#"{"z":0,"a":1}"#);
+    check_value(&record("Unknown", A), json!({ "a": 1 }), &reader, r#"{"z":0,"a":1}"#);
+    check_value(&record("Unknown", A), json!({ "a": 1 }), &record("Known", A), r#"{"a":1}"#);
 }
 
 #[test]
 fn fixed_by_name_and_size() {
     let fixed = |name: &str, size: usize| format!(r#"{{"type":"fixed","name":"{name}","size":{size}}}"#);
-    assert_eq!(
-        read_field(&fixed("F", 2), &fixed("F", 2), &[b'a', 0xff]),
-        Ok("\"a\u{ff}\"".to_owned())
-    );
+    assert_eq!(read_field(&fixed("F", 2), &fixed("F", 2), &[b'a', 0xff]), Ok("\"a\u{ff}\"".to_owned()));
     let field = |schema: &str| format!(r#"{{"name":"f","type":{schema}}}"#);
     for (reader, shown) in [(fixed("F", 3), "fixed F of 3"), (fixed("G", 2), "fixed G of 2")] {
         let expected = format!("field f: writer has fixed F of 2, reader wants {shown}");
@@ -176,18 +119,9 @@ fn decimals_become_numbers() {
     let decimal = r#""logicalType":"decimal","precision":12,"scale":2"#;
     let in_bytes = format!(r#"{{"type":"bytes",{decimal}}}"#);
     let in_fixed = format!(r#"{{"type":"fixed","name":"D","size":4,{decimal}}}"#);
-    assert_eq!(
-        read_field(&in_bytes, r#""double""#, &[4, 0x3a, 0x97]),
-        Ok("149.99".to_owned())
-    );
-    assert_eq!(
-        read_field(&in_bytes, &in_bytes, &[2, 0xff]),
-        Ok("-0.01".to_owned())
-    );
-    assert_eq!(
-        read_field(&in_fixed, r#"["null","double"]"#, &[0xff, 0xff, 0xff, 0x9c]),
-        Ok("-1".to_owned())
-    );
+    assert_eq!(read_field(&in_bytes, r#""double""#, &[4, 0x3a, 0x97]), Ok("149.99".to_owned()));
+    assert_eq!(read_field(&in_bytes, &in_bytes, &[2, 0xff]), Ok("-0.01".to_owned()));
+    assert_eq!(read_field(&in_fixed, r#"["null","double"]"#, &[0xff, 0xff, 0xff, 0x9c]), Ok("-1".to_owned()));
     assert_eq!(read_field(r#""bytes""#, &in_bytes, &[2, 100]), Ok("1".to_owned()));
     check_incompatible(
         &format!(r#"{{"name":"f","type":{in_bytes}}}"#),
@@ -208,22 +142,9 @@ fn timestamps_convert_between_their_units() {
         ("local-timestamp-millis", "timestamp-millis", "2"),
         ("local-timestamp-micros", "timestamp-millis", "0"),
     ] {
-        assert_eq!(
-            read_field(&of(writer), &of(reader), &two),
-            Ok(expected.to_owned()),
-            "{writer} {reader}"
-        );
+        assert_eq!(read_field(&of(writer), &of(reader), &two), Ok(expected.to_owned()), "{writer} {reader}");
     }
-    assert_eq!(
-        read_field(&of("timestamp-micros"), r#""long""#, &two),
-        Ok("2".to_owned())
-    );
-    assert_eq!(
-        read_field(r#""long""#, &of("timestamp-millis"), &two),
-        Ok("2".to_owned())
-    );
-    assert_eq!(
-        read_field(r#""int""#, &of("timestamp-micros"), &two),
-        Ok("0".to_owned())
-    );
+    assert_eq!(read_field(&of("timestamp-micros"), r#""long""#, &two), Ok("2".to_owned()));
+    assert_eq!(read_field(r#""long""#, &of("timestamp-millis"), &two), Ok("2".to_owned()));
+    assert_eq!(read_field(r#""int""#, &of("timestamp-micros"), &two), Ok("0".to_owned()));
 }

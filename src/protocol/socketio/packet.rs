@@ -37,10 +37,7 @@ impl<'t> Packet<'t> {
         let kind = rest.next()?;
         let (namespace, rest) = split_namespace(rest.as_str());
         if kind == '0' {
-            return Some(Self::Connect {
-                namespace,
-                auth: rest,
-            });
+            return Some(Self::Connect { namespace, auth: rest });
         }
         if namespace != MAIN_NAMESPACE {
             return None;
@@ -72,18 +69,12 @@ pub(super) fn parse_token(auth: &str) -> Option<Option<SecretString>> {
         return None;
     }
     let auth: Auth<'_> = serde_json::from_str(auth).ok()?;
-    let token = auth
-        .token
-        .and_then(|token| serde_json::from_str::<String>(token.get()).ok());
+    let token = auth.token.and_then(|token| serde_json::from_str::<String>(token.get()).ok());
     Some(token.map(SecretString::from))
 }
 
 fn split_namespace(text: &str) -> (&str, &str) {
-    if text.starts_with('/') {
-        text.split_once(',').unwrap_or((text, ""))
-    } else {
-        (MAIN_NAMESPACE, text)
-    }
+    if text.starts_with('/') { text.split_once(',').unwrap_or((text, "")) } else { (MAIN_NAMESPACE, text) }
 }
 
 /// An event is an array whose first element is the event's name.
@@ -158,9 +149,7 @@ mod tests {
     fn tokens() {
         let check = |auth, expected: Option<Option<&str>>| {
             let token = parse_token(auth);
-            let token = token
-                .as_ref()
-                .map(|token| token.as_ref().map(ExposeSecret::expose_secret));
+            let token = token.as_ref().map(|token| token.as_ref().map(ExposeSecret::expose_secret));
             assert_eq!(token, expected, "{auth:?}");
         };
         check("", Some(None));
@@ -170,20 +159,8 @@ mod tests {
         check("{\"token\":7}", Some(None));
         check("{\"token\":[[\"t\"]]}", Some(None));
         check("{\"token\":\"t\"}", Some(Some("t")));
-        check(
-            "{\"a\":{\"token\":\"no\"}, \"token\" : \"\\u0074\" }",
-            Some(Some("t")),
-        );
-        for auth in [
-            "x",
-            "7",
-            "null",
-            "[\"t\"]",
-            "{\"token\":\"t\"",
-            "{\"token\":\"t\"}}",
-            " {}",
-            "\"t\"",
-        ] {
+        check("{\"a\":{\"token\":\"no\"}, \"token\" : \"\\u0074\" }", Some(Some("t")));
+        for auth in ["x", "7", "null", "[\"t\"]", "{\"token\":\"t\"", "{\"token\":\"t\"}}", " {}", "\"t\""] {
             check(auth, None);
         }
     }
@@ -195,9 +172,6 @@ mod tests {
         assert_eq!(Packet::parse(&format!("31{deep}")), Some(Packet::Ack));
         assert_eq!(Packet::parse(&format!("2[\"a\",{}", "[".repeat(50_000))), None);
         assert!(matches!(parse_token(&format!("{{\"a\":{deep}}}")), Some(None)));
-        assert!(matches!(
-            parse_token(&format!("{{\"token\":{deep}}}")),
-            Some(None)
-        ));
+        assert!(matches!(parse_token(&format!("{{\"token\":{deep}}}")), Some(None)));
     }
 }

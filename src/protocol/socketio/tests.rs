@@ -19,11 +19,7 @@ impl Talk {
     fn open() -> Self {
         let start = Instant::now();
         let (session, _) = Session::socket_io(Uuid::nil(), start);
-        Self {
-            session,
-            start,
-            now: start,
-        }
+        Self { session, start, now: start }
     }
 
     fn joined() -> Self {
@@ -78,10 +74,7 @@ fn authorized() {
 fn refused() {
     let mut talk = Talk::open();
     talk.check("40", &["authenticate"]);
-    assert_eq!(
-        talk.act(Session::refused),
-        [CONNECTED, ERROR, "41", "finish unauthorized"]
-    );
+    assert_eq!(talk.act(Session::refused), [CONNECTED, ERROR, "41", "finish unauthorized"]);
     let late = talk.act(|session, _, actions| session.authorized(actions));
     assert!(late.is_empty());
     talk.check_deadline(2, &["drop unauthorized"]);
@@ -155,33 +148,16 @@ fn only_broken_frames_get_a_close_frame() {
         let lines = Talk::joined().act(|session, now, actions| session.receive(&mut bytes, now, actions));
         assert_eq!(lines, expected);
     };
-    check(
-        client_frame(0x83, b""),
-        ["close 1002 Protocol error", "finish protocol_error"],
-    );
-    check(
-        client_frame(0x81, b"\xff"),
-        ["close 1007 Text is not UTF-8", "finish invalid_text"],
-    );
-    check(
-        client_frame(0x81, &[b'x'; 65_537]),
-        ["close 1009 Message too big", "finish message_too_big"],
-    );
-    check(
-        client_frame(0x88, &1001_u16.to_be_bytes()),
-        ["close 1001", "finish client_closed"],
-    );
+    check(client_frame(0x83, b""), ["close 1002 Protocol error", "finish protocol_error"]);
+    check(client_frame(0x81, b"\xff"), ["close 1007 Text is not UTF-8", "finish invalid_text"]);
+    check(client_frame(0x81, &[b'x'; 65_537]), ["close 1009 Message too big", "finish message_too_big"]);
+    check(client_frame(0x88, &1001_u16.to_be_bytes()), ["close 1001", "finish client_closed"]);
     check(client_frame(0x88, b""), ["close", "finish client_closed"]);
 }
 
 #[test]
 fn endings_that_the_client_comes_back_from_are_silent() {
-    for ending in [
-        Ending::TokenExpired,
-        Ending::TooSlow,
-        Ending::Restart,
-        Ending::Full,
-    ] {
+    for ending in [Ending::TokenExpired, Ending::TooSlow, Ending::Restart, Ending::Full] {
         let lines = Talk::joined().act(|session, now, actions| session.end(ending, now, actions));
         assert_eq!(lines, [format!("finish {}", ending.row().label)]);
     }
@@ -202,10 +178,7 @@ fn foreign_namespaces() {
     talk.check("40/\"q\"", &[r#"44/"q",{"message":"Invalid namespace"}"#]);
     talk.check("40/,", &["authenticate"]);
     talk.check("40/x", &[r#"44/x,{"message":"Invalid namespace"}"#]);
-    talk.check(
-        &format!("40/{},", "x".repeat(NAMESPACE_MAX_BYTES)),
-        &["finish bad_packet"],
-    );
+    talk.check(&format!("40/{},", "x".repeat(NAMESPACE_MAX_BYTES)), &["finish bad_packet"]);
 
     let mut greedy = Talk::joined();
     for _ in 0..NAMESPACE_REFUSALS_MAX {

@@ -102,13 +102,7 @@ impl FrameHeader {
             return Ok(None);
         };
         let bytes = bytes.len() - rest.len();
-        Ok(Some(Self {
-            is_final,
-            opcode,
-            mask: *mask,
-            bytes,
-            payload_bytes,
-        }))
+        Ok(Some(Self { is_final, opcode, mask: *mask, bytes, payload_bytes }))
     }
 
     pub fn frame_bytes(&self) -> usize {

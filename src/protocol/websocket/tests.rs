@@ -47,10 +47,7 @@ fn describe(message: &Message<'_>) -> String {
 }
 
 fn check(frames: &[(u8, &[u8])], expected: &[&str]) {
-    let input: Vec<u8> = frames
-        .iter()
-        .flat_map(|(first, payload)| client_frame(*first, payload))
-        .collect();
+    let input: Vec<u8> = frames.iter().flat_map(|(first, payload)| client_frame(*first, payload)).collect();
     assert_eq!(read(&input), expected, "{frames:?}");
 }
 
@@ -65,10 +62,7 @@ fn single_frames() {
     check(&[(0x81, b"a"), (0x81, b"b")], &["text a", "text b"]);
     check(&[(0x89, &[b'p'; 125])], &[&format!("ping {}", "p".repeat(125))]);
     for (length, line) in [(125, "125"), (126, "126"), (65_535, "65535"), (65_536, "65536")] {
-        check(
-            &[(0x81, &vec![b'x'; length])],
-            &[&format!("text of {line} bytes")],
-        );
+        check(&[(0x81, &vec![b'x'; length])], &[&format!("text of {line} bytes")]);
     }
 }
 
@@ -76,10 +70,7 @@ fn single_frames() {
 fn fragments() {
     check(&[(0x01, b"a"), (0x00, b"b"), (0x80, b"c")], &["text abc"]);
     check(&[(0x01, b""), (0x00, b""), (0x80, b"")], &["text "]);
-    check(
-        &[(0x01, b"a"), (0x89, b"!"), (0x80, b"b"), (0x81, b"c")],
-        &["ping !", "text ab", "text c"],
-    );
+    check(&[(0x01, b"a"), (0x89, b"!"), (0x80, b"b"), (0x81, b"c")], &["ping !", "text ab", "text c"]);
     check(&[(0x01, b"\xd0"), (0x80, b"\x9f")], &["text П"]);
     check(&[(0x02, b"\xff"), (0x80, b"\xff")], &["binary"]);
     check(&[(0x01, b"a")], &["incomplete"]);
@@ -87,10 +78,7 @@ fn fragments() {
     check(&[(0x00, b"a")], &["Malformed"]);
     check(&[(0x01, b"a"), (0x81, b"b")], &["Malformed"]);
     check(&[(0x01, b"a"), (0x02, b"b")], &["Malformed"]);
-    check(
-        &[(0x01, b"a"), (0x80, b"b"), (0x80, b"c")],
-        &["text ab", "Malformed"],
-    );
+    check(&[(0x01, b"a"), (0x80, b"b"), (0x80, b"c")], &["text ab", "Malformed"]);
 }
 
 #[test]
@@ -124,35 +112,21 @@ fn closes() {
     let code = |code: u16| code.to_be_bytes();
     check(&[(0x88, b"")], &["close None"]);
     check(&[(0x88, &code(1000))], &["close Some(1000)"]);
-    check(
-        &[(0x88, &[&code(4999)[..], "пока".as_bytes()].concat())],
-        &["close Some(4999)"],
-    );
-    check(
-        &[(0x88, &[&code(1001)[..], &[b'r'; 123]].concat())],
-        &["close Some(1001)"],
-    );
+    check(&[(0x88, &[&code(4999)[..], "пока".as_bytes()].concat())], &["close Some(4999)"]);
+    check(&[(0x88, &[&code(1001)[..], &[b'r'; 123]].concat())], &["close Some(1001)"]);
     check(&[(0x88, b"\x03")], &["Malformed"]);
     check(&[(0x88, &[&code(1000)[..], b"\xff"].concat())], &["InvalidText"]);
     for good in [1000, 1003, 1007, 1011, 1012, 1014, 3000, 3999, 4000] {
         check(&[(0x88, &code(good))], &[&format!("close Some({good})")]);
     }
-    for bad in [
-        0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535,
-    ] {
+    for bad in [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535] {
         check(&[(0x88, &code(bad))], &["Malformed"]);
     }
 }
 
 #[test]
 fn text_is_utf_8() {
-    for bad in [
-        &b"\xff"[..],
-        b"\xc0\x80",
-        b"\xed\xa0\x80",
-        b"\xf4\x90\x80\x80",
-        b"\xd0",
-    ] {
+    for bad in [&b"\xff"[..], b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xd0"] {
         check(&[(0x81, bad)], &["InvalidText"]);
         check(&[(0x01, bad), (0x80, b"")], &["InvalidText"]);
     }
@@ -165,21 +139,13 @@ fn a_message_is_bounded_in_bytes_before_they_come() {
     check(&[(0x01, &half), (0x80, &half)], &["text of 65536 bytes"]);
     let mut input = [client_frame(0x01, &half), client_frame(0x00, &half)].concat();
     input.extend(&client_frame(0x80, b"x")[..6]);
-    assert_eq!(
-        read(&input),
-        ["TooBig"],
-        "told by the header, without the last byte"
-    );
+    assert_eq!(read(&input), ["TooBig"], "told by the header, without the last byte");
 }
 
 #[test]
 fn a_message_is_bounded_in_fragments() {
     let message = |continuations| {
-        let frames = [
-            vec![(0x01, &b""[..])],
-            vec![(0x00, &b""[..]); continuations],
-            vec![(0x80, &b""[..])],
-        ];
+        let frames = [vec![(0x01, &b""[..])], vec![(0x00, &b""[..]); continuations], vec![(0x80, &b""[..])]];
         frames.concat()
     };
     check(&message(usize::from(MESSAGE_MAX_FRAGMENTS) - 2), &["text "]);
@@ -218,25 +184,12 @@ fn server_frames() {
 
 /// Frames of which many are good and some are not, so that a stream gets far before it breaks.
 fn frames() -> impl Strategy<Value = Vec<u8>> {
-    let first = prop_oneof![
-        Just(0x81),
-        Just(0x01),
-        Just(0x00),
-        Just(0x80),
-        Just(0x89),
-        Just(0x82),
-        any::<u8>()
-    ];
-    let payload = prop_oneof![
-        prop::collection::vec(Just(b'x'), 0..200),
-        prop::collection::vec(any::<u8>(), 0..10),
-    ];
-    prop::collection::vec((first, payload), 0..12).prop_map(|frames| {
-        frames
-            .iter()
-            .flat_map(|(first, payload)| client_frame(*first, payload))
-            .collect()
-    })
+    let first =
+        prop_oneof![Just(0x81), Just(0x01), Just(0x00), Just(0x80), Just(0x89), Just(0x82), any::<u8>()];
+    let payload =
+        prop_oneof![prop::collection::vec(Just(b'x'), 0..200), prop::collection::vec(any::<u8>(), 0..10),];
+    prop::collection::vec((first, payload), 0..12)
+        .prop_map(|frames| frames.iter().flat_map(|(first, payload)| client_frame(*first, payload)).collect())
 }
 
 proptest! {
