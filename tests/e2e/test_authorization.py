@@ -5,9 +5,12 @@ import threading
 import time
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from support import contract, records, tokens
 from support.contract import compact
+from support.waiting import eventually
 
 UNAUTHORIZED_FRAMES = ['42["authorization:error",' + compact(contract.authorization_error()) + "]", "41"]
 
@@ -169,30 +172,31 @@ def test_a_ticket_is_good_for_one_connection_only(service):
 
 
 def test_of_many_who_redeem_a_ticket_at_once_exactly_one_wins(service):
-    contenders = 8
     for _ in range(5):
-        ticket = service.ticket("contended", role="USER")
-        start = threading.Barrier(contenders)
-        clients = []
-
-        def redeem():
-            start.wait()
-            clients.append(service.plain_at(f"key={ticket}"))
-
-        threads = [threading.Thread(target=redeem) for _ in range(contenders)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        clients = redeem_at_once(service, service.ticket("contended", role="USER"), contenders=8)
 
         assert count_winners(clients) == 1
 
 
+def redeem_at_once(service, ticket, contenders):
+    start = threading.Barrier(contenders)
+    clients = []
+
+    def redeem():
+        start.wait()
+        clients.append(service.plain_at(f"key={ticket}"))
+
+    threads = [threading.Thread(target=redeem) for _ in range(contenders)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return clients
+
+
 def count_winners(clients):
     """Waits until all but one are closed: the losers, who must be told so."""
-    deadline = time.monotonic() + 10
-    while sum(client.is_open() for client in clients) > 1 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    eventually(lambda: sum(client.is_open() for client in clients) <= 1, 2, "all but one closed")
     losers = [client for client in clients if not client.is_open()]
     assert {loser.wait_for_close() for loser in losers} == {(4001, "Wrong connection key.")}
     return len(clients) - len(losers)
@@ -228,9 +232,6 @@ def test_a_service_with_a_public_key_takes_its_tokens_only(start_service, rsa_ke
 @pytest.fixture(scope="module")
 def rsa_keys(run_folder):
     """A key pair made for this run: the private half as PEM text, the public half as a file."""
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     private_pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

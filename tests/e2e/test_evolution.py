@@ -38,7 +38,12 @@ ORDER_VERSIONS = {
         {},
     ),
     "an alias for a field's name": (
-        evolve(ORDER, replace={f["name"]: f | {"name": SNAKE_CASE[f["name"]]} for f in ORDER["fields"] if f["name"] in SNAKE_CASE}),
+        evolve(
+            ORDER,
+            replace={
+                f["name"]: f | {"name": SNAKE_CASE[f["name"]]} for f in ORDER["fields"] if f["name"] in SNAKE_CASE
+            },
+        ),
         lambda order: renamed(order, SNAKE_CASE),
         {},
     ),
@@ -53,7 +58,10 @@ ORDER_VERSIONS = {
         {},
     ),
     "never null where null is allowed": (
-        evolve(ORDER, replace={"clientId": field("clientId", "string"), "discount": field("discount", shapes.DISCOUNT)}),
+        evolve(
+            ORDER,
+            replace={"clientId": field("clientId", "string"), "discount": field("discount", shapes.DISCOUNT)},
+        ),
         lambda order: order,
         {},
     ),
@@ -103,7 +111,7 @@ PIZZA_VERSIONS = {
         '"created_date":"2018-03-22T18:56:35.176577Z",',
     ),
     "a store id as int": (evolve(PIZZA, replace={"store_id": field("store_id", "int")}), {}, '"store_id":7,'),
-    "a description": (PIZZA, {"description": "Сыр, \"сыр\" и 🧀"}, '"description":"Сыр, \\"сыр\\" и 🧀",'),
+    "a description": (PIZZA, {"description": 'Сыр, "сыр" и 🧀'}, '"description":"Сыр, \\"сыр\\" и 🧀",'),
 }
 
 

@@ -32,7 +32,9 @@ def own_producer(own_kafka, registry):
 
 @pytest.fixture(scope="module")
 def own_service(own_kafka, registry, driver):
-    service = Service(own_kafka.brokers, registry.url, driver, {"kafka": {"metadata_refresh": f"{METADATA_REFRESH}s"}})
+    service = Service(
+        own_kafka.brokers, registry.url, driver, {"kafka": {"metadata_refresh": f"{METADATA_REFRESH}s"}}
+    )
     yield service.start()
     service.stop()
 
@@ -70,7 +72,9 @@ def test_a_topic_that_appears_later_is_read_from_its_first_record(own_service, o
     own_service.forget_clients()
 
 
-def test_records_written_before_a_service_starts_are_not_sent_as_news(own_service, own_kafka, own_producer, registry, driver):
+def test_records_written_before_a_service_starts_are_not_sent_as_news(
+    own_service, own_kafka, own_producer, registry, driver
+):
     own_producer.order(records.order())
     late = Service(own_kafka.brokers, registry.url, driver).start().wait_until_ready()
     try:
@@ -82,7 +86,9 @@ def test_records_written_before_a_service_starts_are_not_sent_as_news(own_servic
         late.stop()
 
 
-def test_a_condition_of_an_order_from_before_the_start_reaches_its_owner(own_kafka, own_producer, registry, driver):
+def test_a_condition_of_an_order_from_before_the_start_reaches_its_owner(
+    own_kafka, own_producer, registry, driver
+):
     order = own_producer.order(records.order(clientId="early-bird"))
     late = Service(own_kafka.brokers, registry.url, driver).start().wait_until_ready()
     try:
@@ -93,26 +99,34 @@ def test_a_condition_of_an_order_from_before_the_start_reaches_its_owner(own_kaf
         late.stop()
 
 
+class SteadyWriter:
+    """Hands orders to the producer one by one, in a thread of its own, whether Kafka is there or not."""
+
+    def __init__(self, producer, orders):
+        self._written = 0
+        payloads = [(order["_id"], producer.encode(shapes.ORDER, order)) for order in orders]
+        threading.Thread(target=self._write, args=(producer, payloads), daemon=True).start()
+
+    def wait_until(self, written):
+        eventually(lambda: self._written >= written, 3, f"{written} orders handed to the producer")
+
+    def _write(self, producer, payloads):
+        for order_id, payload in payloads:
+            producer.enqueue("order.created", payload, key=order_id)
+            self._written += 1
+            time.sleep(0.01)
+
+
 def test_a_restart_of_kafka_in_the_middle_loses_and_doubles_nothing(own_service, own_kafka, own_producer):
     staff = own_service.socket_io("staff", role="ADMIN")
     orders = [records.order() for _ in range(300)]
-    payloads = [own_producer.encode(shapes.ORDER, order) for order in orders]
-    a_third, two_thirds = threading.Event(), threading.Event()
+    writer = SteadyWriter(own_producer, orders)
 
-    def write():
-        for number, (order, payload) in enumerate(zip(orders, payloads)):
-            own_producer.enqueue("order.created", payload, key=order["_id"])
-            a_third.set() if number == 100 else None
-            two_thirds.set() if number == 200 else None
-            time.sleep(0.01)
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    a_third.wait()
+    writer.wait_until(100)
     own_kafka.kill()
-    two_thirds.wait()
+    writer.wait_until(200)
     own_kafka.start().wait_until_ready()
-    writer.join()
+    writer.wait_until(300)
     own_producer.flush()
 
     staff.events.wait_for_count(1 + len(orders), 6, "events")

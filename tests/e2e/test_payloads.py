@@ -30,7 +30,7 @@ def test_an_order_with_everything_in_it_keeps_types_and_order(service, producer)
     documented = contract.order()
     variant = {
         "_id": "625ab27addbcb27222de91ef",
-        "title": "XL \"острый\" \\ \u2028\t",
+        "title": 'XL "острый" \\ \u2028\t',
         "visible": True,
         "image": "/images/xl.png",
         "icon": None,
@@ -47,7 +47,10 @@ def test_an_order_with_everything_in_it_keeps_types_and_order(service, producer)
         "additionalInformation": "",
         "deliveryCalculateManually": False,
         "time": 1650710000000,
-        "products": [documented["products"][0] | {"variant": variant}, documented["products"][0] | {"product": None}],
+        "products": [
+            documented["products"][0] | {"variant": variant},
+            documented["products"][0] | {"product": None},
+        ],
     }
     client = service.socket_io("staff", role="ADMIN")
 

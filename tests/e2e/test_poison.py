@@ -55,7 +55,11 @@ def test_the_log_says_where_poison_lies_but_not_what_it_is(service, producer):
     staff.wait_for(after["uuid"])
 
     def lines_about_it():
-        return [line for line in plain_lines(service.log()) if "pizza.created" in line and "offset" in line and "partition" in line]
+        return [
+            line
+            for line in plain_lines(service.log())
+            if "pizza.created" in line and "offset" in line and "partition" in line
+        ]
 
     eventually(lines_about_it, 1, "a line with topic, partition and offset")
     assert "a-secret-that-must-stay-out" not in service.log()
@@ -68,7 +72,9 @@ def test_an_order_topic_that_the_catalog_does_not_name_is_counted_and_passed_ove
 
     # A new topic has to be found first; that its record is counted shows that it was.
     eventually(
-        lambda: service.metric("dumbwaiter_records_unmapped_total", topic="order.deleted") == 1, 4, "one record unmapped"
+        lambda: service.metric("dumbwaiter_records_unmapped_total", topic="order.deleted") == 1,
+        4,
+        "one record unmapped",
     )
     fence = producer.order(records.order())
     staff.wait_for("order:new", fence["_id"])

@@ -34,7 +34,9 @@ class Inbox:
                         return item
                 looked_at = len(self._items)
                 if not self._grown.wait(deadline - time.monotonic()) and looked_at == len(self._items):
-                    raise TooLate(f"{self._owner} got no {what} within {within * SLACK:g} s; last: {self._items[-5:]}")
+                    raise TooLate(
+                        f"{self._owner} got no {what} within {within * SLACK:g} s; last: {self._items[-5:]}"
+                    )
 
     def wait_for_count(self, count, within, what):
         """The first `count` items."""
@@ -42,5 +44,7 @@ class Inbox:
         with self._grown:
             while len(self._items) < count:
                 if not self._grown.wait(deadline - time.monotonic()):
-                    raise TooLate(f"{self._owner} got {len(self._items)} of {count} {what} within {within * SLACK:g} s")
+                    raise TooLate(
+                        f"{self._owner} got {len(self._items)} of {count} {what} within {within * SLACK:g} s"
+                    )
             return self._items[:count]

@@ -59,7 +59,9 @@ class Kafka:
         settings = _SETTINGS.format(port=port, controller=controller, data=self.folder / "data")
         (self.folder / "server.properties").write_text(settings)
         (self.folder / "log4j2.properties").write_text(_LOGGING)
-        format_storage = self._run("kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", self._settings, "--standalone")
+        format_storage = self._run(
+            "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", self._settings, "--standalone"
+        )
         assert format_storage.exit_code(within=10) == 0, format_storage.log_tail()
         return self
 

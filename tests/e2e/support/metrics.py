@@ -15,7 +15,9 @@ class Metrics:
 
     def sum(self, name, **labels):
         """The sum of all samples of that name which bear these labels; 0 where there is none."""
-        return sum(value for sample, its, value in self._samples if sample == name and labels.items() <= its.items())
+        return sum(
+            value for sample, its, value in self._samples if sample == name and labels.items() <= its.items()
+        )
 
     def label_names(self, name):
         """The label names of the metric's samples, or None where it has no sample."""

@@ -5,8 +5,8 @@ The frames that a server may send here are unmasked, unfragmented texts and cont
     byte 0   FIN + opcode      byte 1   length: 0-125, or 126 and 2 bytes more, or 127 and 8 bytes more
 """
 
-import os
 import base64
+import os
 import socket
 import struct
 from urllib.parse import urlsplit

@@ -82,7 +82,11 @@ class SocketIoDriver:
         script = Path(__file__).with_name("socketio_driver.mjs")
         with open(log, "wb") as errors:
             self._child = subprocess.Popen(
-                ["node", script, NODE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, encoding="utf-8",
+                ["node", script, NODE],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                encoding="utf-8",
                 env={name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
             )
         self._clients = {}
@@ -93,7 +97,9 @@ class SocketIoDriver:
         """Connects with the documented options and `options` (auth, extraHeaders, query, reconnection...) on top."""
         client = SocketIoClient(self, f"{name}#{next(self._numbers)}")
         self._clients[client.name] = client
-        self._send({"open": client.name, "url": url, "options": {"path": "/ws", "transports": ["websocket"]} | options})
+        self._send(
+            {"open": client.name, "url": url, "options": {"path": "/ws", "transports": ["websocket"]} | options}
+        )
         return client
 
     def close_client(self, client):
