@@ -6,5 +6,6 @@
 
 mod admission;
 mod delivery;
+mod documents;
 mod imports;
 mod support;
