@@ -15,6 +15,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::shard::{self, Shards};
 use crate::web::{self, Listener, Web};
+use axum::Router;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub struct Parts {
     pub journal: journal::Settings,
     pub shard: shard::Settings,
     pub web: web::Settings,
+    /// Further routes beside those of the client protocols: the demo's page.
+    pub pages: Router,
     pub metrics: Metrics,
 }
 
@@ -97,8 +100,12 @@ impl App {
         };
         tracing::info!(clients = %public.address, operators = %admin.address, "listening");
         let accepting = stop.child_token();
-        let public =
-            tokio::spawn(web::serve(public, web.clone().public(), metrics.clone(), accepting.clone()));
+        let public = tokio::spawn(web::serve(
+            public,
+            web.clone().public().merge(parts.pages),
+            metrics.clone(),
+            accepting.clone(),
+        ));
         let admin_stop = CancellationToken::new();
         let admin = tokio::spawn(web::serve(admin, web.admin(), metrics.clone(), admin_stop.clone()));
 

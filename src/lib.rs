@@ -25,3 +25,5 @@ pub mod web;
 pub mod app;
 pub mod cli;
 pub mod config;
+#[cfg(feature = "kafka")]
+pub mod demo;

@@ -276,3 +276,19 @@ pub const REGISTRY_REFUSAL_REMEMBERED: Duration = Duration::from_secs(60);
 
 /// How often an outage that goes on is told in the log.
 pub const REGISTRY_WARN_INTERVAL: Duration = Duration::from_secs(30);
+
+// ---- demo: a machine's loopback, for hours ----
+
+/// Events a second of the simulated pizzeria: from what is hardly alive to what a page can still show. Kafka's
+/// stand-in is memory, and drops the oldest records of a partition above 5 MiB.
+pub const DEMO_RATE: std::ops::RangeInclusive<f64> = 0.1..=50.0;
+
+/// Partitions of each topic: more than one, as in the real thing.
+pub const DEMO_PARTITIONS: i32 = 3;
+
+/// The window of a demo: hours of it.
+pub const DEMO_WINDOW_BYTES: usize = 16 << 20;
+
+/// Schemas in the demo's registry: it has four of its own, the rest is for whoever wants to try. At it a new one
+/// is refused.
+pub const DEMO_SCHEMAS_MAX: usize = 64;

@@ -39,7 +39,9 @@ impl Settings {
 /// Starts the log of the process; called once.
 pub fn start(settings: &Settings) {
     // The libraries' own debug lines are about their insides, and some quote what they carry.
-    let filter = EnvFilter::new(format!("warn,dumbwaiter={0},librdkafka={0}", settings.level));
+    // apache-avro warns of unions with one branch, which is how a writer's schema is parsed.
+    let filter =
+        EnvFilter::new(format!("warn,apache_avro=error,dumbwaiter={0},librdkafka={0}", settings.level));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match settings.format {
         Format::Text => builder.init(),

@@ -2,6 +2,8 @@
 
 mod check;
 #[cfg(feature = "kafka")]
+mod demo;
+#[cfg(feature = "kafka")]
 mod serve;
 
 use crate::config::Config;
@@ -24,6 +26,9 @@ enum Command {
     /// Runs the service
     #[cfg(feature = "kafka")]
     Serve(ConfigArgs),
+    /// Shows it with a simulated pizzeria: no Kafka, no registry, no configuration needed
+    #[cfg(feature = "kafka")]
+    Demo(demo::DemoArgs),
     /// Checks the configuration without starting anything
     Check(ConfigArgs),
 }
@@ -52,6 +57,8 @@ impl Cli {
         match self.command {
             #[cfg(feature = "kafka")]
             Command::Serve(args) => with_config(&args, &environment, serve::run),
+            #[cfg(feature = "kafka")]
+            Command::Demo(args) => demo::run(&args),
             Command::Check(args) => with_config(&args, &environment, check::run),
         }
     }

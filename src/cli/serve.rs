@@ -8,6 +8,7 @@ use crate::decode::{Registry, RegistryOutcome};
 use crate::event::Catalog;
 use crate::logs;
 use crate::metrics::Metrics;
+use axum::Router;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -59,6 +60,7 @@ fn parts(config: Config, runtime: &Runtime) -> Result<Parts, String> {
         journal: config.journal,
         shard: config.shard,
         web: config.web,
+        pages: Router::new(),
         metrics,
     })
 }
@@ -75,7 +77,7 @@ async fn serve(parts: Parts) -> Result<(), AppFault> {
     app.run(stop).await
 }
 
-async fn stop_signal() {
+pub(super) async fn stop_signal() {
     let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be handled");
     let mut interrupt = signal(SignalKind::interrupt()).expect("SIGINT can be handled");
     tokio::select! {

@@ -8,10 +8,14 @@ mod assignment;
 #[cfg(feature = "kafka")]
 mod context;
 #[cfg(feature = "kafka")]
+mod embedded;
+#[cfg(feature = "kafka")]
 mod kafka;
 mod memory;
 mod settings;
 
+#[cfg(feature = "kafka")]
+pub use embedded::EmbeddedBroker;
 #[cfg(feature = "kafka")]
 pub use kafka::KafkaSource;
 pub use memory::{MemorySource, memory};

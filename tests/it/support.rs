@@ -76,6 +76,7 @@ impl Instance {
             journal: journal::Settings::read(&mut document),
             shard: shard::Settings::read(&mut document),
             web: web::Settings::read(&mut document),
+            pages: Router::new(),
             metrics,
         };
         document.finish().expect("the settings of this test are good");

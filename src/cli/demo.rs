@@ -1,0 +1,90 @@
+//! `dumbwaiter demo`: a simulated pizzeria, and a page that shows who receives what. Needs nothing but this program.
+
+use super::serve::stop_signal;
+use super::{Outcome, say};
+use crate::app::AppFault;
+use crate::demo::{Demo, DemoFault, Settings};
+use crate::limits::DEMO_RATE;
+use crate::logs;
+use clap::Args;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Args)]
+pub(super) struct DemoArgs {
+    /// Where the page and /ws are; loopback only. Port 0: any free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Events a second, on average
+    #[arg(long, value_name = "EVENTS", default_value = "1", value_parser = rate)]
+    rate: f64,
+}
+
+/// The story that every start tells.
+const SEED: u64 = 7;
+
+pub(super) fn run(args: &DemoArgs) -> Outcome {
+    logs::start(&logs::Settings { format: logs::Format::Text, level: "warn" });
+    let outcome = match Runtime::new() {
+        Ok(runtime) => runtime.block_on(demo(Settings { listen: args.listen, rate: args.rate, seed: SEED })),
+        Err(error) => {
+            say(&format_args!("cannot start: {error}"));
+            return Outcome::Failed;
+        }
+    };
+    match outcome {
+        Ok(()) => Outcome::Done,
+        Err(fault) => {
+            say(&fault);
+            way_out(&fault).inspect(|hint| say(hint));
+            if matches!(fault, DemoFault::NotLoopback(_)) { Outcome::WrongSettings } else { Outcome::Failed }
+        }
+    }
+}
+
+async fn demo(settings: Settings) -> Result<(), DemoFault> {
+    let demo = Demo::bind(settings)?;
+    introduce(&demo);
+    let stop = CancellationToken::new();
+    let signalled = stop.clone();
+    tokio::spawn(async move {
+        stop_signal().await;
+        signalled.cancel();
+    });
+    demo.run(stop).await
+}
+
+fn introduce(demo: &Demo) {
+    let (page, broker) = (demo.address(), demo.broker_address());
+    let (registry, admin) = (demo.registry_address(), demo.admin_address());
+    say(&format_args!(
+        "dumbwaiter demo: open http://{page}/\n\
+         \n\
+         simulated  a pizzeria, its customers and its staff\n\
+         real       Kafka protocol and Avro records, schema registry API, tokens, tickets, WebSocket, Socket.IO\n\
+         \n\
+         clients    ws://{page}/ws (plain, with a ticket; Socket.IO with a token)\n\
+         kafka      {broker}\n\
+         registry   http://{registry}\n\
+         operators  http://{admin}/metrics, /readyz\n\
+         \n\
+         All of it is on this machine only and gone with Ctrl-C."
+    ));
+}
+
+fn way_out(fault: &DemoFault) -> Option<&'static str> {
+    match fault {
+        DemoFault::App(AppFault::Listen { source, .. }) if source.kind() == ErrorKind::AddrInUse => Some(
+            "another program has this port: try `dumbwaiter demo --listen 127.0.0.1:0`, which takes a free one",
+        ),
+        _ => None,
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    let fits = DEMO_RATE.contains(&rate);
+    fits.then_some(rate).ok_or_else(|| format!("expected {} to {}", DEMO_RATE.start(), DEMO_RATE.end()))
+}

@@ -1,0 +1,53 @@
+//! A Kafka broker inside this process, for a demo that needs nothing installed: librdkafka's mock cluster.
+//!
+//! It speaks the real protocol on a loopback port of its own, so any Kafka client can produce to it and consume
+//! from it. Its log is memory: a partition keeps its newest 5 MiB or 100,000 batches and drops the oldest, so it
+//! may run for days; a consumer that is milliseconds behind never notices. What it lacks decides the settings
+//! that fit it: it finds no offset by time, its classic groups take most of a minute to assign anything, and a
+//! fetch that waits is not woken by a new record.
+
+use super::{GroupProtocol, Settings, Start};
+use crate::settings::Document;
+use rdkafka::ClientConfig;
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::types::RDKafkaErrorCode;
+
+/// A running broker; it ends when this is dropped.
+pub struct EmbeddedBroker {
+    /// The client whose background thread is the broker. It is held, never used: the cluster's own handle cannot
+    /// move between threads, and this can.
+    _host: BaseProducer,
+    address: String,
+}
+
+impl EmbeddedBroker {
+    /// Starts a broker that has these topics, of so many partitions each.
+    pub fn start(topics: &[&str], partitions: i32) -> KafkaResult<EmbeddedBroker> {
+        let host: BaseProducer = ClientConfig::new().set("test.mock.num.brokers", "1").create()?;
+        let cluster = host.client().mock_cluster().ok_or(KafkaError::MockCluster(RDKafkaErrorCode::Fail))?;
+        for topic in topics {
+            cluster.create_topic(topic, partitions, 1)?;
+        }
+        let address = cluster.bootstrap_servers();
+        drop(cluster);
+        Ok(EmbeddedBroker { _host: host, address })
+    }
+
+    /// Its host:port, for any Kafka client of this machine.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// How a source has to read from it; everything else is as in production.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            brokers: vec![self.address.clone()],
+            instance: "embedded".to_owned(),
+            start: Start::Earliest,
+            group_protocol: GroupProtocol::Consumer,
+            properties: vec![("fetch.wait.max.ms".to_owned(), "10".to_owned())],
+            ..Settings::read(&mut Document::empty())
+        }
+    }
+}

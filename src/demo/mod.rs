@@ -1,0 +1,193 @@
+//! `dumbwaiter demo`: the whole service with nothing around it but this process.
+//!
+//! ```text
+//! pizzeria ─> producer ─> embedded broker ─> the service, as in production ─> page
+//!                 └──────> registry <───────────────┘                          └─> people (tokens)
+//! ```
+//!
+//! Simulated: the pizzeria and its people. Real: the Kafka protocol, the records, the registry's API, and all of
+//! the service, which does not know that it is in a demo. This folder imports everything, and nobody imports it.
+
+mod menu;
+mod page;
+mod people;
+mod pizzeria;
+mod producer;
+mod registry;
+
+use self::people::{Desk, Issuer};
+use self::pizzeria::Pizzeria;
+use self::producer::{Producer, ProducerFault, TOPICS};
+use crate::app::{App, AppFault, Parts};
+use crate::auth::{self, KeyFault};
+use crate::consume::{EmbeddedBroker, KafkaSource, Source};
+use crate::decode::registry::RegistryFault;
+use crate::decode::{Registry, RegistryOutcome, RegistrySettings};
+use crate::event::Catalog;
+use crate::limits::{DEMO_PARTITIONS, DEMO_WINDOW_BYTES};
+use crate::metrics::Metrics;
+use crate::settings::Document;
+use crate::web::{self, Listener};
+use crate::{journal, shard};
+use rand::Rng;
+use rdkafka::error::KafkaError;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+/// What one may choose of a demo.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the page and `/ws` are.
+    pub listen: SocketAddr,
+    /// Events a second, on average.
+    pub rate: f64,
+    /// Which story is told.
+    pub seed: u64,
+}
+
+/// What ends a demo that was not asked to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoFault {
+    #[error(
+        "{0} is not a loopback address: a demo hands out tokens to whoever asks, so it stays on this machine"
+    )]
+    NotLoopback(SocketAddr),
+    #[error("the embedded broker: {0}")]
+    Broker(#[from] KafkaError),
+    #[error("the registry: cannot listen: {0}")]
+    RegistryListen(io::Error),
+    #[error("the registry: {0}")]
+    Registry(#[from] RegistryFault),
+    #[error("the tokens' key {0}")]
+    Key(#[from] KeyFault),
+    #[error(transparent)]
+    App(#[from] AppFault),
+    #[error("the pizzeria {0}")]
+    Pizzeria(#[from] ProducerFault),
+}
+
+/// A demo whose ports are bound.
+pub struct Demo {
+    app: App,
+    broker: EmbeddedBroker,
+    registry: Listener,
+    metrics: Metrics,
+    settings: Settings,
+}
+
+impl Demo {
+    /// Starts the broker and binds the ports. Runs inside a tokio runtime, on which schemas are fetched.
+    pub fn bind(settings: Settings) -> Result<Demo, DemoFault> {
+        if !settings.listen.ip().is_loopback() {
+            return Err(DemoFault::NotLoopback(settings.listen));
+        }
+        let broker = EmbeddedBroker::start(&TOPICS, DEMO_PARTITIONS)?;
+        let registry = Listener::bind(loopback()).map_err(DemoFault::RegistryListen)?;
+        let metrics = Metrics::new();
+        let app = App::bind(parts(&settings, &broker, registry.address, &metrics)?)?;
+        Ok(Demo { app, broker, registry, metrics, settings })
+    }
+
+    /// Where the page is.
+    pub fn address(&self) -> SocketAddr {
+        self.app.address()
+    }
+
+    pub fn admin_address(&self) -> SocketAddr {
+        self.app.admin_address()
+    }
+
+    /// The broker's host:port.
+    pub fn broker_address(&self) -> &str {
+        self.broker.address()
+    }
+
+    pub fn registry_address(&self) -> SocketAddr {
+        self.registry.address
+    }
+
+    /// Runs until `stop`, or until a part of it gives up.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), DemoFault> {
+        let Demo { app, broker, registry, metrics, settings } = self;
+        // Whichever half ends first takes the other with it.
+        let _ends_with_this = stop.clone().drop_guard();
+        let address = registry.address;
+        let registry = web::serve(registry, registry::router(), metrics, stop.clone());
+        let registry = tokio::spawn(registry);
+        let pizzeria = async {
+            let outcome = stop.run_until_cancelled(run_pizzeria(broker.address(), address, &settings)).await;
+            stop.cancel();
+            outcome.unwrap_or(Ok(()))
+        };
+        let service = async {
+            let outcome = app.run(stop.clone()).await;
+            stop.cancel();
+            outcome
+        };
+        let (service, pizzeria) = tokio::join!(service, pizzeria);
+        let _ = registry.await;
+        service?;
+        pizzeria.map_err(DemoFault::from)
+    }
+}
+
+/// The parts of an instance as `serve` makes them, with what is simulated put in the place of what is not there.
+fn parts(
+    settings: &Settings,
+    broker: &EmbeddedBroker,
+    registry: SocketAddr,
+    metrics: &Metrics,
+) -> Result<Parts, DemoFault> {
+    let (issuer, verifying_key) = Issuer::new()?;
+    let catalog = Arc::new(Catalog::built_in());
+    let counted = metrics.clone();
+    let observer = Box::new(move |outcome: RegistryOutcome| counted.registry_request(outcome.label()));
+    let registry_urls = format!("registry.urls=http://{registry}");
+    let mut defaults = Document::empty().with_overrides(&[registry_urls]);
+    let registry = Registry::new(RegistrySettings::read(&mut defaults), Handle::current(), observer)?;
+    Ok(Parts {
+        source: Source::Kafka(Box::new(KafkaSource::new(broker.settings(), metrics.clone())?)),
+        registry,
+        catalog: Arc::clone(&catalog),
+        auth: auth::Settings {
+            keys: vec![verifying_key],
+            max_lifetime: Some(people::TOKEN_LIFETIME),
+            require_subject: true,
+            ..auth::Settings::default()
+        },
+        journal: journal::Settings { max_bytes: DEMO_WINDOW_BYTES, ..journal::Settings::read(&mut defaults) },
+        shard: shard::Settings::read(&mut defaults),
+        web: web::Settings {
+            listen: settings.listen,
+            admin_listen: loopback(),
+            ..web::Settings::read(&mut defaults)
+        },
+        pages: page::router(Desk { issuer, catalog }),
+        metrics: metrics.clone(),
+    })
+}
+
+async fn run_pizzeria(broker: &str, registry: SocketAddr, settings: &Settings) -> Result<(), ProducerFault> {
+    let producer = Producer::start(broker, registry).await?;
+    let mut pizzeria = Pizzeria::new(settings.seed);
+    loop {
+        producer.send(&pizzeria.next(now_ms())).await?;
+        // People do not come in step.
+        let pause = rand::rng().random_range(0.5..1.5) / settings.rate;
+        tokio::time::sleep(Duration::from_secs_f64(pause)).await;
+    }
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A port that the system chooses.
+fn loopback() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}

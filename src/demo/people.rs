@@ -1,0 +1,153 @@
+//! The five people of the page, and `GET /demo/people`, which gives each a token.
+//!
+//! The tokens are real ones, signed with a secret that is random per start and verified as any other; handing
+//! them out to whoever asks is what only a demo on loopback may do. They live for an hour: when one expires the
+//! connection ends, and the page asks for the next, as a real client would.
+
+use super::menu::{EVDOKIM, MARFA, STORE};
+use crate::auth::{KeyFault, VerifyingKey};
+use crate::event::Grants;
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Response};
+use jsonwebtoken::{EncodingKey, Header};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How long a token is valid.
+pub(super) const TOKEN_LIFETIME: Duration = Duration::from_secs(3_600);
+
+/// Signs tokens with a secret of its own.
+#[derive(Clone)]
+pub(super) struct Issuer {
+    signing_key: EncodingKey,
+}
+
+impl Issuer {
+    /// An issuer, and the key by which its tokens are verified.
+    pub fn new() -> Result<(Issuer, VerifyingKey), KeyFault> {
+        let secret = uuid::Uuid::new_v4().simple().to_string() + &uuid::Uuid::new_v4().simple().to_string();
+        let issuer = Issuer { signing_key: EncodingKey::from_secret(secret.as_bytes()) };
+        Ok((issuer, VerifyingKey::hs256(&secret)?))
+    }
+
+    fn sign(&self, mut claims: Map<String, Value>, now: SystemTime) -> Option<String> {
+        let issued_at = now.duration_since(UNIX_EPOCH).ok()?;
+        claims.insert("iat".to_owned(), issued_at.as_secs().into());
+        claims.insert("exp".to_owned(), (issued_at + TOKEN_LIFETIME).as_secs().into());
+        jsonwebtoken::encode(&Header::default(), &claims, &self.signing_key).ok()
+    }
+}
+
+/// What the handler needs.
+#[derive(Clone)]
+pub(super) struct Desk {
+    pub issuer: Issuer,
+    pub catalog: Arc<crate::event::Catalog>,
+}
+
+pub(super) async fn people(State(desk): State<Desk>) -> Response {
+    let now = SystemTime::now();
+    let passes: Vec<Pass> = PEOPLE.iter().filter_map(|person| person.pass(&desk, now)).collect();
+    ([(CACHE_CONTROL, "no-store")], Json(passes)).into_response()
+}
+
+struct Person {
+    id: &'static str,
+    name: &'static str,
+    /// What they are in the pizzeria.
+    is: &'static str,
+    /// The client protocols by which the page connects for them.
+    clients: &'static [&'static str],
+    claims: fn() -> Value,
+}
+
+const PEOPLE: [Person; 5] = [
+    Person {
+        id: "admin",
+        name: "Антонина",
+        is: "admin",
+        clients: &["socketio", "plain"],
+        claims: || json!({"sub": "antonina", "role": "ADMIN"}),
+    },
+    Person {
+        id: "watcher",
+        name: "Пётр",
+        is: "watcher",
+        clients: &["socketio"],
+        claims: || json!({"sub": "petr", "role": "WATCHER"}),
+    },
+    Person {
+        id: "customer",
+        name: EVDOKIM.name,
+        is: "customer",
+        clients: &["socketio"],
+        claims: || json!({"sub": EVDOKIM.id, "role": "CUSTOMER"}),
+    },
+    Person {
+        id: "other-customer",
+        name: MARFA.name,
+        is: "another customer",
+        clients: &["socketio"],
+        claims: || json!({"sub": MARFA.id, "role": "CUSTOMER"}),
+    },
+    Person {
+        id: "store",
+        name: "Экран на кухне",
+        is: "store 7’s screen",
+        clients: &["plain"],
+        claims: || json!({"sub": "screen-7", "store_id": STORE}),
+    },
+];
+
+/// One element of the answer.
+#[derive(Serialize)]
+struct Pass {
+    id: &'static str,
+    name: &'static str,
+    is: &'static str,
+    clients: &'static [&'static str],
+    /// The keys that the catalog grants to these claims: what decides which events arrive.
+    keys: Vec<String>,
+    token: String,
+}
+
+impl Person {
+    fn pass(&self, desk: &Desk, now: SystemTime) -> Option<Pass> {
+        let Value::Object(claims) = (self.claims)() else { return None };
+        let keys = keys(desk.catalog.grants(), &claims, now);
+        let token = desk.issuer.sign(claims, now)?;
+        Some(Pass { id: self.id, name: self.name, is: self.is, clients: self.clients, keys, token })
+    }
+}
+
+fn keys(grants: &Grants, claims: &Map<String, Value>, now: SystemTime) -> Vec<String> {
+    let claims = crate::auth::Claims::new(claims.clone(), now);
+    grants.identity(&claims).keys.iter().map(|key| key.as_str().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::{Settings, Verifier};
+    use crate::event::Catalog;
+
+    #[test]
+    fn everybody_gets_a_token_that_the_service_takes() {
+        let (issuer, key) = Issuer::new().unwrap();
+        let desk = Desk { issuer, catalog: Arc::new(Catalog::built_in()) };
+        let verifier =
+            Verifier::new(Settings { keys: vec![key], require_subject: true, ..Settings::default() });
+        let now = SystemTime::now();
+        for person in &PEOPLE {
+            let pass = person.pass(&desk, now).unwrap();
+            let claims = verifier.verify(&pass.token, now).unwrap();
+            let granted = desk.catalog.grants().identity(&claims);
+            let granted: Vec<&str> = granted.keys.iter().map(crate::event::Key::as_str).collect();
+            assert_eq!(pass.keys, granted, "{}", person.id);
+        }
+    }
+}
