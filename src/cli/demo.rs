@@ -23,7 +23,7 @@ pub(super) struct DemoArgs {
 }
 
 /// The story that every start tells.
-const SEED: u64 = 7;
+const SEED: u64 = 42;
 
 pub(super) fn run(args: &DemoArgs) -> Outcome {
     logs::start(&logs::Settings { format: logs::Format::Text, level: "warn" });

@@ -21,7 +21,7 @@ pub(super) const OTHERS: [Customer; 2] = [
 ];
 
 /// Who orders by telephone, without an account.
-pub(super) const GUESTS: [&str; 4] = ["Гость, столик 4", "Аркадий", "Лидия", "Офис на третьем этаже"];
+pub(super) const GUESTS: [&str; 4] = ["Гость, столик 4", "Аркадий", "Лидия", "Контора «Рога»"];
 
 pub(super) const ADDRESSES: [&str; 4] =
     ["ул. Садовая, 12, кв. 7", "пр. Мира, 3, подъезд 2", "ул. Вишнёвая, 40", "пер. Тихий, 5, офис 31"];

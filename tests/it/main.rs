@@ -6,6 +6,8 @@
 
 mod admission;
 mod delivery;
+#[cfg(feature = "kafka")]
+mod demo;
 mod documents;
 mod imports;
 mod support;

@@ -92,7 +92,8 @@ function age(since) {
 }
 
 function money(amount) {
-  return `${amount.toLocaleString("ru-RU")} ₽`;
+  const minimumFractionDigits = Number.isInteger(amount) ? 0 : 2;
+  return `${amount.toLocaleString("ru-RU", { minimumFractionDigits })} ₽`;
 }
 
 // Long ids are shortened in the middle; the whole key is in the title.
