@@ -51,3 +51,52 @@ impl EmbeddedBroker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consume::{Handled, KafkaSource};
+    use crate::metrics::Metrics;
+    use rdkafka::producer::BaseRecord;
+    use std::time::{Duration, Instant};
+
+    /// Reads until so many records have come.
+    fn read(source: &mut KafkaSource, count: usize) -> Vec<i64> {
+        let mut offsets = Vec::new();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while offsets.len() < count {
+            assert!(Instant::now() < deadline, "{} of {count} records came", offsets.len());
+            let mut take = |record: crate::consume::Record<'_>| {
+                offsets.push(record.offset);
+                Handled::Done
+            };
+            source.poll(Duration::from_millis(100), &mut take).unwrap();
+        }
+        offsets
+    }
+
+    #[test]
+    fn a_reader_that_keeps_up_misses_nothing_of_a_log_that_drops_its_oldest() {
+        const ROUND: usize = 16;
+        let broker = EmbeddedBroker::start(&["pizza.created"], 1).unwrap();
+        let producer: BaseProducer = ClientConfig::new()
+            .set("bootstrap.servers", broker.address())
+            .set("linger.ms", "0")
+            .create()
+            .unwrap();
+        let mut source = KafkaSource::new(broker.settings(), Metrics::new()).unwrap();
+        let payload = vec![7; 64 << 10];
+        let mut offsets = Vec::new();
+        for _ in 0..10 {
+            for _ in 0..ROUND {
+                producer
+                    .send(BaseRecord::<(), _>::to("pizza.created").payload(&payload))
+                    .map_err(|(e, _)| e)
+                    .unwrap();
+            }
+            producer.flush(Duration::from_secs(10)).unwrap();
+            offsets.extend(read(&mut source, ROUND));
+        }
+        assert!(offsets.iter().copied().eq(0..160));
+    }
+}

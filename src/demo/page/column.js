@@ -70,7 +70,7 @@ const describe = {
   },
   "order:condition": ({ _id, condition }, numbers) => ({
     subject: _id,
-    title: numbers.has(_id) ? `№ ${numbers.get(_id)}` : `order …${_id.slice(-6)}`,
+    title: numbers.has(_id) ? `№ ${numbers.get(_id)}` : `…${_id.slice(-6)}`,
     condition,
   }),
   CREATE_PIZZA: (pizza) => ({
