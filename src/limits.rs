@@ -286,8 +286,11 @@ pub const DEMO_RATE: std::ops::RangeInclusive<f64> = 0.1..=50.0;
 /// Partitions of each topic: more than one, as in the real thing.
 pub const DEMO_PARTITIONS: i32 = 3;
 
-/// The window of a demo: hours of it.
+/// The window of a demo: about 18,000 events, 15 minutes at 20 a second. Oldest segments are evicted.
 pub const DEMO_WINDOW_BYTES: usize = 16 << 20;
+
+/// A record on its way to a broker in this very process; then the demo ends, since something is very wrong.
+pub const DEMO_PRODUCE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Schemas in the demo's registry: it has four of its own, the rest is for whoever wants to try. At it a new one
 /// is refused.

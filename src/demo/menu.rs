@@ -1,5 +1,6 @@
-//! What the simulated pizzeria sells, to whom, and who makes it. Data only; all of it is invented, and the first
-//! customer is the one of the documents' example.
+//! What the simulated pizzeria sells, to whom, and who makes it.
+//!
+//! Data only. All of it is invented; the first customer is the one of the documents' example, by name and id.
 
 /// Somebody with an account.
 #[derive(Debug, Clone, Copy)]

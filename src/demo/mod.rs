@@ -19,7 +19,7 @@ use self::people::{Desk, Issuer};
 use self::pizzeria::Pizzeria;
 use self::producer::{Producer, ProducerFault, TOPICS};
 use crate::app::{App, AppFault, Parts};
-use crate::auth::{self, KeyFault};
+use crate::auth::{self, KeyFault, Verifier};
 use crate::consume::{EmbeddedBroker, KafkaSource, Source};
 use crate::decode::registry::RegistryFault;
 use crate::decode::{Registry, RegistryOutcome, RegistrySettings};
@@ -113,20 +113,18 @@ impl Demo {
     /// Runs until `stop`, or until a part of it gives up.
     pub async fn run(self, stop: CancellationToken) -> Result<(), DemoFault> {
         let Demo { app, broker, registry, metrics, settings } = self;
-        // Whichever half ends first takes the other with it.
-        let _ends_with_this = stop.clone().drop_guard();
+        // Ours, so that the half that ends first can take the other with it.
+        let stop = stop.child_token();
         let address = registry.address;
-        let registry = web::serve(registry, registry::router(), metrics, stop.clone());
-        let registry = tokio::spawn(registry);
-        let pizzeria = async {
-            let outcome = stop.run_until_cancelled(run_pizzeria(broker.address(), address, &settings)).await;
-            stop.cancel();
-            outcome.unwrap_or(Ok(()))
-        };
+        let registry = tokio::spawn(web::serve(registry, registry::router(), metrics, stop.clone()));
         let service = async {
-            let outcome = app.run(stop.clone()).await;
-            stop.cancel();
-            outcome
+            let _other_half = stop.clone().drop_guard();
+            app.run(stop.clone()).await
+        };
+        let pizzeria = async {
+            let _other_half = stop.clone().drop_guard();
+            let pizzeria = run_pizzeria(broker.address(), address, &settings);
+            stop.run_until_cancelled(pizzeria).await.unwrap_or(Ok(()))
         };
         let (service, pizzeria) = tokio::join!(service, pizzeria);
         let _ = registry.await;
@@ -143,7 +141,14 @@ fn parts(
     metrics: &Metrics,
 ) -> Result<Parts, DemoFault> {
     let (issuer, verifying_key) = Issuer::new()?;
+    let auth = auth::Settings {
+        keys: vec![verifying_key],
+        max_lifetime: Some(people::TOKEN_LIFETIME),
+        require_subject: true,
+        ..auth::Settings::default()
+    };
     let catalog = Arc::new(Catalog::built_in());
+    let desk = Desk::new(issuer, Verifier::new(auth.clone()), Arc::clone(&catalog));
     let counted = metrics.clone();
     let observer = Box::new(move |outcome: RegistryOutcome| counted.registry_request(outcome.label()));
     let registry_urls = format!("registry.urls=http://{registry}");
@@ -152,13 +157,8 @@ fn parts(
     Ok(Parts {
         source: Source::Kafka(Box::new(KafkaSource::new(broker.settings(), metrics.clone())?)),
         registry,
-        catalog: Arc::clone(&catalog),
-        auth: auth::Settings {
-            keys: vec![verifying_key],
-            max_lifetime: Some(people::TOKEN_LIFETIME),
-            require_subject: true,
-            ..auth::Settings::default()
-        },
+        catalog,
+        auth,
         journal: journal::Settings { max_bytes: DEMO_WINDOW_BYTES, ..journal::Settings::read(&mut defaults) },
         shard: shard::Settings::read(&mut defaults),
         web: web::Settings {
@@ -166,7 +166,7 @@ fn parts(
             admin_listen: loopback(),
             ..web::Settings::read(&mut defaults)
         },
-        pages: page::router(Desk { issuer, catalog }),
+        pages: page::router(desk),
         metrics: metrics.clone(),
     })
 }

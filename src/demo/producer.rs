@@ -6,6 +6,7 @@
 
 use super::pizzeria::{Form, Occurrence};
 use crate::decode::{SchemaId, framing};
+use crate::limits::DEMO_PRODUCE_TIMEOUT;
 use apache_avro::Schema;
 use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
@@ -17,14 +18,10 @@ use serde::Deserialize;
 use serde_json::json;
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 pub(super) const TOPICS: [&str; 3] = ["pizza.created", "order.created", "order.condition"];
 
 const FORMS: [Form; 4] = [Form::Order, Form::OldCondition, Form::NewCondition, Form::Pizza];
-
-/// How long a record may take on its way to a broker in this very process.
-const PRODUCE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why an occurrence does not become a record.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +67,7 @@ impl Producer {
         let body = encode(&writer.schema, occurrence.fields.clone()).map_err(Box::new)?;
         let value = framing::join(writer.id, &body);
         let record = FutureRecord::to(topic(occurrence.form)).key(&occurrence.key).payload(&value);
-        let sent = self.kafka.send(record, Timeout::After(PRODUCE_TIMEOUT)).await;
+        let sent = self.kafka.send(record, Timeout::After(DEMO_PRODUCE_TIMEOUT)).await;
         sent.map(drop).map_err(|(error, _)| error.into())
     }
 }
