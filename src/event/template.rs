@@ -1,6 +1,8 @@
 //! A template turns a value into a key: `user:{clientId}` and `"4920…6e"` give `user:4920…6e`.
 //!
-//!     template = kind ":" ( text | "{" name "}" )
+//! ```text
+//! template = kind ":" ( text | "{" name "}" )
+//! ```
 //!
 //! One placeholder at most: with two, the values `a:b`, `c` and `a`, `b:c` would give the same key. Empty and
 //! oversized values give no key, so that a missing owner never becomes somebody.

@@ -1,8 +1,10 @@
 //! The journal: the newest window of events as finished frames. One writer (the pipeline), many readers.
 //!
-//!     segments   [sealed 0..1024) [sealed 1024..2048) … [open ..head)
-//!     sealed     immutable, with an index key -> entries; found by readers through one atomic pointer
-//!     open       entries are appended; readers see those below `head`, which moves only on `publish`
+//! ```text
+//! segments   [sealed 0..1024) [sealed 1024..2048) … [open ..head)
+//! sealed     immutable, with an index key -> entries; found by readers through one atomic pointer
+//! open       entries are appended; readers see those below `head`, which moves only on `publish`
+//! ```
 //!
 //! A reader is a sequence number and a set of keys: a live shard, a lagging connection, and later a resumed
 //! one. No lock and no queue stand between the writer and its readers.

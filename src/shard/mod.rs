@@ -5,8 +5,10 @@
 //! loop reads what arrived, then writes new entries to the live connections that the index finds, then lets
 //! lagging ones catch up from the journal, then looks at the timers.
 //!
-//!     arriving ──authorized──> live <──caught up── lagging ──out of the window, or stalled──> leaving
-//!                               └──a write takes less──┘
+//! ```text
+//! arriving ──authorized──> live <──caught up── lagging ──out of the window, or stalled──> leaving
+//!                           └──a write takes less──┘
+//! ```
 
 mod catch_up;
 mod connection;
