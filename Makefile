@@ -11,7 +11,7 @@ DUMBWAITER_BIN ?= $(CARGO_TARGET_DIR)/debug/dumbwaiter
 export CARGO_TARGET_DIR
 
 E2E := tests/e2e
-SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev
+SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev libcurl4-openssl-dev
 
 .PHONY: help setup build demo check unit e2e e2e-setup test clean
 

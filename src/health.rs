@@ -4,6 +4,7 @@
 //! take it back, since that would take away all instances at once.
 
 use crate::metrics::Metrics;
+use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,6 +19,8 @@ pub struct Health {
 struct State {
     caught_up: AtomicBool,
     registry_waits: AtomicBool,
+    /// What keeps us from reading, as the way out of it. Written by the pipeline, read by whoever asks.
+    kafka_trouble: ArcSwapOption<&'static str>,
     stopping: AtomicBool,
 }
 
@@ -31,6 +34,13 @@ impl Health {
         if !self.state.caught_up.swap(true, Ordering::Relaxed) {
             tracing::info!("caught up with kafka, ready for clients");
             self.metrics.ready(true);
+        }
+    }
+
+    /// What keeps us from reading Kafka, if anything does.
+    pub fn kafka_trouble(&self, way_out: Option<&'static str>) {
+        if self.state.kafka_trouble.load().as_deref().copied() != way_out {
+            self.state.kafka_trouble.store(way_out.map(Arc::new));
         }
     }
 
@@ -55,11 +65,7 @@ impl Health {
         format!(
             "{}\nkafka: {}\nregistry: {}\nshutdown: {}\n",
             waits(self.is_ready(), "ready", "not ready"),
-            waits(
-                state.caught_up.load(Ordering::Relaxed),
-                "caught up",
-                "reading what was there at the start"
-            ),
+            self.describe_kafka(),
             waits(
                 !state.registry_waits.load(Ordering::Relaxed),
                 "ok",
@@ -67,6 +73,15 @@ impl Health {
             ),
             waits(!state.stopping.load(Ordering::Relaxed), "no", "stopping"),
         )
+    }
+
+    fn describe_kafka(&self) -> String {
+        let caught_up = self.state.caught_up.load(Ordering::Relaxed);
+        match (self.state.kafka_trouble.load().as_deref(), caught_up) {
+            (Some(way_out), _) => format!("degraded, {way_out}"),
+            (None, true) => "caught up".to_owned(),
+            (None, false) => "reading what was there at the start".to_owned(),
+        }
     }
 }
 
@@ -80,6 +95,10 @@ mod tests {
         assert!(!health.is_ready() && health.describe().starts_with("not ready\nkafka: reading"));
         health.caught_up();
         assert!(health.is_ready() && health.describe().starts_with("ready\n"));
+        health.kafka_trouble(Some("check kafka.brokers"));
+        assert!(health.is_ready() && health.describe().contains("kafka: degraded, check kafka.brokers\n"));
+        health.kafka_trouble(None);
+        assert!(health.describe().contains("kafka: caught up\n"));
         health.registry_waits(true);
         assert!(health.is_ready() && health.describe().contains("degraded"));
         health.stopping();

@@ -164,6 +164,16 @@ pub const KAFKA_STATISTICS_INTERVAL: Duration = Duration::from_secs(1);
 /// One question to the brokers at the start; what fails is asked again.
 pub const KAFKA_STEP_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The pause before a start that failed is tried again.
+pub const KAFKA_START_PAUSE: Duration = Duration::from_millis(200);
+
+/// A trouble with Kafka is said again after so long, and is the current one for so long after it was last seen.
+/// librdkafka repeats an unchanged trouble every 30 s, so one that lasts does not lapse in between.
+pub const KAFKA_TROUBLE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The client's own words about a trouble, in a log line; the rest is cut off.
+pub const KAFKA_TROUBLE_REASON_MAX_CHARS: usize = 400;
+
 // ---- pipeline ----
 
 /// Records handled before their events are shown to the shards: only a backlog ever makes a batch.

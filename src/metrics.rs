@@ -127,7 +127,11 @@ impl Metrics {
                 "Records of a partition that are not read yet.",
                 &["topic", "partition"],
             ),
-            kafka_errors: new.counters("kafka_errors_total", "Errors told by the Kafka client.", &["code"]),
+            kafka_errors: new.counters(
+                "kafka_errors_total",
+                "Troubles with Kafka, by what is wrong.",
+                &["code"],
+            ),
             journal_bytes: new.gauge("journal_bytes", "Memory held by the journal's window."),
             journal_entries: new.gauge("journal_entries", "Events in the journal's window."),
             registry_requests: new.counters(
@@ -197,7 +201,7 @@ impl Metrics {
         self.consumer_lag.with_label_values(&[topic, &partition.to_string()]).set(records);
     }
 
-    pub fn kafka_error(&self, code: &str) {
+    pub fn kafka_error(&self, code: &'static str) {
         self.kafka_errors.with_label_values(&[code]).inc();
     }
 

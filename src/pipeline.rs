@@ -244,6 +244,7 @@ impl Work {
         metrics.open_orders(self.orders.len());
         metrics.partitions_waiting(self.waiting.len());
         health.registry_waits(!self.waiting.is_empty());
+        health.kafka_trouble(source.trouble());
         self.waiting_since =
             (!self.waiting.is_empty()).then(|| self.waiting_since.unwrap_or_else(Instant::now));
         let caught_up = match self.waiting_since {

@@ -46,8 +46,7 @@ fn parts(config: Config, runtime: &Runtime) -> Result<Parts, String> {
         Some(path) => Catalog::read(path).map_err(|fault| format!("catalog.file: {fault}"))?,
         None => Catalog::built_in(),
     };
-    let source = KafkaSource::new(config.kafka, metrics.clone())
-        .map_err(|error| format!("kafka.properties: the Kafka client refuses them: {error}"))?;
+    let source = KafkaSource::new(config.kafka, metrics.clone()).map_err(|fault| fault.to_string())?;
     let counted = metrics.clone();
     let observer = Box::new(move |outcome: RegistryOutcome| counted.registry_request(outcome.label()));
     let registry = Registry::new(config.registry, runtime.handle().clone(), observer)

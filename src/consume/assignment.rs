@@ -10,6 +10,8 @@ pub(super) struct Assignment {
     topics: HashMap<String, HashMap<i32, Progress>>,
     /// What existed at the start is known.
     pub started: bool,
+    /// The group has given us partitions. A group that does not let us in gives none, and nothing would be read.
+    pub joined: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -73,6 +75,7 @@ impl Assignment {
 
     pub fn is_caught_up(&self) -> bool {
         self.started
+            && (self.joined || self.topics.is_empty())
             && self.topics.values().flat_map(HashMap::values).all(|progress| progress.target.is_none())
     }
 
@@ -99,7 +102,7 @@ mod tests {
     use super::*;
 
     fn started() -> Assignment {
-        Assignment { started: true, ..Assignment::default() }
+        Assignment { started: true, joined: true, ..Assignment::default() }
     }
 
     #[test]
@@ -126,6 +129,11 @@ mod tests {
         let mut assignment = Assignment::default();
         assert!(!assignment.is_caught_up());
         assignment.started = true;
+        assert!(assignment.is_caught_up(), "there was nothing at the start");
+        assignment.found("t", 0, 40, 40);
+        assert!(!assignment.is_caught_up(), "the group has not let us in");
+        assignment.joined = true;
+        assert!(assignment.is_caught_up());
         assignment.found("t", 0, 40, 50);
         assignment.found("t", 1, 7, 7);
         assignment.handled("t", 0, 48);

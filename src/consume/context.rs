@@ -1,41 +1,73 @@
 //! What librdkafka calls back: rebalances, statistics, errors and its own log.
 
 use super::assignment::{Assignment, Fetched};
+use super::trouble::{Trouble, Troubles, shortened};
 use crate::metrics::Metrics;
-use crate::throttle::Throttle;
 use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(super) struct Context {
     /// Written by the pipeline's thread, in `poll` and in the callbacks that `poll` makes; read by it too. A lock
     /// only because librdkafka's contexts are shared by type; it is never held across a call into the client.
     pub assignment: Mutex<Assignment>,
+    /// As `assignment`.
+    troubles: Mutex<Reported>,
     metrics: Metrics,
-    errors: Throttle,
+}
+
+#[derive(Default)]
+struct Reported {
+    troubles: Troubles,
+    /// The client's last words on a connection that failed. Some failures it only logs, and then reports no more
+    /// than that all brokers are down.
+    last_failure: String,
 }
 
 impl Context {
     pub fn new(metrics: Metrics) -> Context {
-        // With all brokers down the client reports an error every 50 ms.
-        Context { assignment: Mutex::default(), metrics, errors: Throttle::new(1, Duration::from_secs(60)) }
+        Context { assignment: Mutex::default(), troubles: Mutex::default(), metrics }
     }
 
-    /// Counts an error and says it at most once a minute.
+    /// Counts an error and says it, with the way out, unless that was said of late.
     pub fn note_error(&self, error: &KafkaError, reason: &str) {
-        let code = error.rdkafka_error_code().map_or_else(|| "other".to_owned(), |code| format!("{code:?}"));
-        self.metrics.kafka_error(&code);
-        if let Some(unsaid) = self.errors.admit() {
-            tracing::warn!(code, reason, unsaid, "kafka reports an error");
+        let mut reported = self.troubles.lock();
+        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+        let lost_connection =
+            matches!(code, RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure);
+        let is_vague = lost_connection && Trouble::of(code, reason) == Trouble::Unreachable;
+        let Reported { troubles, last_failure } = &mut *reported;
+        let reason = if is_vague && !last_failure.is_empty() { last_failure.as_str() } else { reason };
+        let trouble = Trouble::of(code, reason);
+        let row = trouble.row();
+        self.metrics.kafka_error(row.code);
+        if let Some(unsaid) = troubles.note(trouble, Instant::now()) {
+            let reason = shortened(reason);
+            tracing::warn!(code = row.code, reason, unsaid, "cannot read from kafka: {}", row.way_out);
         }
     }
 
+    /// What keeps us from reading, for whoever asks after our health.
+    pub fn trouble(&self) -> Option<&'static str> {
+        self.troubles.lock().troubles.current(Instant::now()).map(|trouble| trouble.row().way_out)
+    }
+
+    /// Brokers that are known by their id; those of the bootstrap list are forgotten once these are.
+    fn note_connections(&self, statistics: &Statistics) {
+        let mut states = statistics.brokers.values().filter(|broker| broker.nodeid >= 0).peekable();
+        let all_connected = states.peek().is_some() && states.all(|broker| broker.state == "UP");
+        if all_connected && self.troubles.lock().troubles.connected() {
+            tracing::info!("connected to kafka again");
+        }
+    }
+
+    /// The group gave us partitions, or told us that there are none for us.
     fn assign(&self, consumer: &BaseConsumer<Context>, partitions: &mut TopicPartitionList) {
         let assigned: Vec<(String, i32)> = partitions
             .elements()
@@ -54,8 +86,9 @@ impl Context {
             RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions),
             _ => consumer.assign(partitions),
         };
-        if let Err(error) = outcome {
-            self.note_error(&error, "cannot take assigned partitions");
+        match outcome {
+            Ok(()) => self.assignment.lock().joined = true,
+            Err(error) => self.note_error(&error, "cannot take assigned partitions"),
         }
     }
 
@@ -91,6 +124,7 @@ impl ConsumerContext for Context {
 
 impl ClientContext for Context {
     fn stats(&self, statistics: Statistics) {
+        self.note_connections(&statistics);
         let mut assignment = self.assignment.lock();
         for (name, topic) in &statistics.topics {
             for partition in
@@ -114,6 +148,11 @@ impl ClientContext for Context {
     }
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if facility == "FAIL" {
+            // What comes before is the name of the client's thread.
+            let failure = message.split_once("]: ").map_or(message, |(_, failure)| failure);
+            failure.clone_into(&mut self.troubles.lock().last_failure);
+        }
         // Its errors come as events too, which are counted and said above.
         tracing::debug!(target: "librdkafka", ?level, facility, message);
     }

@@ -5,9 +5,12 @@
 //! record. Commits tell lag tools how far the journal is; they never decide where reading starts.
 
 use super::context::Context;
-use super::{GroupProtocol, Handled, Record, Settings, SourceFault, Start};
-use crate::limits::{KAFKA_COMMIT_INTERVAL, KAFKA_STATISTICS_INTERVAL, KAFKA_STEP_TIMEOUT};
+use super::{ClientFault, GroupProtocol, Handled, Record, Settings, SourceFault, Start};
+use crate::limits::{
+    KAFKA_COMMIT_INTERVAL, KAFKA_START_PAUSE, KAFKA_STATISTICS_INTERVAL, KAFKA_STEP_TIMEOUT,
+};
 use crate::metrics::Metrics;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::Message;
@@ -23,8 +26,9 @@ pub struct KafkaSource {
 
 impl KafkaSource {
     /// Fails on properties that librdkafka does not take; no broker is asked yet.
-    pub fn new(settings: Settings, metrics: Metrics) -> KafkaResult<KafkaSource> {
-        let consumer = client_config(&settings).create_with_context(Context::new(metrics))?;
+    pub fn new(settings: Settings, metrics: Metrics) -> Result<KafkaSource, ClientFault> {
+        let created = client_config(&settings).create_with_context(Context::new(metrics));
+        let consumer = created.map_err(client_fault)?;
         Ok(KafkaSource { consumer, settings, committed_at: Instant::now() })
     }
 
@@ -40,7 +44,8 @@ impl KafkaSource {
         self.commit();
         let message = match self.consumer.poll(wait) {
             None => return Ok(false),
-            Some(Err(error)) => return self.note_error(&error).map(|()| false),
+            // The context has heard of the error already, with the client's words for it.
+            Some(Err(_)) => return self.judge_fatal().map(|()| false),
             Some(Ok(message)) => message,
         };
         let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
@@ -65,6 +70,10 @@ impl KafkaSource {
         );
     }
 
+    pub(super) fn trouble(&self) -> Option<&'static str> {
+        self.consumer.context().trouble()
+    }
+
     pub(super) fn is_caught_up(&self) -> bool {
         self.consumer.context().assignment.lock().is_caught_up()
     }
@@ -76,11 +85,14 @@ impl KafkaSource {
 
     /// Brokers may not be up yet: whatever fails is tried again by the next poll.
     fn try_start(&self) {
-        if let Err(error) = self.start() {
-            self.consumer.context().note_error(&error, "not started yet");
-            // The client answers at once when it knows that no broker is there; its queue is where it waits.
-            let _ = self.consumer.poll(Duration::from_millis(200));
+        let Err(error) = self.start() else { return };
+        // The client answers at once when it knows that no broker is there; its queue is where it waits. What
+        // made the start fail stands there, and is heard before what follows from it.
+        let begin = Instant::now();
+        while begin.elapsed() < KAFKA_START_PAUSE {
+            let _ = self.consumer.poll(KAFKA_START_PAUSE);
         }
+        self.consumer.context().note_error(&error, &error.to_string());
     }
 
     fn start(&self) -> KafkaResult<()> {
@@ -161,8 +173,8 @@ impl KafkaSource {
         }
     }
 
-    fn note_error(&self, error: &KafkaError) -> Result<(), SourceFault> {
-        self.consumer.context().note_error(error, "consuming");
+    /// Of what the client cannot recover from by itself.
+    fn judge_fatal(&self) -> Result<(), SourceFault> {
         let Some((code, reason)) = self.consumer.client().fatal_error() else { return Ok(()) };
         match code {
             rdkafka::types::RDKafkaErrorCode::FencedInstanceId => {
@@ -170,6 +182,14 @@ impl KafkaSource {
             }
             _ => Err(SourceFault::Fatal(reason)),
         }
+    }
+}
+
+fn client_fault(error: KafkaError) -> ClientFault {
+    match error {
+        KafkaError::ClientConfig(_, reason, property, _) => ClientFault::Property { property, reason },
+        KafkaError::ClientCreation(reason) => ClientFault::Properties(reason),
+        other => ClientFault::Properties(other.to_string()),
     }
 }
 
@@ -184,6 +204,11 @@ fn client_config(settings: &Settings) -> ClientConfig {
     for (name, value) in &settings.properties {
         config.set(name, value);
     }
+    for (name, value) in settings.credentials.expose() {
+        config.set(name, value);
+    }
+    // Why a connection failed is told at this level; whether it is shown is decided by our own log's.
+    config.set_log_level(RDKafkaLogLevel::Info);
     config
         .set("bootstrap.servers", settings.brokers.join(","))
         .set("group.id", settings.group_id())

@@ -2,18 +2,23 @@
 //!
 //! A source lends one record at a time to a handler, which says what became of it. The source remembers that:
 //! what was handled is where a reassigned partition goes on, and a record that has to wait pauses its partition.
+//! Why nothing comes, where that has a reason, is found in `trouble`.
 
 #[cfg(feature = "kafka")]
 mod assignment;
 #[cfg(feature = "kafka")]
 mod context;
+mod credentials;
 #[cfg(feature = "kafka")]
 mod embedded;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod memory;
 mod settings;
+#[cfg(feature = "kafka")]
+mod trouble;
 
+pub use credentials::Credentials;
 #[cfg(feature = "kafka")]
 pub use embedded::EmbeddedBroker;
 #[cfg(feature = "kafka")]
@@ -65,6 +70,15 @@ pub enum SourceFault {
     Fatal(String),
 }
 
+/// Why there is no source at all. Values are left out: one of them may be a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientFault {
+    #[error("in kafka.properties.{property}: {reason}")]
+    Property { property: String, reason: String },
+    #[error("in kafka.properties: {0}")]
+    Properties(String),
+}
+
 pub enum Source {
     #[cfg(feature = "kafka")]
     Kafka(Box<KafkaSource>),
@@ -100,6 +114,15 @@ impl Source {
             #[cfg(feature = "kafka")]
             Source::Kafka(source) => source.resume(topic, partition),
             Source::Memory(source) => source.resume(topic, partition),
+        }
+    }
+
+    /// What keeps it from reading, as the way out of that.
+    pub fn trouble(&self) -> Option<&'static str> {
+        match self {
+            #[cfg(feature = "kafka")]
+            Source::Kafka(source) => source.trouble(),
+            Source::Memory(_) => None,
         }
     }
 

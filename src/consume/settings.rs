@@ -1,5 +1,6 @@
 //! The `[kafka]` section: brokers, topics, group, and every property of librdkafka but the few that we own.
 
+use super::Credentials;
 use crate::limits::{METADATA_REFRESH, WINDOW_MAX_AGE};
 use crate::settings::Document;
 use regex::Regex;
@@ -15,7 +16,9 @@ pub struct Settings {
     pub metadata_refresh: Duration,
     pub start: Start,
     pub group_protocol: GroupProtocol,
+    /// Without secrets, which are `credentials`.
     pub properties: Vec<(String, String)>,
+    pub credentials: Credentials,
     /// How far back the window reaches (`journal.max_age`).
     pub window: Duration,
 }
@@ -55,6 +58,8 @@ const OWNED: [(&str, &str); 12] = [
 impl Settings {
     pub fn read(document: &mut Document) -> Settings {
         let mut section = document.section("kafka", "Where records come from.");
+        let properties =
+            section.key("properties", "Any other property of librdkafka, under its own name.").table();
         let settings = Settings {
             brokers: section.key("brokers", "Addresses of brokers, host:port.").list(&["127.0.0.1:9092"]),
             topics: section
@@ -79,7 +84,8 @@ impl Settings {
                     &[("classic", GroupProtocol::Classic), ("consumer", GroupProtocol::Consumer)],
                     GroupProtocol::Classic,
                 ),
-            properties: section.key("properties", "Any other property of librdkafka.").table(),
+            credentials: Credentials::read(&mut section, &properties),
+            properties,
             window: WINDOW_MAX_AGE,
         };
         for (name, reason) in OWNED {

@@ -1,4 +1,10 @@
-"""One real Kafka broker (KRaft, one node) on loopback, that can be killed and started again on its own data."""
+"""One real Kafka broker (KRaft, one node) on loopback, that can be killed and started again on its own data.
+
+Its first listener is plain text without authentication: by it the tests write records, and the broker talks to itself.
+A test may ask for more listeners, with TLS and SASL as it likes.
+"""
+
+from dataclasses import dataclass, field
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -10,10 +16,11 @@ _SETTINGS = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners={listeners},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners={listeners}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map={protocols},CONTROLLER:PLAINTEXT
 log.dirs={data}
 num.partitions=1
 auto.create.topics.enable=true
@@ -42,25 +49,41 @@ _JAVA = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 _CLUSTER_ID = "4L6g3nShT-eMCtK--X86sw"
 
 
+@dataclass(frozen=True)
+class Listener:
+    """One more door of the broker, on a port of its own, with settings under `listener.name.<name>.`"""
+
+    name: str
+    protocol: str
+    host: str = "127.0.0.1"
+    settings: dict = field(default_factory=dict)
+
+
 class Kafka:
     """A broker; `prepare` and `start` are apart, so that a service can be started before its Kafka."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, listeners=(), settings=None, scram=(), java_options=()):
+        """`scram`: users as StorageTool takes them, `SCRAM-SHA-256=[name=..,password=..]`."""
         self.folder = folder
         self.brokers = None
+        self._listeners = [Listener("PLAINTEXT", "PLAINTEXT"), *listeners]
+        self._addresses = {}
+        self._more_settings = settings or {}
+        self._scram = scram
+        self._java_options = java_options
         self._process = None
         self._starts = 0
 
     def prepare(self):
         """Chooses the ports and formats the storage. Nothing listens yet."""
-        self.folder.mkdir(parents=True)
-        port, controller = free_port(), free_port()
-        self.brokers = f"127.0.0.1:{port}"
-        settings = _SETTINGS.format(port=port, controller=controller, data=self.folder / "data")
-        (self.folder / "server.properties").write_text(settings)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._addresses = {listener.name: f"{listener.host}:{free_port()}" for listener in self._listeners}
+        self.brokers = self.address("PLAINTEXT")
+        self._settings.write_text(self._server_properties())
         (self.folder / "log4j2.properties").write_text(_LOGGING)
+        users = [argument for user in self._scram for argument in ("--add-scram", user)]
         format_storage = self._run(
-            "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", self._settings, "--standalone"
+            "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", self._settings, "--standalone", *users
         )
         assert format_storage.exit_code(within=10) == 0, format_storage.log_tail()
         return self
@@ -83,6 +106,26 @@ class Kafka:
         for outcome in created.values():
             outcome.result(timeout=30)
 
+    def address(self, listener):
+        """host:port of one of the listeners."""
+        return self._addresses[listener]
+
+    def _server_properties(self):
+        settings = _SETTINGS.format(
+            listeners=",".join(f"{name}://{address}" for name, address in self._addresses.items()),
+            protocols=",".join(f"{listener.name}:{listener.protocol}" for listener in self._listeners),
+            controller=free_port(),
+            data=self.folder / "data",
+        )
+        of_listeners = {
+            f"listener.name.{listener.name.lower()}.{name}": value
+            for listener in self._listeners
+            for name, value in listener.settings.items()
+        }
+        return settings + "".join(
+            f"{name}={value}\n" for name, value in (self._more_settings | of_listeners).items()
+        )
+
     @property
     def _settings(self):
         return self.folder / "server.properties"
@@ -90,5 +133,5 @@ class Kafka:
     def _run(self, main_class, *arguments):
         self._starts += 1
         logging = f"-Dlog4j2.configurationFile=file:{self.folder / 'log4j2.properties'}"
-        command = [*_JAVA, logging, "-cp", f"{KAFKA_LIBS}/*", main_class, *arguments]
+        command = [*_JAVA, *self._java_options, logging, "-cp", f"{KAFKA_LIBS}/*", main_class, *arguments]
         return Process(main_class, command, self.folder / f"{self._starts}-{main_class}.log")
