@@ -55,7 +55,7 @@ impl Context {
 
     /// What keeps us from reading, for whoever asks after our health.
     pub fn trouble(&self) -> Option<&'static str> {
-        self.troubles.lock().troubles.current(Instant::now()).map(|trouble| trouble.row().way_out)
+        self.troubles.lock().troubles.obstacle(Instant::now()).map(|trouble| trouble.row().way_out)
     }
 
     /// Brokers that are known by their id; those of the bootstrap list are forgotten once these are.

@@ -129,7 +129,7 @@ impl Trouble {
     /// A higher one explains a lower one: whoever may not log in finds all brokers down, and then waits in vain.
     fn rank(self) -> u8 {
         match self {
-            Trouble::TimedOut | Trouble::Other => 0,
+            Trouble::TimedOut | Trouble::UnknownTopic | Trouble::Other => 0,
             Trouble::Unreachable => 1,
             _ => 2,
         }
@@ -138,6 +138,11 @@ impl Trouble {
     /// A connection to all brokers proves that it is over.
     fn ends_with_connection(self) -> bool {
         !matches!(self, Trouble::Authorization | Trouble::UnknownTopic)
+    }
+
+    /// A topic that is not there yet is nothing to worry about: it is read as soon as it is.
+    fn keeps_from_reading(self) -> bool {
+        self != Trouble::UnknownTopic
     }
 }
 
@@ -152,34 +157,56 @@ pub(super) struct Troubles {
 struct Seen {
     at: Instant,
     said_at: Option<Instant>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Lasts,
+    /// It lasts, and the log says so.
+    LastsAndSaid,
+    Over,
 }
 
 impl Troubles {
     /// Takes note; gives how many went unsaid if this one is to be said now.
     pub fn note(&mut self, trouble: Trouble, now: Instant) -> Option<u64> {
         let is_explained = self.current(now).is_some_and(|current| current.rank() > trouble.rank());
-        let seen = self.seen.entry(trouble).or_insert(Seen { at: now, said_at: None });
+        let seen = self.seen.entry(trouble).or_insert(Seen { at: now, said_at: None, state: State::Lasts });
         seen.at = now;
+        if seen.state == State::Over {
+            seen.state = State::Lasts;
+        }
         let is_said = seen.said_at.is_some_and(|at| is_recent(at, now));
         if is_explained || is_said {
             self.unsaid += 1;
             return None;
         }
         seen.said_at = Some(now);
+        seen.state = State::LastsAndSaid;
         Some(std::mem::take(&mut self.unsaid))
     }
 
+    /// What keeps us from reading.
+    pub fn obstacle(&self, now: Instant) -> Option<Trouble> {
+        self.current(now).filter(|trouble| trouble.keeps_from_reading())
+    }
+
     /// The trouble of late that explains the others; among equals the newest.
-    pub fn current(&self, now: Instant) -> Option<Trouble> {
-        let recent = self.seen.iter().filter(|(_, seen)| is_recent(seen.at, now));
+    fn current(&self, now: Instant) -> Option<Trouble> {
+        let lasts = |seen: &Seen| seen.state != State::Over && is_recent(seen.at, now);
+        let recent = self.seen.iter().filter(|(_, seen)| lasts(seen));
         recent.max_by_key(|(trouble, seen)| (trouble.rank(), seen.at)).map(|(trouble, _)| *trouble)
     }
 
-    /// All brokers are connected. Tells whether that ends a trouble.
+    /// All brokers are connected. Tells whether that ends a trouble that the log speaks of.
     pub fn connected(&mut self) -> bool {
-        let before = self.seen.len();
-        self.seen.retain(|trouble, _| !trouble.ends_with_connection());
-        self.seen.len() < before
+        let mut is_news = false;
+        for (_, seen) in self.seen.iter_mut().filter(|(trouble, _)| trouble.ends_with_connection()) {
+            is_news |= seen.state == State::LastsAndSaid;
+            seen.state = State::Over;
+        }
+        is_news
     }
 }
 
@@ -273,7 +300,7 @@ mod tests {
         assert_eq!(troubles.note(Trouble::Authentication, start), Some(0));
         assert_eq!(troubles.note(Trouble::Unreachable, seconds(start, 1)), None);
         assert_eq!(troubles.note(Trouble::TimedOut, seconds(start, 2)), None);
-        assert_eq!(troubles.current(seconds(start, 3)), Some(Trouble::Authentication));
+        assert_eq!(troubles.obstacle(seconds(start, 3)), Some(Trouble::Authentication));
         assert_eq!(troubles.note(Trouble::Certificate, seconds(start, 4)), Some(2));
         assert_eq!(troubles.note(Trouble::Unreachable, seconds(start, 90)), Some(0));
     }
@@ -286,9 +313,31 @@ mod tests {
         troubles.note(Trouble::Authentication, now);
         troubles.note(Trouble::Authorization, now);
         assert!(troubles.connected());
-        assert_eq!(troubles.current(now), Some(Trouble::Authorization));
-        assert_eq!(troubles.current(seconds(now, 60)), None);
-        assert_eq!(troubles.note(Trouble::Authentication, now), Some(0));
+        assert_eq!(troubles.obstacle(now), Some(Trouble::Authorization));
+        assert_eq!(troubles.obstacle(seconds(now, 60)), None);
+    }
+
+    #[test]
+    fn a_connection_that_comes_and_goes_is_said_once_a_minute_all_the_same() {
+        let mut troubles = Troubles::default();
+        let start = Instant::now();
+        assert_eq!(troubles.note(Trouble::Unreachable, start), Some(0));
+        assert!(troubles.connected());
+        assert_eq!(troubles.obstacle(start), None);
+        assert_eq!(troubles.note(Trouble::Unreachable, seconds(start, 10)), None);
+        assert_eq!(troubles.obstacle(seconds(start, 10)), Some(Trouble::Unreachable));
+        assert!(!troubles.connected());
+        assert_eq!(troubles.note(Trouble::Unreachable, seconds(start, 60)), Some(1));
+    }
+
+    #[test]
+    fn a_topic_that_is_not_there_yet_is_told_and_is_no_obstacle() {
+        let mut troubles = Troubles::default();
+        let now = Instant::now();
+        assert_eq!(troubles.note(Trouble::UnknownTopic, now), Some(0));
+        assert_eq!(troubles.obstacle(now), None);
+        assert_eq!(troubles.note(Trouble::Unreachable, now), Some(0));
+        assert_eq!(troubles.obstacle(now), Some(Trouble::Unreachable));
     }
 
     #[test]

@@ -147,9 +147,11 @@ def test_an_outage_of_kafka_does_not_unready_the_service(own_service, own_kafka,
     time.sleep(2)
 
     assert (own_service.livez(), own_service.readyz()) == (200, 200)
+    assert "kafka: degraded" in own_service.readiness()
     assert client.is_open()
     assert len(own_service.log().splitlines()) - lines < 30
     own_kafka.start().wait_until_ready()
     pizza = own_producer.pizza(records.pizza())
     client.wait_for(pizza["uuid"], within=4)
+    eventually(lambda: "kafka: caught up" in own_service.readiness(), 2, "no trouble any more")
     own_service.forget_clients()

@@ -81,6 +81,10 @@ class Service:
     def readyz(self):
         return self._admin("/readyz")
 
+    def readiness(self):
+        """What /readyz says beside its status."""
+        return self._http.get(f"http://{self.admin_listen}/readyz", timeout=5).text
+
     def metrics(self):
         return Metrics(self._http.get(f"http://{self.admin_listen}/metrics", timeout=5).text)
 
