@@ -37,7 +37,7 @@ unit: setup ## the Rust tests
 e2e: build e2e-setup ## the service against a real Kafka, registry and the official clients
 	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E) $(PYTEST_ARGS)
 
-e2e-setup: target/stamps/python target/stamps/node target/stamps/java target/stamps/promtool ## what e2e needs beside the service
+e2e-setup: $(addprefix target/stamps/,python node java java-client chromium promtool) ## what e2e needs beside the service
 
 test: setup check unit e2e ## everything that must pass before a change lands
 
@@ -45,11 +45,11 @@ clean: ## remove all that was built or unpacked
 	rm -rf target
 	cargo clean
 
-# A package counts as there when dpkg says so; only then is apt-get left alone.
-target/stamps/system: Makefile
+# Installs the packages given. One counts as there when dpkg says so; only if any is not, apt-get is asked.
+define install
 	@mkdir -p $(@D)
 	@missing=(); \
-	for package in $(SYSTEM_PACKAGES); do \
+	for package in $(1); do \
 	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing+=($$package); \
 	done; \
 	if (( $${#missing[@]} )); then \
@@ -57,6 +57,14 @@ target/stamps/system: Makefile
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}" </dev/null; \
 	fi
 	@touch $@
+endef
+
+target/stamps/system: Makefile
+	$(call install,$(SYSTEM_PACKAGES))
+
+# The browser of the end-to-end tests.
+target/stamps/chromium:
+	$(call install,chromium)
 
 target/stamps/python: $(E2E)/requirements.txt
 	@mkdir -p $(@D)
@@ -74,6 +82,12 @@ target/stamps/node: $(E2E)/package.json $(E2E)/package-lock.json $(E2E)/.npmrc
 target/stamps/java: $(E2E)/kafka/pom.xml
 	@mkdir -p $(@D)
 	@rm -rf target/kafka target/apicurio
+	mvn --quiet --batch-mode -Dstyle.color=never -f $< -De2e.output=$(CURDIR)/target generate-resources </dev/null
+	@touch $@
+
+target/stamps/java-client: $(E2E)/clients/pom.xml
+	@mkdir -p $(@D)
+	@rm -rf target/java-client
 	mvn --quiet --batch-mode -Dstyle.color=never -f $< -De2e.output=$(CURDIR)/target generate-resources </dev/null
 	@touch $@
 

@@ -82,6 +82,10 @@ pub const UNAUTHENTICATED_MAX: Duration = Duration::from_secs(10);
 /// How long an ending connection may take to accept its last bytes and to answer; then it is closed hard.
 pub const LINGER_MAX: Duration = Duration::from_secs(2);
 
+/// Between telling a Socket.IO client that it is refused and sending it away: long enough for a slow machine's
+/// library to be done with connecting, without which python-socketio does not hear the second.
+pub const SOCKET_IO_REFUSAL_PAUSE: Duration = Duration::from_millis(250);
+
 const _: () = assert!(UNAUTHENTICATED_MAX.as_secs() < SOCKET_IO_PING_INTERVAL.as_secs());
 const _: () = assert!(SOCKET_IO_PING_TIMEOUT.as_secs() < SOCKET_IO_PING_INTERVAL.as_secs());
 const _: () = assert!(PLAIN_PING_TIMEOUT.as_secs() < PLAIN_PING_INTERVAL.as_secs());

@@ -127,8 +127,11 @@ trait Dialect {
     fn handle_binary(&mut self) -> Result<(), Ending>;
     /// For protocols that authenticate after the upgrade.
     fn authorized(&mut self, _: &mut Vec<Action>) {}
+    /// The same; the connection ends by a deadline that comes soon.
+    fn refused(&mut self, _now: Instant, _: &mut Vec<Action>) {}
     fn deadline(&self) -> Instant;
-    /// To be called when the deadline has come. An `Err` here closes the socket at once.
+    /// To be called when the deadline has come. An `Err` here closes the socket at once, since nobody seems to be
+    /// there; only one who was refused is still told so.
     fn handle_deadline(&mut self, now: Instant, actions: &mut Vec<Action>) -> Result<(), Ending>;
     /// The frames that tell a client why its connection ends.
     fn farewell(&self, ending: Ending) -> Option<Bytes>;
@@ -200,8 +203,10 @@ impl Session {
             Phase::Open => self.dialect_mut().handle_deadline(now, actions),
             Phase::Finishing { ending, .. } => Err(ending),
         };
-        if let Err(ending) = outcome {
-            self.close(ending, now, actions);
+        match outcome {
+            Ok(()) => {}
+            Err(ending @ Ending::Unauthorized) if self.is_open() => self.end(ending, now, actions),
+            Err(ending) => self.close(ending, now, actions),
         }
     }
 
@@ -212,9 +217,11 @@ impl Session {
         }
     }
 
-    /// The client of [`Action::Authenticate`] has no right to be here.
+    /// The client of [`Action::Authenticate`] has no right to be here, and is sent away at the next deadline.
     pub fn refused(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        self.end(Ending::Unauthorized, now, actions);
+        if self.is_open() {
+            self.dialect_mut().refused(now, actions);
+        }
     }
 
     /// Ends the connection in the way of its protocol. What comes after the first ending changes nothing,

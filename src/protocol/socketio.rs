@@ -5,7 +5,7 @@
 //! client  40 or 40{"token":..}             CONNECT          -> Action::Authenticate
 //! server  40{"sid":..}                     then either
 //!         42["authorization:ok"]           and the events   42["order:new",{..}]
-//!         42["authorization:error",{..}]   and 41, after which the client stays away
+//!         42["authorization:error",{..}]   and, a moment later, 41, after which the client stays away
 //! ```
 //!
 //! In: the text messages of a connection. Out: packets to send, and the ending where a client breaks the
@@ -20,7 +20,7 @@ use super::websocket::{Opcode, append_frame, close_frame, text_frame};
 use super::{Action, Dialect, engineio};
 use crate::limits::{
     NAMESPACE_MAX_BYTES, NAMESPACE_REFUSALS_MAX, SOCKET_IO_PING_INTERVAL, SOCKET_IO_PING_TIMEOUT,
-    UNAUTHENTICATED_MAX,
+    SOCKET_IO_REFUSAL_PAUSE, UNAUTHENTICATED_MAX,
 };
 use bytes::Bytes;
 use packet::{MAIN_NAMESPACE, Packet};
@@ -55,8 +55,17 @@ pub(super) struct SocketIo {
 
 /// How far a connection has come.
 enum Stage {
-    AwaitsConnect { until: Instant },
-    Authenticating { until: Instant },
+    AwaitsConnect {
+        until: Instant,
+    },
+    Authenticating {
+        until: Instant,
+    },
+    /// Has been told so, and is to be sent away. Not in the same breath: python-socketio passes over a `41` that
+    /// comes before its `connect` has returned, and would then connect again for ever.
+    Refused {
+        until: Instant,
+    },
     Joined,
 }
 
@@ -77,7 +86,9 @@ impl SocketIo {
             Packet::Connect { namespace: MAIN_NAMESPACE, auth } => self.connect(auth, actions),
             Packet::Connect { namespace, .. } => self.refuse_namespace(namespace, actions),
             Packet::Disconnect => Err(Ending::ClientClosed),
-            Packet::Event | Packet::Ack if matches!(self.stage, Stage::Joined) => Ok(()),
+            Packet::Event | Packet::Ack if matches!(self.stage, Stage::Joined | Stage::Refused { .. }) => {
+                Ok(())
+            }
             Packet::Event | Packet::Ack => Err(Ending::BadPacket),
         }
     }
@@ -137,16 +148,30 @@ impl Dialect for SocketIo {
         }
     }
 
+    fn refused(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        if matches!(self.stage, Stage::Authenticating { .. }) {
+            self.stage = Stage::Refused { until: now + SOCKET_IO_REFUSAL_PAUSE };
+            let packets = packet_frames(&[&self.connected_packet(), AUTHORIZATION_ERROR]);
+            actions.push(Action::Send(packets));
+        }
+    }
+
     fn deadline(&self) -> Instant {
         match self.stage {
-            Stage::AwaitsConnect { until } | Stage::Authenticating { until } => until,
+            Stage::AwaitsConnect { until } | Stage::Authenticating { until } | Stage::Refused { until } => {
+                until
+            }
             Stage::Joined => self.heartbeat.deadline(),
         }
     }
 
     fn handle_deadline(&mut self, now: Instant, actions: &mut Vec<Action>) -> Result<(), Ending> {
-        if !matches!(self.stage, Stage::Joined) {
-            return Err(Ending::Unauthenticated);
+        match self.stage {
+            Stage::AwaitsConnect { .. } | Stage::Authenticating { .. } => {
+                return Err(Ending::Unauthenticated);
+            }
+            Stage::Refused { .. } => return Err(Ending::Unauthorized),
+            Stage::Joined => {}
         }
         match self.heartbeat.handle_deadline(now, &RHYTHM) {
             Beat::Ping => actions.push(Action::Send(packet_frames(&[engineio::PING]))),
@@ -159,9 +184,7 @@ impl Dialect for SocketIo {
     /// connection just drops, and the client's library connects again.
     fn farewell(&self, ending: Ending) -> Option<Bytes> {
         match (ending, &self.stage) {
-            (Ending::Unauthorized, Stage::Authenticating { .. }) => {
-                Some(packet_frames(&[&self.connected_packet(), AUTHORIZATION_ERROR, DISCONNECT]))
-            }
+            (Ending::Unauthorized, Stage::Refused { .. }) => Some(packet_frames(&[DISCONNECT])),
             (Ending::Revoked, Stage::Joined) => Some(packet_frames(&[AUTHORIZATION_ERROR, DISCONNECT])),
             _ if ending.is_violation() => {
                 let row = ending.row();

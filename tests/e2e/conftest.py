@@ -9,11 +9,11 @@ import time
 import pytest
 
 from support.kafka import Kafka
+from support.libraries import start_library
 from support.paths import RUN, SERVICE
 from support.records import Producer
 from support.registry import Registry
 from support.service import Service
-from support.socketio import SocketIoDriver
 
 # As many as make order across partitions matter, few enough to start fast.
 PARTITIONS = 3
@@ -56,7 +56,7 @@ def kafka(run_folder, registry):
 
 @pytest.fixture(scope="session")
 def driver(run_folder):
-    driver = SocketIoDriver(run_folder / "socketio.log")
+    driver = start_library("node", run_folder)
     yield driver
     driver.stop()
 

@@ -1,6 +1,6 @@
 //! Whole Socket.IO conversations over a session, as `socket-io.md` and the official server have them.
 
-use crate::limits::{NAMESPACE_MAX_BYTES, NAMESPACE_REFUSALS_MAX};
+use crate::limits::{LINGER_MAX, NAMESPACE_MAX_BYTES, NAMESPACE_REFUSALS_MAX, SOCKET_IO_REFUSAL_PAUSE};
 use crate::protocol::testing::{client_frame, client_text, describe, describe_frames};
 use crate::protocol::{Action, Ending, Protocol, Session, event_frame};
 use std::time::{Duration, Instant};
@@ -40,11 +40,11 @@ impl Talk {
         assert_eq!(lines, expected, "{text:?}");
     }
 
-    /// The session's deadline comes, `seconds` after the start.
-    fn check_deadline(&mut self, seconds: u64, expected: &[&str]) {
-        self.now = self.start + Duration::from_secs(seconds);
+    /// The session's deadline comes, so long after the start.
+    fn check_deadline(&mut self, after: Duration, expected: &[&str]) {
+        self.now = self.start + after;
         assert_eq!(self.session.deadline(), self.now);
-        assert_eq!(self.act(Session::handle_deadline), expected, "after {seconds} s");
+        assert_eq!(self.act(Session::handle_deadline), expected, "after {after:?}");
     }
 }
 
@@ -74,10 +74,22 @@ fn authorized() {
 fn refused() {
     let mut talk = Talk::open();
     talk.check("40", &["authenticate"]);
-    assert_eq!(talk.act(Session::refused), [CONNECTED, ERROR, "41", "finish unauthorized"]);
+    assert_eq!(talk.act(Session::refused), [CONNECTED, ERROR]);
     let late = talk.act(|session, _, actions| session.authorized(actions));
     assert!(late.is_empty());
-    talk.check_deadline(2, &["drop unauthorized"]);
+    assert!(talk.act(Session::refused).is_empty());
+    talk.check("42[\"hello\"]", &[]);
+    assert!(talk.act(Session::handle_deadline).is_empty());
+    talk.check_deadline(SOCKET_IO_REFUSAL_PAUSE, &["41", "finish unauthorized"]);
+    talk.check_deadline(SOCKET_IO_REFUSAL_PAUSE + LINGER_MAX, &["drop unauthorized"]);
+}
+
+#[test]
+fn a_refused_client_may_leave_first() {
+    let mut talk = Talk::open();
+    talk.check("40", &["authenticate"]);
+    talk.act(Session::refused);
+    talk.check("41", &["finish client_closed"]);
 }
 
 #[test]
@@ -189,20 +201,20 @@ fn foreign_namespaces() {
 
 #[test]
 fn who_is_not_authorized_in_time_is_dropped() {
-    Talk::open().check_deadline(10, &["drop unauthenticated"]);
+    Talk::open().check_deadline(Duration::from_secs(10), &["drop unauthenticated"]);
     let mut talk = Talk::open();
     talk.check("40", &["authenticate"]);
     talk.check("2", &["3"]);
-    talk.check_deadline(10, &["drop unauthenticated"]);
+    talk.check_deadline(Duration::from_secs(10), &["drop unauthenticated"]);
 }
 
 #[test]
 fn pings_are_answered_or_the_connection_is_dropped() {
     let mut talk = Talk::joined();
-    talk.check_deadline(25, &["2"]);
+    talk.check_deadline(Duration::from_secs(25), &["2"]);
     talk.check("42[\"alive\"]", &[]);
     talk.check("3", &[]);
-    talk.check_deadline(50, &["2"]);
+    talk.check_deadline(Duration::from_secs(50), &["2"]);
     talk.check("42[\"alive\"]", &[]);
-    talk.check_deadline(70, &["drop unresponsive"]);
+    talk.check_deadline(Duration::from_secs(70), &["drop unresponsive"]);
 }

@@ -9,6 +9,7 @@ TARGET = REPOSITORY / "target"
 KAFKA_LIBS = TARGET / "kafka" / "libs"
 APICURIO = TARGET / "apicurio"
 NODE = TARGET / "node"
+JAVA_CLIENT = TARGET / "java-client"
 PROMTOOL = TARGET / "prometheus" / "usr" / "bin" / "promtool"
 RUN = TARGET / "e2e-run"
 SERVICE = Path(os.environ.get("DUMBWAITER_BIN", TARGET / "debug" / "dumbwaiter"))

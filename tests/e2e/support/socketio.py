@@ -1,4 +1,4 @@
-"""Socket.IO clients: the official library (Node), many of them in one process, seen from the test.
+"""Socket.IO clients: a library behind a driver program, many of them in one process, seen from the test.
 
 `SocketIoClient` keeps the raw frames apart from what the library made of them: a test that asks what went over the wire
 must not trust a library's reading of it.
@@ -10,10 +10,8 @@ import os
 import subprocess
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 
 from support.inbox import Inbox
-from support.paths import NODE
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Event:
 
 
 class SocketIoClient:
-    """One client of the official library, with the documented options."""
+    """One client of a library, with the documented options."""
 
     def __init__(self, driver, name):
         self.name = name
@@ -76,13 +74,12 @@ class SocketIoClient:
 
 
 class SocketIoDriver:
-    """The Node process; it ends when its stdin closes, so it cannot outlive the test run."""
+    """The library's process; it ends when its stdin closes, so it cannot outlive the test run."""
 
-    def __init__(self, log):
-        script = Path(__file__).with_name("socketio_driver.mjs")
+    def __init__(self, command, log):
         with open(log, "wb") as errors:
             self._child = subprocess.Popen(
-                ["node", script, NODE],
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -95,11 +92,16 @@ class SocketIoDriver:
 
     def open(self, url, name="client", **options):
         """Connects with the documented options and `options` (auth, extraHeaders, query, reconnection...) on top."""
-        client = SocketIoClient(self, f"{name}#{next(self._numbers)}")
-        self._clients[client.name] = client
+        client = self._new(name)
         self._send(
             {"open": client.name, "url": url, "options": {"path": "/ws", "transports": ["websocket"]} | options}
         )
+        return client
+
+    def open_page(self, html):
+        """A page in a browser; what it says on its console are events of that name."""
+        client = self._new("page")
+        self._send({"page": client.name, "html": html})
         return client
 
     def close_client(self, client):
@@ -108,6 +110,11 @@ class SocketIoDriver:
     def stop(self):
         self._child.stdin.close()
         self._child.wait(10)
+
+    def _new(self, name):
+        client = SocketIoClient(self, f"{name}#{next(self._numbers)}")
+        self._clients[client.name] = client
+        return client
 
     def _send(self, command):
         self._child.stdin.write(json.dumps(command) + "\n")

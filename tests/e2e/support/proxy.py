@@ -1,0 +1,64 @@
+"""A TCP proxy in front of a service, whose connections a test can cut, as a router does that was switched off and on."""
+
+import contextlib
+import select
+import socket
+import struct
+import threading
+
+# With this a close is a reset (RST), not an orderly end (FIN).
+_RESET = struct.pack("ii", 1, 0)
+
+
+class CuttingProxy:
+    """Passes bytes between clients and `target` (host:port) until `cut`; new connections are always let in."""
+
+    def __init__(self, target):
+        host, port = target.rsplit(":", 1)
+        self._target = (host, int(port))
+        self._pairs = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self):
+        """Resets every connection that is open now, on both sides."""
+        pairs, self._pairs = self._pairs, []
+        for pair in pairs:
+            for end in pair:
+                # One that ended by itself meanwhile is closed.
+                with contextlib.suppress(OSError):
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                    # Wakes the thread that reads from it, which closes both.
+                    end.shutdown(socket.SHUT_RD)
+
+    def close(self):
+        self._listener.close()
+        self.cut()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            pair = (client, socket.create_connection(self._target))
+            self._pairs.append(pair)
+            threading.Thread(target=_pass, args=pair, daemon=True).start()
+
+
+def _pass(client, service):
+    other = {client: service, service: client}
+    try:
+        while True:
+            for end in select.select(list(other), [], [])[0]:
+                received = end.recv(1 << 16)
+                if not received:
+                    return
+                other[end].sendall(received)
+    except (OSError, ValueError):
+        # Cut, or gone by itself.
+        return
+    finally:
+        client.close()
+        service.close()
