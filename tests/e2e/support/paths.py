@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-CONTRACT = REPOSITORY / "docs" / "contract"
+DOCS = REPOSITORY / "docs"
+CONTRACT = DOCS / "contract"
 TARGET = REPOSITORY / "target"
 KAFKA_LIBS = TARGET / "kafka" / "libs"
 APICURIO = TARGET / "apicurio"

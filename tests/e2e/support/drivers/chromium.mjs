@@ -37,7 +37,7 @@ function connect({ name, url, options }) {
 
 function serve(request, response) {
   const isLibrary = request.url === "/socket.io.min.js";
-  const body = isLibrary ? readFileSync(library) : (pages.get(request.url.slice(1)) ?? EMPTY_PAGE);
+  const body = isLibrary ? readFileSync(library) : (pages.get(decodeURIComponent(request.url.slice(1))) ?? EMPTY_PAGE);
   response.setHeader("Content-Type", isLibrary ? "text/javascript" : "text/html; charset=utf-8");
   response.end(body);
 }
