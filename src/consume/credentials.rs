@@ -63,8 +63,7 @@ impl Credentials {
     }
 
     /// Property and value, for the Kafka client alone.
-    #[cfg(feature = "kafka")]
-    pub(super) fn expose(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn expose(&self) -> impl Iterator<Item = (&str, &str)> {
         let username = self.username.as_deref().map(|username| ("sasl.username", username));
         let secrets = self.secrets.iter().map(|(property, secret)| (*property, secret.expose_secret()));
         username.into_iter().chain(secrets)
@@ -156,7 +155,6 @@ mod tests {
     fn a_password_is_for_the_client_and_for_nobody_else() {
         let text = format!("username = \"ann\"\npassword = \"hunter2\"\nkey_password = \"hunter3\"\n{SCRAM}");
         let settings = read(&text).unwrap();
-        #[cfg(feature = "kafka")]
         assert_eq!(
             settings.credentials.expose().collect::<Vec<_>>(),
             [("sasl.username", "ann"), ("sasl.password", "hunter2"), ("ssl.key.password", "hunter3")]

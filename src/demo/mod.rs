@@ -20,7 +20,7 @@ use self::pizzeria::Pizzeria;
 use self::producer::{Producer, ProducerFault, TOPICS};
 use crate::app::{App, AppFault, Parts};
 use crate::auth::{self, KeyFault, Verifier};
-use crate::consume::{EmbeddedBroker, KafkaSource, Source};
+use crate::consume::{ClientFault, EmbeddedBroker, KafkaSource, Source};
 use crate::decode::registry::RegistryFault;
 use crate::decode::{Registry, RegistryOutcome, RegistrySettings};
 use crate::event::Catalog;
@@ -58,6 +58,8 @@ pub enum DemoFault {
     NotLoopback(SocketAddr),
     #[error("the embedded broker: {0}")]
     Broker(#[from] KafkaError),
+    #[error("its reader: {0}")]
+    Reader(#[from] ClientFault),
     #[error("the registry: cannot listen: {0}")]
     RegistryListen(io::Error),
     #[error("the registry: {0}")]
