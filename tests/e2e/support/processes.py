@@ -17,6 +17,7 @@ from pathlib import Path
 from support.waiting import SLACK, TooLate
 
 _running = set()
+_given_ports = set()
 
 
 class Process:
@@ -91,16 +92,20 @@ def free_port():
     """A port that nothing listens on, from below the range that outgoing connections take theirs from.
 
     A test may leave such a port closed for a while; from the ephemeral range a client that keeps
-    trying it could be given that very number as its own, and would then talk to itself.
+    trying it could be given that very number as its own, and would then talk to itself. No port is
+    given twice: whoever was given it may be about to listen.
     """
     while True:
         port = random.randrange(20_000, 32_000)
+        if port in _given_ports:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
-                return port
             except OSError:
                 continue
+        _given_ports.add(port)
+        return port
 
 
 def _inherited_environment():
