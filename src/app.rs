@@ -19,7 +19,6 @@ use axum::Router;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -117,8 +116,10 @@ impl App {
             health: health.clone(),
             metrics,
         };
-        let pipeline_stop = Arc::new(AtomicBool::new(false));
-        let pipeline_stopped = Arc::clone(&pipeline_stop);
+        let pipeline_stop = CancellationToken::new();
+        // A runtime that goes down without asking us to stop would wait for this thread for ever.
+        let _stops_with_us = pipeline_stop.clone().drop_guard();
+        let pipeline_stopped = pipeline_stop.clone();
         let source = parts.source;
         let mut pipeline = tokio::task::spawn_blocking(move || pipeline.run(source, &pipeline_stopped));
 
@@ -130,7 +131,7 @@ impl App {
         accepting.cancel();
         let _ = public.await;
         shards.stop();
-        pipeline_stop.store(true, Ordering::Relaxed);
+        pipeline_stop.cancel();
         let outcome = match outcome {
             Some(outcome) => outcome,
             None => pipeline.await,

@@ -113,6 +113,23 @@ pub const WINDOW_MAX_AGE: Duration = Duration::from_secs(15 * 60);
 /// Default window: about 100,000 orders of 1.8 KB. Oldest segments are evicted.
 pub const WINDOW_MAX_BYTES: usize = 256 << 20;
 
+/// Longest cursor that is looked at; one of 1,000 partitions has 7,000 bytes. A longer one is no cursor.
+pub const CURSOR_MAX_BYTES: usize = 12 << 10;
+
+/// A cursor's secret has at least the strength of the key that is made of it.
+pub const CURSOR_SECRET_MIN_BYTES: usize = 32;
+
+/// Highest partition number in a cursor, so that a forged one costs no memory.
+pub const CURSOR_PARTITIONS_MAX: i32 = 10_000;
+
+/// Partitions up to which every event carries a cursor. Above it every k-th does, k = partitions / this: a
+/// resume may then double up to k - 1 events.
+pub const CURSOR_EVERY_EVENT_PARTITIONS_MAX: usize = 128;
+
+/// How long a resumed connection minds partitions that its cursor names and this instance has not met: well
+/// above the time in which a new partition is found. A topic that left the catalog must not be minded for ever.
+pub const GUARD_UNMET_MAX: Duration = Duration::from_secs(60);
+
 // ---- shard: what one connection may cost the others ----
 
 /// Kernel buffer of one connection. Without it 2.8 MB pile up for a client that does not read.

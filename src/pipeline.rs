@@ -20,8 +20,8 @@ use crate::shard::Shards;
 use crate::throttle::Throttle;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 pub struct Pipeline {
     pub catalog: Arc<Catalog>,
@@ -50,10 +50,11 @@ impl From<Poison> for Passed {
 
 impl Pipeline {
     /// Runs until `stop`, or until the source gives up.
-    pub fn run(self, mut source: Source, stop: &AtomicBool) -> Result<(), SourceFault> {
+    pub fn run(self, mut source: Source, stop: &CancellationToken) -> Result<(), SourceFault> {
         let mut work = Work::new(self);
-        while !stop.load(Ordering::Relaxed) {
+        while !stop.is_cancelled() {
             let mut wait = if work.waiting.is_empty() { PIPELINE_WAIT } else { PIPELINE_RETRY_WAIT };
+            work.note_begun(&mut source);
             for _ in 0..PIPELINE_BATCH_RECORDS {
                 if !source.poll(wait, &mut |record| work.take(record))? {
                     break;
@@ -125,7 +126,18 @@ impl Work {
             Err(Passed::Repeated) => metrics.record_repeated(record.topic),
             Err(Passed::Poison(poison)) => self.note_poison(record, poison),
         }
+        self.parts.journal.pass_over(record.topic, record.partition, record.offset);
         Handled::Done
+    }
+
+    /// Partitions that the source has begun to read.
+    fn note_begun(&mut self, source: &mut Source) {
+        if let Some(begun) = source.take_begun() {
+            self.parts.journal.set_cluster(&begun.cluster);
+            for (topic, partition, offset) in begun.partitions {
+                self.parts.journal.begin(&topic, partition, offset);
+            }
+        }
     }
 
     /// One record into the journal.

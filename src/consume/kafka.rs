@@ -5,7 +5,7 @@
 //! record. Commits tell lag tools how far the journal is; they never decide where reading starts.
 
 use super::context::Context;
-use super::{ClientFault, GroupProtocol, Handled, Record, Settings, SourceFault, Start};
+use super::{Begun, ClientFault, GroupProtocol, Handled, Record, Settings, SourceFault, Start};
 use crate::limits::{
     KAFKA_COMMIT_INTERVAL, KAFKA_START_PAUSE, KAFKA_STATISTICS_INTERVAL, KAFKA_STEP_TIMEOUT,
 };
@@ -22,6 +22,7 @@ pub struct KafkaSource {
     consumer: BaseConsumer<Context>,
     settings: Settings,
     committed_at: Instant,
+    begun: Option<Begun>,
 }
 
 impl KafkaSource {
@@ -29,7 +30,7 @@ impl KafkaSource {
     pub fn new(settings: Settings, metrics: Metrics) -> Result<KafkaSource, ClientFault> {
         let created = client_config(&settings).create_with_context(Context::new(metrics));
         let consumer = created.map_err(client_fault)?;
-        Ok(KafkaSource { consumer, settings, committed_at: Instant::now() })
+        Ok(KafkaSource { consumer, settings, committed_at: Instant::now(), begun: None })
     }
 
     pub(super) fn poll(
@@ -58,6 +59,10 @@ impl KafkaSource {
         Ok(true)
     }
 
+    pub(super) fn take_begun(&mut self) -> Option<Begun> {
+        self.begun.take()
+    }
+
     pub(super) fn handled(&self, topic: &str, partition: i32, offset: i64) {
         self.consumer.context().assignment.lock().handled(topic, partition, offset);
     }
@@ -84,7 +89,7 @@ impl KafkaSource {
     }
 
     /// Brokers may not be up yet: whatever fails is tried again by the next poll.
-    fn try_start(&self) {
+    fn try_start(&mut self) {
         let Err(error) = self.start() else { return };
         // The client answers at once when it knows that no broker is there; its queue is where it waits. What
         // made the start fail stands there, and is heard before what follows from it.
@@ -95,7 +100,13 @@ impl KafkaSource {
         self.consumer.context().note_error(&error, &error.to_string());
     }
 
-    fn start(&self) -> KafkaResult<()> {
+    fn start(&mut self) -> KafkaResult<()> {
+        let timeout = KAFKA_STEP_TIMEOUT;
+        let cluster = self
+            .consumer
+            .client()
+            .fetch_cluster_id(timeout)
+            .ok_or(KafkaError::MetadataFetch(rdkafka::types::RDKafkaErrorCode::OperationTimedOut))?;
         let found = self.partitions()?;
         let starts = self.starts(&found)?;
         let mut assignment = Vec::new();
@@ -113,11 +124,14 @@ impl KafkaSource {
         let topics: Vec<&str> = self.settings.topics.iter().map(String::as_str).collect();
         self.consumer.subscribe(&topics)?;
         let mut state = self.consumer.context().assignment.lock();
+        let mut begun = Begun { cluster, partitions: Vec::new() };
         for (topic, partition, start, end) in assignment {
             tracing::info!(topic, partition, start, end, "partition found");
             state.found(&topic, partition, start, end);
+            begun.partitions.push((topic, partition, start));
         }
         state.started = true;
+        self.begun = Some(begun);
         Ok(())
     }
 

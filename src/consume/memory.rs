@@ -1,17 +1,19 @@
 //! A record source without Kafka: tests put records into a channel.
 
-use super::{Handled, OwnedRecord, Record};
+use super::{Begun, Handled, OwnedRecord, Record};
 use std::sync::mpsc;
 use std::time::Duration;
 
 pub struct MemorySource {
     records: mpsc::Receiver<OwnedRecord>,
+    begun: Option<Begun>,
 }
 
 /// A channel whose far end is a source.
 pub fn memory() -> (mpsc::Sender<OwnedRecord>, MemorySource) {
     let (sender, records) = mpsc::channel();
-    (sender, MemorySource { records })
+    let begun = Begun { cluster: "memory".to_owned(), partitions: Vec::new() };
+    (sender, MemorySource { records, begun: Some(begun) })
 }
 
 impl MemorySource {
@@ -21,8 +23,17 @@ impl MemorySource {
                 handle(record.lend());
                 true
             }
-            Err(_) => false,
+            Err(mpsc::RecvTimeoutError::Timeout) => false,
+            // The far end is gone: there is nothing more to come, and no reason to ask at once again.
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                std::thread::park_timeout(wait);
+                false
+            }
         }
+    }
+
+    pub(super) fn take_begun(&mut self) -> Option<Begun> {
+        self.begun.take()
     }
 
     /// A channel gives each record once and cannot be paused: what comes meanwhile waits with the handler.

@@ -50,6 +50,15 @@ pub struct OwnedRecord {
     pub value: Option<Vec<u8>>,
 }
 
+/// Where a source began to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    /// The cluster's id: offsets mean nothing in another one.
+    pub cluster: String,
+    /// The first offset that is read of each partition that existed then; others are read from their beginning.
+    pub partitions: Vec<(String, i32, i64)>,
+}
+
 /// What a handler made of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handled {
@@ -96,6 +105,15 @@ impl Source {
             #[cfg(feature = "kafka")]
             Source::Kafka(source) => source.poll(wait, handle),
             Source::Memory(source) => Ok(source.poll(wait, handle)),
+        }
+    }
+
+    /// Where the source began, told once, before its first record.
+    pub fn take_begun(&mut self) -> Option<Begun> {
+        match self {
+            #[cfg(feature = "kafka")]
+            Source::Kafka(source) => source.take_begun(),
+            Source::Memory(source) => source.take_begun(),
         }
     }
 

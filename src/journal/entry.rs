@@ -1,5 +1,6 @@
 //! One event of the journal: where it came from, who may see it, and its finished frames.
 
+use super::PartitionId;
 use crate::event::{EventId, Key};
 use crate::protocol::Protocol;
 use bytes::Bytes;
@@ -46,6 +47,7 @@ pub struct Draft {
 #[derive(Debug)]
 pub struct Entry {
     pub sequence: u64,
+    pub partition: PartitionId,
     pub origin: Origin,
     pub timestamp_ms: Option<i64>,
     pub event: EventId,
@@ -54,9 +56,9 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(sequence: u64, draft: Draft) -> Entry {
+    pub(super) fn new(sequence: u64, partition: PartitionId, draft: Draft) -> Entry {
         let Draft { origin, timestamp_ms, event, audience, frames } = draft;
-        Entry { sequence, origin, timestamp_ms, event, audience, frames }
+        Entry { sequence, partition, origin, timestamp_ms, event, audience, frames }
     }
 
     /// Memory that the entry holds, near enough to bound it: itself, its frames, its keys and their place in the index.

@@ -9,12 +9,16 @@
 //! A reader is a sequence number and a set of keys: a live shard, a lagging connection, and later a resumed
 //! one. No lock and no queue stand between the writer and its readers.
 
+mod cursor;
 mod entry;
+mod positions;
 mod segment;
 mod settings;
 mod writer;
 
+pub use cursor::{CursorCodec, Guard};
 pub use entry::{Draft, Entry, Frames, Origin};
+pub use positions::{PartitionId, Partitions, Positions};
 pub use settings::Settings;
 pub use writer::{Appended, Writer};
 
@@ -22,8 +26,8 @@ use crate::event::Key;
 use crate::protocol::Protocol;
 use arc_swap::ArcSwap;
 use segment::Segment;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// The readers' side; cheap to clone.
 #[derive(Clone, Debug)]
@@ -31,28 +35,60 @@ pub struct Journal {
     shared: Arc<Shared>,
 }
 
-/// Written by the writer alone. `segments` is replaced before `head` moves past what it holds.
-#[derive(Debug)]
+/// Written by the writer alone: `segments` before `head`, `head` before `head_sequence`.
+#[derive(Debug, Default)]
 struct Shared {
     segments: ArcSwap<Vec<Arc<Segment>>>,
-    head: AtomicU64,
+    head: ArcSwap<Head>,
+    /// The sequence of `head`, for the many looks that find nothing new.
+    head_sequence: AtomicU64,
+    partitions: ArcSwap<Partitions>,
+    codec: OnceLock<CursorCodec>,
+}
+
+/// Where the journal is.
+#[derive(Debug, Clone, Default)]
+struct Head {
+    /// The sequence of the next event.
+    sequence: u64,
+    reached: Reached,
+}
+
+/// How far an instance is in Kafka, at some point of the journal.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reached {
+    /// Records handled, events or not: where a reader that got everything is.
+    pub handled: Arc<Positions>,
+    /// Events, or before the first one the place where reading began: a reader at or behind it has missed none
+    /// of the events before that point.
+    pub events: Arc<Positions>,
 }
 
 /// Empty journal: the writer and the readers' side.
 pub fn open(settings: &Settings) -> (Writer, Journal) {
-    let shared = Arc::new(Shared { segments: ArcSwap::default(), head: AtomicU64::new(0) });
+    let shared = Arc::new(Shared::default());
     (Writer::new(settings.clone(), Arc::clone(&shared)), Journal { shared })
 }
 
 impl Journal {
     /// The sequence of the next event to be published.
     pub fn head(&self) -> u64 {
-        self.shared.head.load(Ordering::Acquire)
+        self.shared.head_sequence.load(Ordering::Acquire)
+    }
+
+    /// Makes and reads cursors. There are none before the cluster is known, and no clients either.
+    pub fn codec(&self) -> &CursorCodec {
+        self.shared.codec.get().expect("set before the instance is ready for clients")
+    }
+
+    /// The partitions met so far. Load it after a view: then it has all that the view's positions name.
+    pub fn partitions(&self) -> Arc<Partitions> {
+        self.shared.partitions.load_full()
     }
 
     /// What the journal holds now. Holding a view keeps its segments in memory, so it lives for one turn.
     pub fn view(&self) -> View {
-        let head = self.head();
+        let head = self.shared.head.load_full();
         View { segments: self.shared.segments.load_full(), head }
     }
 }
@@ -61,22 +97,47 @@ impl Journal {
 #[derive(Debug)]
 pub struct View {
     segments: Arc<Vec<Arc<Segment>>>,
-    head: u64,
+    head: Arc<Head>,
 }
 
 impl View {
     pub fn head(&self) -> u64 {
-        self.head
+        self.head.sequence
+    }
+
+    /// The positions of a reader that has read everything before `sequence`.
+    pub fn positions_at(&self, sequence: u64) -> Positions {
+        if sequence >= self.head() {
+            return (*self.head.reached.handled).clone();
+        }
+        let Some(segment) = self.place(sequence).map(|place| &self.segments[place]) else {
+            return Positions::default();
+        };
+        let mut positions = (*segment.reached().handled).clone();
+        for entry in (segment.base()..sequence).filter_map(|earlier| segment.entry(earlier)) {
+            positions.advance(entry.partition, entry.origin.offset);
+        }
+        positions
+    }
+
+    /// Where a reader that has read up to `positions` goes on: before it stands nothing that it has not got,
+    /// behind it may stand some that it has. None if events that it has not got have left the window.
+    pub fn resume(&self, positions: &Positions) -> Option<u64> {
+        if positions.has_passed(&self.head.reached.events) {
+            return Some(self.head());
+        }
+        let covered = |segment: &&Arc<Segment>| positions.has_passed(&segment.reached().events);
+        self.segments.iter().rev().find(covered).map(|segment| segment.base())
     }
 
     /// The oldest sequence that is still here. A reader below it has fallen out of the window.
     pub fn oldest(&self) -> u64 {
-        self.segments.first().map_or(self.head, |segment| segment.base())
+        self.segments.first().map_or(self.head(), |segment| segment.base())
     }
 
     /// The entry at `sequence`, if it is published and not evicted.
     pub fn entry(&self, sequence: u64) -> Option<&Entry> {
-        if sequence >= self.head {
+        if sequence >= self.head() {
             return None;
         }
         self.segments[self.place(sequence)?].entry(sequence)
@@ -86,7 +147,7 @@ impl View {
     /// frame for `protocol`, in order, from one segment at a time; returns where to go on. Costs the reader's
     /// own entries where the segment is sealed.
     pub fn find(&self, keys: &[Key], protocol: Protocol, from: u64, to: u64, found: &mut Vec<u64>) -> u64 {
-        let to = to.min(self.head);
+        let to = to.min(self.head());
         let Some(segment) = self.place(from).map(|place| &self.segments[place]) else { return to.max(from) };
         let to = to.min(segment.end());
         segment.find(keys, protocol, from, to, found);

@@ -1,6 +1,6 @@
 //! Up to `SEGMENT_ENTRIES_MAX` consecutive entries: open while the writer appends, then sealed with an index.
 
-use super::Entry;
+use super::{Entry, Reached};
 use crate::event::Key;
 use crate::limits::SEGMENT_ENTRIES_MAX;
 use crate::protocol::Protocol;
@@ -11,6 +11,8 @@ use std::sync::OnceLock;
 #[derive(Debug)]
 pub(super) struct Segment {
     base: u64,
+    /// How far the instance was before the first entry.
+    reached: Reached,
     slots: Box<[OnceLock<Entry>]>,
     sealed: OnceLock<Sealed>,
 }
@@ -24,13 +26,17 @@ struct Sealed {
 const _: () = assert!(SEGMENT_ENTRIES_MAX <= u16::MAX as usize);
 
 impl Segment {
-    pub fn new(base: u64) -> Segment {
+    pub fn new(base: u64, reached: Reached) -> Segment {
         let slots = (0..SEGMENT_ENTRIES_MAX).map(|_| OnceLock::new()).collect();
-        Segment { base, slots, sealed: OnceLock::new() }
+        Segment { base, reached, slots, sealed: OnceLock::new() }
     }
 
     pub fn base(&self) -> u64 {
         self.base
+    }
+
+    pub fn reached(&self) -> &Reached {
+        &self.reached
     }
 
     /// Behind the last entry that this segment has or may get.

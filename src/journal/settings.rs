@@ -1,17 +1,28 @@
-//! The `[journal]` section: how much of the newest events is kept.
+//! The `[journal]` and `[cursor]` sections: how much of the newest events is kept, and who can read a cursor.
 
-use crate::limits::{WINDOW_MAX_AGE, WINDOW_MAX_BYTES};
-use crate::settings::Document;
+use crate::limits::{CURSOR_SECRET_MIN_BYTES, WINDOW_MAX_AGE, WINDOW_MAX_BYTES};
+use crate::settings::{Document, Section};
+use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
 
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub max_bytes: usize,
     pub max_age: Duration,
+    /// The first one seals cursors, all of them open.
+    pub cursor_keys: Vec<SecretString>,
 }
 
 impl Settings {
     pub fn read(document: &mut Document) -> Settings {
+        let mut section = document.section("cursor", "What clients carry to go on where they were.");
+        let key = "Secret that encrypts cursors, so that offsets tell nobody the shop's volume; the same for all instances.";
+        let key = read_cursor_key(&mut section, "key", key);
+        let previous = "Former secret, whose cursors are still understood.";
+        let previous = read_cursor_key(&mut section, "previous_key", previous);
+        if key.is_none() && previous.is_some() {
+            section.fault("previous_key", "is set without cursor.key: set the new one, or leave both out");
+        }
         let mut section =
             document.section("journal", "The window of newest events that slow clients catch up from.");
         Settings {
@@ -21,6 +32,19 @@ impl Settings {
             max_age: section
                 .key("max_age", "Age at which events leave the window.")
                 .duration(WINDOW_MAX_AGE, Duration::from_secs(1)..=Duration::from_secs(86_400)),
+            cursor_keys: key.into_iter().chain(previous).collect(),
         }
     }
+}
+
+fn read_cursor_key(section: &mut Section<'_>, name: &'static str, doc: &'static str) -> Option<SecretString> {
+    let key = section.key(name, doc).secret()?;
+    let bytes = key.expose_secret().len();
+    if bytes < CURSOR_SECRET_MIN_BYTES {
+        let way_out = format!(
+            "has {bytes} bytes, {CURSOR_SECRET_MIN_BYTES} are needed at least (make one: openssl rand -base64 48)"
+        );
+        section.fault(name, way_out);
+    }
+    Some(key)
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn settings(max_bytes: usize) -> Settings {
-    Settings { max_bytes, max_age: 15 * MINUTE }
+    Settings { max_bytes, max_age: 15 * MINUTE, cursor_keys: Vec::new() }
 }
 
 fn draft(offset: i64, keys: &[&str]) -> Draft {
@@ -144,4 +144,48 @@ proptest! {
             .collect();
         prop_assert_eq!(read(&journal, &keys, from), expected);
     }
+}
+
+/// The positions of a reader that has these offsets of partitions 0, 1, ...
+fn at(offsets: &[i64]) -> Positions {
+    let mut positions = Positions::default();
+    for (offset, id) in offsets.iter().zip(0..) {
+        positions.advance(PartitionId(id), *offset);
+    }
+    positions
+}
+
+#[test]
+fn a_reader_resumes_where_nothing_before_is_missing() {
+    let (mut writer, journal) = open(&settings(1 << 30));
+    let now = Instant::now();
+    writer.begin("t", 0, 100);
+    writer.publish(now);
+    assert_eq!(journal.view().resume(&at(&[99])), Some(0));
+    assert_eq!(journal.view().resume(&at(&[98])), None, "an event before the start may be missing");
+    for offset in 100..100 + 3 * SEGMENT_ENTRIES_MAX as i64 {
+        writer.append(draft(offset, &["a"]), now);
+    }
+    writer.publish(now);
+    let view = journal.view();
+    assert_eq!(view.resume(&at(&[99])), Some(0));
+    assert_eq!(view.resume(&at(&[100])), Some(0));
+    assert_eq!(view.resume(&at(&[99 + SEGMENT_ENTRIES_MAX as i64])), Some(SEGMENT_ENTRIES_MAX as u64));
+    assert_eq!(view.resume(&at(&[99 + 3 * SEGMENT_ENTRIES_MAX as i64])), Some(view.head()));
+}
+
+#[test]
+fn records_that_are_no_events_are_no_loss() {
+    let (mut writer, journal) = open(&settings(1 << 30));
+    let now = Instant::now();
+    writer.begin("t", 0, 0);
+    writer.append(draft(0, &["a"]), now);
+    for offset in 1..50 {
+        writer.pass_over("t", 0, offset);
+    }
+    writer.publish(now);
+    let view = journal.view();
+    assert_eq!(view.resume(&at(&[0])), Some(1));
+    assert_eq!(view.positions_at(1), at(&[49]), "and a reader of everything is behind them");
+    assert_eq!(view.positions_at(0), at(&[-1]));
 }

@@ -5,7 +5,9 @@
 //! the same record may come again, and nobody shall see it twice.
 
 use super::segment::Segment;
-use super::{Draft, Entry, Settings, Shared};
+use super::{CursorCodec, Draft, Entry, Head, PartitionId, Reached, Settings, Shared};
+use aws_lc_rs::digest::{SHA256, digest};
+use secrecy::{ExposeSecret, SecretString};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -19,7 +21,6 @@ pub enum Appended {
     Repeated,
 }
 
-#[derive(Debug)]
 pub struct Writer {
     shared: Arc<Shared>,
     settings: Settings,
@@ -29,7 +30,10 @@ pub struct Writer {
     /// Evicted, but still read by somebody: counts against the bound.
     retired: Vec<(Weak<Segment>, usize)>,
     window_bytes: usize,
-    newest_offsets: HashMap<Arc<str>, HashMap<i32, i64>>,
+    partition_ids: HashMap<String, HashMap<i32, PartitionId>>,
+    reached: Reached,
+    /// `reached` has moved since it was shown.
+    moved: bool,
 }
 
 #[derive(Debug)]
@@ -50,40 +54,78 @@ impl Writer {
             segments: VecDeque::new(),
             retired: Vec::new(),
             window_bytes: 0,
-            newest_offsets: HashMap::new(),
+            partition_ids: HashMap::new(),
+            reached: Reached::default(),
+            moved: false,
         }
     }
 
     /// Appends an event; readers see it after `publish`.
     pub fn append(&mut self, draft: Draft, now: Instant) -> Appended {
-        let origin = &draft.origin;
-        if self.newest_offset(&origin.topic, origin.partition).is_some_and(|newest| origin.offset <= newest) {
+        let offset = draft.origin.offset;
+        let partition = self.partition_id(&draft.origin.topic, draft.origin.partition);
+        if offset <= self.reached.handled.get(partition) {
             return Appended::Repeated;
         }
-        self.newest_offsets
-            .entry(Arc::clone(&origin.topic))
-            .or_default()
-            .insert(origin.partition, origin.offset);
-        let entry = Entry::new(self.next, draft);
         self.next += 1;
+        self.open_segment(now);
+        let entry = Entry::new(self.next - 1, partition, draft);
         let weight_bytes = entry.weight_bytes();
         self.window_bytes += weight_bytes;
-        let open = self.open_segment(now);
+        let open = self.segments.back_mut().expect("a segment is open");
         open.weight_bytes += weight_bytes;
         open.newest = now;
         open.entries += 1;
         open.segment.append(entry);
+        Arc::make_mut(&mut self.reached.events).advance(partition, offset);
+        self.advance(partition, offset);
         Appended::Stored
+    }
+
+    /// Which cluster the offsets are of; before it is known, there are no cursors.
+    pub fn set_cluster(&mut self, id: &str) {
+        let keys: Vec<_> = self.settings.cursor_keys.iter().map(cursor_key).collect();
+        // Once for the life of the process: a consumer does not change its cluster.
+        let _ = self.shared.codec.set(CursorCodec::new(id, &keys));
+    }
+
+    /// Reading of a partition begins at `offset`: what is before it was never here.
+    pub fn begin(&mut self, topic: &str, partition: i32, offset: i64) {
+        let partition = self.partition_id(topic, partition);
+        Arc::make_mut(&mut self.reached.events).advance(partition, offset - 1);
+        self.advance(partition, offset - 1);
+    }
+
+    /// A record was handled that is no event.
+    pub fn pass_over(&mut self, topic: &str, partition: i32, offset: i64) {
+        let partition = self.partition_id(topic, partition);
+        self.advance(partition, offset);
     }
 
     /// Shows the appended events to the readers; true if there were any.
     pub fn publish(&mut self, now: Instant) -> bool {
         self.evict(now);
-        self.shared.head.swap(self.next, Ordering::AcqRel) != self.next
+        if std::mem::take(&mut self.moved) {
+            let head = Head { sequence: self.next, reached: self.reached.clone() };
+            self.shared.head.store(Arc::new(head));
+        }
+        self.shared.head_sequence.swap(self.next, Ordering::AcqRel) != self.next
     }
 
-    pub fn newest_offset(&self, topic: &str, partition: i32) -> Option<i64> {
-        self.newest_offsets.get(topic)?.get(&partition).copied()
+    fn advance(&mut self, partition: PartitionId, offset: i64) {
+        Arc::make_mut(&mut self.reached.handled).advance(partition, offset);
+        self.moved = true;
+    }
+
+    fn partition_id(&mut self, topic: &str, partition: i32) -> PartitionId {
+        if let Some(id) = self.partition_ids.get(topic).and_then(|ids| ids.get(&partition)) {
+            return *id;
+        }
+        let mut partitions = (*self.shared.partitions.load_full()).clone();
+        let id = partitions.push(topic, partition);
+        self.shared.partitions.store(Arc::new(partitions));
+        self.partition_ids.entry(topic.to_owned()).or_default().insert(partition, id);
+        id
     }
 
     /// Memory held by the window and by evicted segments that are still read.
@@ -95,7 +137,8 @@ impl Writer {
         self.segments.iter().map(|held| held.entries).sum()
     }
 
-    fn open_segment(&mut self, now: Instant) -> &mut Held {
+    /// Makes sure that the entry before `next` has a segment to go into.
+    fn open_segment(&mut self, now: Instant) {
         let full = self.segments.back().is_none_or(|open| {
             open.segment.end() == self.next - 1 || now.duration_since(open.opened) > self.segment_age_max()
         });
@@ -103,11 +146,10 @@ impl Writer {
             if let Some(open) = self.segments.back() {
                 open.segment.seal(self.next - 1);
             }
-            let segment = Arc::new(Segment::new(self.next - 1));
+            let segment = Arc::new(Segment::new(self.next - 1, self.reached.clone()));
             self.segments.push_back(Held { segment, weight_bytes: 0, opened: now, newest: now, entries: 0 });
             self.share();
         }
-        self.segments.back_mut().expect("there is an open segment now")
     }
 
     /// A segment leaves the window whole, so a quiet one is sealed early enough to leave it about on time.
@@ -144,4 +186,10 @@ impl Writer {
         let segments = self.segments.iter().map(|held| Arc::clone(&held.segment)).collect();
         self.shared.segments.store(Arc::new(segments));
     }
+}
+
+/// A key of the right size from a secret of any length above it.
+fn cursor_key(secret: &SecretString) -> [u8; 32] {
+    let hash = digest(&SHA256, secret.expose_secret().as_bytes());
+    hash.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }

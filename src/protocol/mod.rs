@@ -63,6 +63,48 @@ pub fn event_frame(protocol: Protocol, event_name: &str, payload: &[u8]) -> Byte
     }
 }
 
+/// The same frame for a connection that asked for cursors: one more field, or one more argument.
+pub fn cursor_frame(protocol: Protocol, frame: &Bytes, cursor: &str) -> Bytes {
+    let payload = websocket::server_payload(frame);
+    match protocol {
+        Protocol::Plain => plain::cursor_frame(payload, cursor),
+        Protocol::SocketIo => socketio::cursor_frame(payload, cursor),
+    }
+}
+
+/// What a client that asked for cursors is told beside events, as the event `STATUS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Status {
+    /// The connection goes on where the given cursor stands; nothing is missing.
+    pub resumed: bool,
+    /// Why it does not, although a cursor was given: what lies between can't be had any more.
+    pub gap: Option<Gap>,
+}
+
+/// Why a resume has a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gap {
+    /// The cursor is older than the window.
+    TooOld,
+    /// The cursor is not one of this cluster, or is damaged.
+    Unreadable,
+}
+
+/// The finished `STATUS` frame, with its cursor.
+pub fn status_frame(protocol: Protocol, status: Status, cursor: &str) -> Bytes {
+    let payload = serde_json::to_vec(&status).expect("a status has no map and no float");
+    cursor_frame(protocol, &event_frame(protocol, "STATUS", &payload), cursor)
+}
+
+/// Where a Socket.IO client that comes back says that it was: `pid` and `offset` of its CONNECT, as its library
+/// keeps them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    pub pid: Option<String>,
+    pub offset: Option<String>,
+}
+
 /// What the caller has to do for a session, in the order given.
 #[derive(Clone)]
 pub enum Action {
@@ -73,6 +115,7 @@ pub enum Action {
     Authenticate {
         /// The `auth.token` of a Socket.IO client, if it gave one.
         token: Option<SecretString>,
+        recovery: Recovery,
     },
     /// No more events for this client. Write what is queued, shut down the write side, and go on reading (into
     /// [`Session::receive`]) until the client ends the stream or the session says `Close`.
@@ -86,7 +129,9 @@ impl fmt::Debug for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Send(frames) => write!(f, "Send({} bytes)", frames.len()),
-            Self::Authenticate { token } => write!(f, "Authenticate {{ has_token: {} }}", token.is_some()),
+            Self::Authenticate { token, .. } => {
+                write!(f, "Authenticate {{ has_token: {} }}", token.is_some())
+            }
             Self::Finish(ending) => write!(f, "Finish({ending:?})"),
             Self::Close(ending) => write!(f, "Close({ending:?})"),
         }
@@ -126,7 +171,7 @@ trait Dialect {
     -> Result<(), Ending>;
     fn handle_binary(&mut self) -> Result<(), Ending>;
     /// For protocols that authenticate after the upgrade.
-    fn authorized(&mut self, _: &mut Vec<Action>) {}
+    fn authorized(&mut self, _pid: Option<&str>, _cursor: Option<&str>, _: &mut Vec<Action>) {}
     /// The same; the connection ends by a deadline that comes soon.
     fn refused(&mut self, _now: Instant, _: &mut Vec<Action>) {}
     fn deadline(&self) -> Instant;
@@ -210,10 +255,11 @@ impl Session {
         }
     }
 
-    /// The client of [`Action::Authenticate`] is known and has joined: it gets events from now on.
-    pub fn authorized(&mut self, actions: &mut Vec<Action>) {
+    /// The client of [`Action::Authenticate`] is known and has joined: it gets events from now on. One that
+    /// asked for recovery gets a `pid`, the same again if it goes on where it was, and its `cursor`.
+    pub fn authorized(&mut self, pid: Option<&str>, cursor: Option<&str>, actions: &mut Vec<Action>) {
         if self.is_open() {
-            self.dialect_mut().authorized(actions);
+            self.dialect_mut().authorized(pid, cursor, actions);
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! server -> client   {"event_name":NAME,"data":PAYLOAD}
+//!                    {"event_name":NAME,"data":PAYLOAD,"cursor":CURSOR}    where the client asked for cursors
 //! client -> server   nothing documented; messages are read and passed over
 //! ```
 //!
@@ -25,6 +26,12 @@ const PING: &[u8] = &[0x89, 0];
 /// The finished frame of an event. `name` is JSON text, quotes included.
 pub(super) fn event_frame(name: &str, payload: &[u8]) -> Bytes {
     text_frame(&[b"{\"event_name\":", name.as_bytes(), b",\"data\":", payload, b"}"])
+}
+
+/// The same message with one more field.
+pub(super) fn cursor_frame(payload: &[u8], cursor: &str) -> Bytes {
+    let open = payload.strip_suffix(b"}").expect("a message is an object");
+    text_frame(&[open, b",\"cursor\":\"", cursor.as_bytes(), b"\"}"])
 }
 
 /// The state of a plain connection.

@@ -24,6 +24,7 @@ use crate::limits::{
 };
 use bytes::Bytes;
 use packet::{MAIN_NAMESPACE, Packet};
+use std::borrow::Cow;
 use std::time::Instant;
 use uuid::Uuid;
 
@@ -41,6 +42,12 @@ const DISCONNECT: &str = "41";
 /// The finished frame of an event. `name` is JSON text, quotes included.
 pub(super) fn event_frame(name: &str, payload: &[u8]) -> Bytes {
     text_frame(&[b"42[", name.as_bytes(), b",", payload, b"]"])
+}
+
+/// The same event with one more argument, which the client's library keeps as its offset.
+pub(super) fn cursor_frame(payload: &[u8], cursor: &str) -> Bytes {
+    let open = payload.strip_suffix(b"]").expect("an event is an array");
+    text_frame(&[open, b",\"", cursor.as_bytes(), b"\"]"])
 }
 
 /// The state of a Socket.IO connection.
@@ -97,9 +104,9 @@ impl SocketIo {
         let Stage::AwaitsConnect { until } = self.stage else {
             return Err(Ending::BadPacket);
         };
-        let token = packet::parse_token(auth).ok_or(Ending::BadPacket)?;
+        let (token, recovery) = packet::parse_auth(auth).ok_or(Ending::BadPacket)?;
         self.stage = Stage::Authenticating { until };
-        actions.push(Action::Authenticate { token });
+        actions.push(Action::Authenticate { token, recovery });
         Ok(())
     }
 
@@ -114,8 +121,9 @@ impl SocketIo {
         Ok(())
     }
 
-    fn connected_packet(&self) -> String {
-        format!(r#"40{{"sid":"{}"}}"#, self.sid)
+    fn connected_packet(&self, pid: Option<&str>) -> String {
+        let pid = pid.map_or_else(String::new, |pid| format!(r#","pid":"{pid}""#));
+        format!(r#"40{{"sid":"{}"{pid}}}"#, self.sid)
     }
 }
 
@@ -140,10 +148,10 @@ impl Dialect for SocketIo {
         Err(Ending::BadPacket)
     }
 
-    fn authorized(&mut self, actions: &mut Vec<Action>) {
+    fn authorized(&mut self, pid: Option<&str>, cursor: Option<&str>, actions: &mut Vec<Action>) {
         if matches!(self.stage, Stage::Authenticating { .. }) {
             self.stage = Stage::Joined;
-            let packets = packet_frames(&[&self.connected_packet(), AUTHORIZATION_OK]);
+            let packets = packet_frames(&[&self.connected_packet(pid), &authorization_ok(cursor)]);
             actions.push(Action::Send(packets));
         }
     }
@@ -151,7 +159,7 @@ impl Dialect for SocketIo {
     fn refused(&mut self, now: Instant, actions: &mut Vec<Action>) {
         if matches!(self.stage, Stage::Authenticating { .. }) {
             self.stage = Stage::Refused { until: now + SOCKET_IO_REFUSAL_PAUSE };
-            let packets = packet_frames(&[&self.connected_packet(), AUTHORIZATION_ERROR]);
+            let packets = packet_frames(&[&self.connected_packet(None), AUTHORIZATION_ERROR]);
             actions.push(Action::Send(packets));
         }
     }
@@ -192,6 +200,15 @@ impl Dialect for SocketIo {
             }
             _ => None,
         }
+    }
+}
+
+/// The library of a client keeps the last argument of any event as its offset, the event's own name if there is
+/// no other. So for a client that recovers the cursor is an argument here, too.
+fn authorization_ok(cursor: Option<&str>) -> Cow<'static, str> {
+    match cursor {
+        None => AUTHORIZATION_OK.into(),
+        Some(cursor) => format!(r#"42["authorization:ok","{cursor}"]"#).into(),
     }
 }
 

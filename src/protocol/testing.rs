@@ -29,10 +29,10 @@ pub(super) fn describe(actions: &[Action]) -> Vec<String> {
 fn describe_action(action: &Action) -> Vec<String> {
     match action {
         Action::Send(frames) => describe_frames(frames),
-        Action::Authenticate { token: Some(token) } => {
+        Action::Authenticate { token: Some(token), .. } => {
             vec![format!("authenticate {}", token.expose_secret())]
         }
-        Action::Authenticate { token: None } => vec!["authenticate".to_owned()],
+        Action::Authenticate { token: None, .. } => vec!["authenticate".to_owned()],
         Action::Finish(ending) => vec![format!("finish {}", ending.row().label)],
         Action::Close(ending) => vec![format!("drop {}", ending.row().label)],
     }

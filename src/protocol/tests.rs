@@ -13,7 +13,7 @@ fn socket_io(now: Instant) -> Session {
     let (mut session, _) = Session::socket_io(Uuid::nil(), now);
     let mut actions = Vec::new();
     session.receive(&mut client_text("40"), now, &mut actions);
-    session.authorized(&mut actions);
+    session.authorized(None, None, &mut actions);
     session
 }
 
@@ -236,7 +236,7 @@ fn converse(mut session: Session, input: &[u8], cuts: &[usize], now: Instant) ->
             break;
         }
     }
-    session.authorized(&mut actions);
+    session.authorized(None, None, &mut actions);
     let mut lines = describe(&actions);
     lines.retain(|line| !line.starts_with("pong") && line != "3" && line != "3probe");
     lines

@@ -11,7 +11,7 @@
 
 mod frame;
 
-pub(super) use frame::{Opcode, Violation, append_frame, close_frame, text_frame};
+pub(super) use frame::{Opcode, Violation, append_frame, close_frame, server_payload, text_frame};
 
 use crate::limits::{MESSAGE_MAX_BYTES, MESSAGE_MAX_FRAGMENTS};
 use frame::{FrameHeader, unmask};

@@ -1,11 +1,12 @@
 //! Lagging connections read on from the journal when their socket takes data, in turn and within bounds, until
 //! they have reached their shard's position and are live again.
 
-use super::connection::Standing;
+use super::connection::{Cursors, Standing};
+use super::resume::CursorWriter;
 use super::{ConnectionId, Shard};
 use crate::journal::View;
 use crate::limits::{CATCH_UP_CONNECTION_BYTES, CATCH_UP_TURN, CATCH_UP_TURN_BYTES};
-use crate::protocol::Ending;
+use crate::protocol::{Ending, Protocol};
 use bytes::Bytes;
 use std::time::{Instant, SystemTime};
 
@@ -59,7 +60,17 @@ impl Shard {
         }
         let mut found = Vec::new();
         let read_to = view.find(&connection.keys, connection.protocol, position, live_at, &mut found);
-        let share = share(view, connection.protocol, &found);
+        let partitions = self.journal.partitions();
+        let share = match &mut connection.cursors {
+            None => share(view, connection.protocol, &found),
+            Some(cursors) => {
+                // Before anything is filtered: the view may have entries of a partition that is new here.
+                cursors.meet(&partitions);
+                found.retain(|sequence| view.entry(*sequence).is_some_and(|entry| !cursors.covers(entry)));
+                let writer = CursorWriter::new(view, self.journal.codec(), &partitions, position);
+                share_with_cursors(view, connection.protocol, &found, cursors, writer)
+            }
+        };
         let Ok(taken) = connection.write_frames(&share, now) else {
             self.remove(id, Ending::Gone);
             return Progress::Done;
@@ -78,6 +89,13 @@ impl Shard {
         if position < live_at {
             return Progress::More;
         }
+        if let Some(cursors) = &mut connection.cursors {
+            cursors.loosen(&view.positions_at(position), now);
+            if cursors.guard.is_some() {
+                self.guarded.push(id);
+                return Progress::Done;
+            }
+        }
         connection.standing = Standing::Live { from: live_at };
         self.metrics.caught_up();
         Progress::Done
@@ -85,15 +103,31 @@ impl Shard {
 }
 
 /// The frames of one connection's share of a turn: at least one, then as many as fit.
-fn share(view: &View, protocol: crate::protocol::Protocol, found: &[u64]) -> Vec<Bytes> {
+fn share(view: &View, protocol: Protocol, found: &[u64]) -> Vec<Bytes> {
+    let frames = found.iter().filter_map(|sequence| view.entry(*sequence)?.frames.get(protocol).cloned());
+    within_share(frames)
+}
+
+fn share_with_cursors(
+    view: &View,
+    protocol: Protocol,
+    found: &[u64],
+    cursors: &Cursors,
+    mut writer: CursorWriter<'_>,
+) -> Vec<Bytes> {
+    let entries = found.iter().filter_map(|sequence| view.entry(*sequence));
+    within_share(entries.filter_map(|entry| writer.frame(entry, protocol, cursors.guard.as_ref())))
+}
+
+fn within_share(frames: impl Iterator<Item = Bytes>) -> Vec<Bytes> {
     let mut left = CATCH_UP_CONNECTION_BYTES;
-    let frames = found.iter().filter_map(|sequence| view.entry(*sequence)?.frames.get(protocol));
-    frames
-        .take_while(|frame| {
-            let fits = left > 0;
-            left = left.saturating_sub(frame.len());
-            fits
-        })
-        .cloned()
-        .collect()
+    let mut share = Vec::new();
+    for frame in frames {
+        left = left.saturating_sub(frame.len());
+        share.push(frame);
+        if left == 0 {
+            break;
+        }
+    }
+    share
 }

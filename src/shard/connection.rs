@@ -4,6 +4,7 @@
 //! is left of one frame, its position, and the control frames that it is owed.
 
 use crate::event::Key;
+use crate::journal::Guard;
 use crate::limits::{CONTROL_FRAMES_MAX, STALLED_MAX, WRITE_FRAMES_MAX};
 use crate::protocol::{Ending, Protocol, Session};
 use bytes::{Buf, Bytes};
@@ -54,6 +55,17 @@ pub(super) struct Taken {
     pub blocked: bool,
 }
 
+/// What a connection that asked for cursors needs.
+#[derive(Debug, Default)]
+pub(super) struct Cursors {
+    /// Where it was when it came: what is at or before that it has got already, maybe from another instance, whose
+    /// order was another. Kept until this instance has passed it in every partition; so long the connection
+    /// reads for itself.
+    pub guard: Option<Guard>,
+    /// Until when partitions of the guard that this instance has not met are minded.
+    pub unmet_until: Option<Instant>,
+}
+
 pub(super) struct Connection {
     pub id: ConnectionId,
     pub protocol: Protocol,
@@ -62,6 +74,8 @@ pub(super) struct Connection {
     pub keys: Arc<[Key]>,
     /// Token of the upgrade request, until CONNECT.
     pub request_token: Option<SecretString>,
+    /// It asked for cursors.
+    pub cursors: Option<Box<Cursors>>,
     /// The tick of the wheel that counts.
     pub timer: u64,
     /// Already queued to catch up.
@@ -83,6 +97,7 @@ impl Connection {
             standing: Standing::Arriving,
             keys: Arc::new([]),
             request_token: None,
+            cursors: None,
             timer: u64::MAX,
             waits_for_turn: false,
             socket,
@@ -96,10 +111,10 @@ impl Connection {
         &mut self.socket
     }
 
-    pub fn join(&mut self, keys: Arc<[Key]>, expires_at: Instant, from: u64) {
+    pub fn join(&mut self, keys: Arc<[Key]>, expires_at: Instant, standing: Standing) {
         self.keys = keys;
         self.expires_at = Some(expires_at);
-        self.standing = Standing::Live { from };
+        self.standing = standing;
     }
 
     pub fn leave(&mut self, ending: Ending) {

@@ -2,6 +2,7 @@
 //! and however many of its keys match.
 
 use super::connection::Standing;
+use super::resume::CursorWriter;
 use super::{ConnectionId, Shard};
 use crate::journal::View;
 use crate::limits::{DISPATCH_ENTRIES_MAX, DISPATCH_WRITES_MAX};
@@ -18,6 +19,8 @@ pub(super) struct Dispatch {
     /// The first sequence of the batch.
     first: u64,
     frames: Vec<Bytes>,
+    /// The batch's frames with cursors, by place and protocol, if any connection wants them.
+    cursor_frames: Vec<[Option<Bytes>; Protocol::ALL.len()]>,
 }
 
 impl Dispatch {
@@ -78,7 +81,23 @@ impl Shard {
         }
         dispatch.deliveries.sort_unstable();
         dispatch.deliveries.dedup();
+        dispatch.cursor_frames.clear();
+        if self.cursor_connections > 0 {
+            self.make_cursor_frames(view, end);
+        }
         self.next = end;
+        self.wake_guarded();
+    }
+
+    /// For all connections with cursors together, since live ones have read the same.
+    fn make_cursor_frames(&mut self, view: &View, end: u64) {
+        let partitions = self.journal.partitions();
+        let mut writer = CursorWriter::new(view, self.journal.codec(), &partitions, self.next);
+        let entries = (self.next..end).map(|sequence| view.entry(sequence));
+        let frames = entries.map(|entry| {
+            Protocol::ALL.map(|protocol| entry.and_then(|entry| writer.frame(entry, protocol, None)))
+        });
+        self.dispatch.cursor_frames.extend(frames);
     }
 
     fn write_to_next(&mut self, view: &View, now: Instant) {
@@ -97,7 +116,13 @@ impl Shard {
         let protocol = connection.protocol;
         let entries = || waiting.iter().filter_map(|(_, sequence)| view.entry(*sequence));
         dispatch.frames.clear();
-        dispatch.frames.extend(entries().filter_map(|entry| entry.frames.get(protocol)).cloned());
+        if connection.cursors.is_some() {
+            let place = |sequence: u64| usize::try_from(sequence - dispatch.first).expect("a batch is short");
+            let frames = waiting.iter().map(|(_, sequence)| &dispatch.cursor_frames[place(*sequence)]);
+            dispatch.frames.extend(frames.filter_map(|frames| frames[protocol as usize].clone()));
+        } else {
+            dispatch.frames.extend(entries().filter_map(|entry| entry.frames.get(protocol)).cloned());
+        }
         match connection.write_frames(&dispatch.frames, now) {
             Ok(taken) => {
                 let written_at = SystemTime::now();

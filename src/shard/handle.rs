@@ -28,16 +28,18 @@ pub struct Arrival {
 
 /// How far a client is when its socket comes to the shard.
 pub enum Admitted {
-    /// Its ticket was redeemed before the upgrade, or was refused.
-    Plain(Result<Identity, Ending>),
-    /// It says who it is after the upgrade; `token` came with the request itself.
-    SocketIo { token: Option<SecretString> },
+    /// Its ticket was redeemed before the upgrade, or was refused. `cursor` is there if it asked for cursors, and
+    /// empty if it has none yet.
+    Plain { identity: Result<Identity, Ending>, cursor: Option<String> },
+    /// It says who it is after the upgrade; `token` came with the request itself. `recovers`: it asked for
+    /// connection state recovery.
+    SocketIo { token: Option<SecretString>, recovers: bool },
 }
 
 impl Admitted {
     pub fn protocol(&self) -> Protocol {
         match self {
-            Admitted::Plain(_) => Protocol::Plain,
+            Admitted::Plain { .. } => Protocol::Plain,
             Admitted::SocketIo { .. } => Protocol::SocketIo,
         }
     }

@@ -15,6 +15,7 @@ mod connection;
 mod dispatch;
 mod handle;
 mod index;
+mod resume;
 mod settings;
 mod timers;
 
@@ -23,15 +24,17 @@ pub use handle::{Admitted, Arrival, Shards};
 pub use settings::Settings;
 
 use crate::admission::Admission;
+use crate::event::Identity;
 use crate::journal::Journal;
 use crate::limits::{READ_BUFFER_BYTES, READS_PER_TURN_MAX};
 use crate::metrics::ShardMetrics;
-use crate::protocol::{Action, Ending, Protocol, Session};
+use crate::protocol::{Action, Ending, Protocol, Recovery, Session};
 use bytes::Bytes;
 use connection::{Connection, Readout, Standing};
 use handle::{Command, Inbox};
 use index::Index;
 use mio::{Events, Interest, Poll, Token};
+use secrecy::SecretString;
 use slab::Slab;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -56,6 +59,10 @@ struct Shard {
     /// The next entry to dispatch: the position of every live connection.
     next: u64,
     dispatch: dispatch::Dispatch,
+    /// Connections with a guard that have read all there is: they go on when there is more.
+    guarded: Vec<ConnectionId>,
+    /// Open connections that asked for cursors.
+    cursor_connections: usize,
     /// Lagging connections whose socket takes data again, in turn.
     catching_up: VecDeque<ConnectionId>,
     /// Connections that had more to read than their turn allowed.
@@ -125,7 +132,7 @@ impl Shard {
     fn handle_arrival(&mut self, arrival: Arrival, now: Instant) {
         let Arrival { stream, mut received, response, admitted } = arrival;
         let (session, opening) = match &admitted {
-            Admitted::Plain(_) => (Session::plain(now), Bytes::new()),
+            Admitted::Plain { .. } => (Session::plain(now), Bytes::new()),
             Admitted::SocketIo { .. } => Session::socket_io(Uuid::new_v4(), now),
         };
         let Some(id) = self.insert(stream, session) else { return };
@@ -133,9 +140,16 @@ impl Shard {
         connection.queue(response);
         connection.queue(opening);
         match admitted {
-            Admitted::Plain(Ok(identity)) => self.join(id, &identity, now),
-            Admitted::Plain(Err(ending)) => connection.session.end(ending, now, &mut self.actions),
-            Admitted::SocketIo { token } => connection.request_token = token,
+            Admitted::Plain { identity: Ok(identity), cursor } => self.join_plain(id, &identity, cursor, now),
+            Admitted::Plain { identity: Err(ending), .. } => {
+                connection.session.end(ending, now, &mut self.actions);
+            }
+            Admitted::SocketIo { token, recovers } => {
+                connection.request_token = token;
+                if recovers {
+                    self.ask_for_cursors(id);
+                }
+            }
         }
         self.receive(id, &mut received, now);
         self.apply_actions(id, now);
@@ -163,11 +177,16 @@ impl Shard {
         Some(id)
     }
 
-    /// Into the index and at the shard's position in one step: no event is missed and none comes twice.
-    fn join(&mut self, id: ConnectionId, identity: &crate::event::Identity, now: Instant) {
+    /// Into the index and at a position in one step: no event is missed and none comes twice. The position is
+    /// the shard's, or an earlier one that the connection catches up from.
+    fn join(&mut self, id: ConnectionId, identity: &Identity, standing: Standing, now: Instant) {
         let connection = &mut self.connections[id.slot as usize];
         let left = identity.expires_at.duration_since(SystemTime::now()).unwrap_or_default();
-        connection.join(Arc::clone(&identity.keys), now + left, self.next);
+        connection.join(Arc::clone(&identity.keys), now + left, standing);
+        if matches!(standing, Standing::Lagging(_)) {
+            connection.waits_for_turn = true;
+            self.catching_up.push_back(id);
+        }
         self.indexes[connection.protocol as usize].insert(id, &identity.keys);
     }
 
@@ -225,7 +244,9 @@ impl Shard {
             let Some(connection) = self.connection(id) else { break };
             match action {
                 Action::Send(frame) => connection.queue(frame),
-                Action::Authenticate { token } => self.authenticate(id, token, now, &mut actions),
+                Action::Authenticate { token, recovery } => {
+                    self.authenticate(id, token, &recovery, now, &mut actions);
+                }
                 Action::Finish(ending) => {
                     connection.leave(ending);
                     self.indexes[connection.protocol as usize].remove(id);
@@ -242,7 +263,8 @@ impl Shard {
     fn authenticate(
         &mut self,
         id: ConnectionId,
-        token: Option<secrecy::SecretString>,
+        token: Option<SecretString>,
+        recovery: &Recovery,
         now: Instant,
         actions: &mut Vec<Action>,
     ) {
@@ -252,10 +274,7 @@ impl Shard {
         let token = token.or_else(|| connection.request_token.take());
         let verdict = self.admission.admit(Protocol::SocketIo, token.as_ref(), SystemTime::now());
         match verdict {
-            Ok(identity) => {
-                self.join(id, &identity, now);
-                self.connections[id.slot as usize].session.authorized(actions);
-            }
+            Ok(identity) => self.join_socket_io(id, &identity, recovery, now, actions),
             Err(_) => self.connections[id.slot as usize].session.refused(now, actions),
         }
     }
@@ -334,6 +353,7 @@ impl Shard {
             return;
         }
         let mut connection = self.connections.remove(id.slot as usize);
+        self.cursor_connections -= usize::from(connection.cursors.is_some());
         self.indexes[connection.protocol as usize].remove(id);
         self.metrics.connection_ended(connection.protocol, connection.leaving().unwrap_or(ending));
         // A socket that is not in the poll set any more needs no deregistration.
@@ -366,6 +386,8 @@ impl Shard {
             wheel: Wheel::new(Instant::now()),
             next,
             dispatch: dispatch::Dispatch::default(),
+            guarded: Vec::new(),
+            cursor_connections: 0,
             catching_up: VecDeque::new(),
             unread: Vec::new(),
             actions: Vec::new(),

@@ -41,10 +41,12 @@ pub(super) async fn connect(
         }
     };
     let admitted = if is_socket_io {
-        Admitted::SocketIo { token: request_token(&web, &request, &query) }
+        let recovers = value(&query, "recovery") == Some("1");
+        Admitted::SocketIo { token: request_token(&web, &request, &query), recovers }
     } else {
         let key = value(&query, "key").unwrap_or_default();
-        Admitted::Plain(web.admission.redeem_ticket(key).await)
+        let cursor = value(&query, "cursor").map(str::to_owned);
+        Admitted::Plain { identity: web.admission.redeem_ticket(key).await, cursor }
     };
     tokio::spawn(hand_over(web, hyper::upgrade::on(&mut request), admitted));
     let headers = [(UPGRADE, "websocket"), (CONNECTION, "Upgrade"), (SEC_WEBSOCKET_ACCEPT, accept.as_str())];

@@ -117,22 +117,29 @@ impl Instance {
     }
 
     fn put(&mut self, topic: &str, schema: usize, value: Value) {
-        let parsed = Schema::parse_str(SCHEMAS[schema]).unwrap();
-        let writer = GenericDatumWriter::builder(&parsed).build().unwrap();
-        let body = writer.write_value_to_vec(value).unwrap();
-        self.put_bytes(topic, Some(framing::join(SchemaId(u32::try_from(schema).unwrap()), &body)));
+        self.put_bytes(topic, Some(avro(schema, value)));
+    }
+
+    /// A pizza at a place in Kafka of the test's choice, so that instances can share a cluster.
+    pub fn pizza_at(&mut self, partition: i32, offset: i64, uuid: &str) {
+        let value = avro(0, pizza(uuid, 7, "u1"));
+        self.put_record("pizza.created", partition, offset, Some(value));
     }
 
     pub fn put_bytes(&mut self, topic: &str, value: Option<Vec<u8>>) {
+        self.put_record(topic, 0, self.next_offset, value);
+        self.next_offset += 1;
+    }
+
+    fn put_record(&self, topic: &str, partition: i32, offset: i64, value: Option<Vec<u8>>) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let record = OwnedRecord {
             topic: topic.to_owned(),
-            partition: 0,
-            offset: self.next_offset,
+            partition,
+            offset,
             timestamp_ms: Some(i64::try_from(now.as_millis()).unwrap()),
             value,
         };
-        self.next_offset += 1;
         self.records.send(record).unwrap();
     }
 
@@ -163,6 +170,16 @@ impl Instance {
         assert!(client.text().await.starts_with("40{"));
         assert_eq!(client.text().await, r#"42["authorization:ok"]"#);
         client
+    }
+
+    /// A plain client that asks for cursors, from `cursor` on if that is not empty; and what `STATUS` told it.
+    pub async fn resuming(&self, claims: Json_, cursor: &str) -> (Client, Json_) {
+        let (_, body) = self.ticket(&token(claims)).await;
+        let ticket = body["token"].as_str().expect("a ticket");
+        let mut client = self.connect(&format!("/ws?key={ticket}&cursor={cursor}")).await;
+        let status = client.json().await;
+        assert_eq!(status["event_name"], "STATUS");
+        (client, status)
     }
 
     pub async fn connect(&self, path: &str) -> Client {
@@ -196,6 +213,10 @@ impl Client {
         }
     }
 
+    pub async fn json(&mut self) -> Json_ {
+        serde_json::from_str(&self.text().await).unwrap()
+    }
+
     /// Code and reason of the Close frame that must come next.
     pub async fn close(&mut self) -> (u16, String) {
         match self.next().await {
@@ -217,6 +238,14 @@ pub fn token(mut claims: Json_) -> String {
 pub async fn get(url: &str) -> (StatusCode, String) {
     let response = reqwest::get(url).await.unwrap();
     (response.status(), response.text().await.unwrap())
+}
+
+/// A record's value in the Confluent wire format.
+fn avro(schema: usize, value: Value) -> Vec<u8> {
+    let parsed = Schema::parse_str(SCHEMAS[schema]).unwrap();
+    let writer = GenericDatumWriter::builder(&parsed).build().unwrap();
+    let body = writer.write_value_to_vec(value).unwrap();
+    framing::join(SchemaId(u32::try_from(schema).unwrap()), &body)
 }
 
 fn pizza(uuid: &str, store_id: i64, user: &str) -> Value {

@@ -9,6 +9,7 @@
 //! In: the text after Engine.IO's `4`. Out: what kind of packet it is. JSON is checked without building it up,
 //! so that neither its depth nor its size costs anything.
 
+use crate::protocol::Recovery;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -20,7 +21,7 @@ pub(super) const MAIN_NAMESPACE: &str = "/";
 /// What a client may send. All but CONNECT belong to the main namespace, the only one that can be connected.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Packet<'t> {
-    /// `auth` is JSON that has not been looked at, or empty; see [`parse_token`].
+    /// `auth` is JSON that has not been looked at, or empty; see [`parse_auth`].
     Connect {
         namespace: &'t str,
         auth: &'t str,
@@ -53,24 +54,32 @@ impl<'t> Packet<'t> {
     }
 }
 
-/// The string `token` of a CONNECT's `auth`. The inner `None`: there is no such string. The outer: it is not a
-/// JSON object at all.
-pub(super) fn parse_token(auth: &str) -> Option<Option<SecretString>> {
+/// The strings `token`, `pid` and `offset` of a CONNECT's `auth`; what is not a string counts as absent. `None`:
+/// it is not a JSON object at all.
+pub(super) fn parse_auth(auth: &str) -> Option<(Option<SecretString>, Recovery)> {
     #[derive(Deserialize)]
     struct Auth<'t> {
         #[serde(borrow)]
         token: Option<&'t RawValue>,
+        #[serde(borrow)]
+        pid: Option<&'t RawValue>,
+        #[serde(borrow)]
+        offset: Option<&'t RawValue>,
     }
     if auth.is_empty() {
-        return Some(None);
+        return Some((None, Recovery::default()));
     }
     // Without this an array would do as well, its first element being the token.
     if !auth.starts_with('{') {
         return None;
     }
     let auth: Auth<'_> = serde_json::from_str(auth).ok()?;
-    let token = auth.token.and_then(|token| serde_json::from_str::<String>(token.get()).ok());
-    Some(token.map(SecretString::from))
+    let recovery = Recovery { pid: auth.pid.and_then(string), offset: auth.offset.and_then(string) };
+    Some((auth.token.and_then(string).map(SecretString::from), recovery))
+}
+
+fn string(value: &RawValue) -> Option<String> {
+    serde_json::from_str(value.get()).ok()
 }
 
 fn split_namespace(text: &str) -> (&str, &str) {
@@ -148,7 +157,7 @@ mod tests {
     #[test]
     fn tokens() {
         let check = |auth, expected: Option<Option<&str>>| {
-            let token = parse_token(auth);
+            let token = parse_auth(auth).map(|(token, _)| token);
             let token = token.as_ref().map(|token| token.as_ref().map(ExposeSecret::expose_secret));
             assert_eq!(token, expected, "{auth:?}");
         };
@@ -166,12 +175,24 @@ mod tests {
     }
 
     #[test]
+    fn recovery_of_a_client_that_comes_back() {
+        let check = |auth, pid: Option<&str>, offset: Option<&str>| {
+            let expected = Recovery { pid: pid.map(str::to_owned), offset: offset.map(str::to_owned) };
+            assert_eq!(parse_auth(auth).unwrap().1, expected, "{auth:?}");
+        };
+        check("{}", None, None);
+        check(r#"{"pid":"p","offset":"o","token":"t"}"#, Some("p"), Some("o"));
+        check(r#"{"pid":"p"}"#, Some("p"), None);
+        check(r#"{"pid":7,"offset":{}}"#, None, None);
+    }
+
+    #[test]
     fn depth_costs_nothing() {
         let deep = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
         assert_eq!(Packet::parse(&format!("2[\"a\",{deep}]")), Some(Packet::Event));
         assert_eq!(Packet::parse(&format!("31{deep}")), Some(Packet::Ack));
         assert_eq!(Packet::parse(&format!("2[\"a\",{}", "[".repeat(50_000))), None);
-        assert!(matches!(parse_token(&format!("{{\"a\":{deep}}}")), Some(None)));
-        assert!(matches!(parse_token(&format!("{{\"token\":{deep}}}")), Some(None)));
+        assert!(matches!(parse_auth(&format!("{{\"a\":{deep}}}")), Some((None, _))));
+        assert!(matches!(parse_auth(&format!("{{\"token\":{deep}}}")), Some((None, _))));
     }
 }

@@ -25,7 +25,7 @@ impl Talk {
     fn joined() -> Self {
         let mut talk = Self::open();
         talk.check("40", &["authenticate"]);
-        talk.act(|session, _, actions| session.authorized(actions));
+        talk.act(|session, _, actions| session.authorized(None, None, actions));
         talk
     }
 
@@ -64,9 +64,9 @@ fn opening_frame() {
 fn authorized() {
     let mut talk = Talk::open();
     talk.check(r#"40{"token":"secret"}"#, &["authenticate secret"]);
-    let lines = talk.act(|session, _, actions| session.authorized(actions));
+    let lines = talk.act(|session, _, actions| session.authorized(None, None, actions));
     assert_eq!(lines, [CONNECTED, r#"42["authorization:ok"]"#]);
-    let again = talk.act(|session, _, actions| session.authorized(actions));
+    let again = talk.act(|session, _, actions| session.authorized(None, None, actions));
     assert!(again.is_empty());
 }
 
@@ -75,7 +75,7 @@ fn refused() {
     let mut talk = Talk::open();
     talk.check("40", &["authenticate"]);
     assert_eq!(talk.act(Session::refused), [CONNECTED, ERROR]);
-    let late = talk.act(|session, _, actions| session.authorized(actions));
+    let late = talk.act(|session, _, actions| session.authorized(None, None, actions));
     assert!(late.is_empty());
     assert!(talk.act(Session::refused).is_empty());
     talk.check("42[\"hello\"]", &[]);

@@ -148,6 +148,16 @@ pub(in crate::protocol) fn text_frame(parts: &[&[u8]]) -> Bytes {
     frame.into()
 }
 
+/// The payload of a finished frame of ours, which is not masked.
+pub(in crate::protocol) fn server_payload(frame: &[u8]) -> &[u8] {
+    let header_bytes = match frame[1] {
+        127 => 10,
+        126 => 4,
+        _ => 2,
+    };
+    &frame[header_bytes..]
+}
+
 /// A Close frame, with a code and a reason or with neither.
 pub(in crate::protocol) fn close_frame(code: Option<u16>, reason: &str) -> Bytes {
     let payload = match code {

@@ -1,0 +1,284 @@
+//! A cursor: positions as a short opaque string that any instance understands.
+//!
+//! ```text
+//! cursor  = base64url( plain / sealed )
+//! plain   = %x01 body
+//! sealed  = %x02 nonce(12) AES-256-GCM( body, authenticated with the version byte )
+//! body    = cluster(4) topics *( topic(4) partitions *position )
+//! cluster = first 4 bytes of SHA-256 of the cluster's id        topic = the same of the topic's name
+//! topics, partitions, position = LEB128; a position is the newest offset + 1, so 0 is "none"
+//! ```
+//!
+//! It says only where a reader is. What a reader may see is decided by the keys that it has when it comes with
+//! the cursor, so a forged one gains nothing. Whatever does not parse is no cursor, never an error.
+
+use super::positions::{NameHash, PartitionId, Partitions, Positions, name_hash};
+use crate::limits::{CURSOR_MAX_BYTES, CURSOR_PARTITIONS_MAX};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::collections::BTreeMap;
+
+const PLAIN: u8 = 1;
+const SEALED: u8 = 2;
+
+/// Makes and reads the cursors of one cluster.
+pub struct CursorCodec {
+    cluster: NameHash,
+    /// The first one seals, all of them open: so that a key can be replaced while clients hold older cursors.
+    keys: Vec<RandomizedNonceKey>,
+}
+
+/// Positions from a cursor, as far as this instance knows the partitions by now.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Guard {
+    pub positions: Positions,
+    /// Of partitions that this instance has not met.
+    unmet: Vec<(NameHash, i32, i64)>,
+}
+
+/// Without its keys.
+impl std::fmt::Debug for CursorCodec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CursorCodec").field("keys", &self.keys.len()).finish_non_exhaustive()
+    }
+}
+
+impl CursorCodec {
+    /// `keys` are 32 bytes each; without any, cursors are readable (though opaque by contract).
+    pub fn new(cluster_id: &str, keys: &[[u8; 32]]) -> CursorCodec {
+        let key =
+            |bytes: &[u8; 32]| RandomizedNonceKey::new(&AES_256_GCM, bytes).expect("the key has 32 bytes");
+        CursorCodec { cluster: name_hash(cluster_id), keys: keys.iter().map(key).collect() }
+    }
+
+    /// The cursor of a reader at `guard`.
+    pub fn encode(&self, partitions: &Partitions, guard: &Guard) -> String {
+        let mut body = Vec::with_capacity(16 + 5 * partitions.len());
+        body.extend_from_slice(&self.cluster);
+        let topics = topics(partitions, guard);
+        write_number(&mut body, topics.len() as u64);
+        for (topic, positions) in &topics {
+            body.extend_from_slice(topic);
+            write_number(&mut body, positions.len() as u64);
+            for offset in positions {
+                write_number(&mut body, (offset + 1).cast_unsigned());
+            }
+        }
+        URL_SAFE_NO_PAD.encode(self.wrap(body))
+    }
+
+    /// None is "no cursor": garbage, another version, another cluster, or a key that we do not have.
+    pub fn decode(&self, partitions: &Partitions, text: &str) -> Option<Guard> {
+        if text.len() > CURSOR_MAX_BYTES {
+            return None;
+        }
+        let body = self.unwrap(URL_SAFE_NO_PAD.decode(text).ok()?)?;
+        let mut rest = body.strip_prefix(&self.cluster[..])?;
+        let mut guard = Guard::default();
+        for _ in 0..read_number(&mut rest)? {
+            let (topic, after) = rest.split_first_chunk()?;
+            rest = after;
+            let count = read_number(&mut rest)?;
+            for partition in 0..i32::try_from(count).ok().filter(|count| *count <= CURSOR_PARTITIONS_MAX)? {
+                let position = read_number(&mut rest)?;
+                if position > 0 {
+                    guard.unmet.push((*topic, partition, i64::try_from(position).ok()? - 1));
+                }
+            }
+        }
+        guard.meet(partitions);
+        rest.is_empty().then_some(guard)
+    }
+
+    fn wrap(&self, mut body: Vec<u8>) -> Vec<u8> {
+        let Some(key) = self.keys.first() else {
+            body.insert(0, PLAIN);
+            return body;
+        };
+        let nonce = key.seal_in_place_append_tag(Aad::from([SEALED]), &mut body).expect("a cursor is short");
+        [&[SEALED][..], nonce.as_ref(), &body].concat()
+    }
+
+    fn unwrap(&self, bytes: Vec<u8>) -> Option<Vec<u8>> {
+        match (bytes.split_first()?, self.keys.is_empty()) {
+            ((&PLAIN, body), true) => Some(body.to_vec()),
+            ((&SEALED, sealed), false) => self.keys.iter().find_map(|key| open(key, sealed)),
+            _ => None,
+        }
+    }
+}
+
+fn open(key: &RandomizedNonceKey, sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
+    let mut body = sealed.to_vec();
+    let length = key.open_in_place(Nonce::from(nonce), Aad::from([SEALED]), &mut body).ok()?.len();
+    body.truncate(length);
+    Some(body)
+}
+
+impl Guard {
+    pub fn at(positions: Positions) -> Guard {
+        Guard { positions, unmet: Vec::new() }
+    }
+
+    /// Takes in the partitions that this instance has met meanwhile.
+    pub fn meet(&mut self, partitions: &Partitions) {
+        if self.unmet.is_empty() {
+            return;
+        }
+        for (id, topic, partition) in partitions.iter() {
+            let met = |unmet: &(NameHash, i32, i64)| unmet.0 == topic && unmet.1 == partition;
+            for (_, _, offset) in self.unmet.extract_if(.., |unmet| met(unmet)) {
+                self.positions.advance(id, offset);
+            }
+        }
+    }
+
+    /// Partitions that the cursor names and this instance has not met; it may yet.
+    pub fn has_unmet(&self) -> bool {
+        !self.unmet.is_empty()
+    }
+
+    pub fn forget_unmet(&mut self) {
+        self.unmet.clear();
+    }
+
+    /// The farther of the guard and `here` in each partition.
+    pub fn or_newer(&self, here: &Positions) -> Guard {
+        Guard { positions: self.positions.or_newer(here), unmet: self.unmet.clone() }
+    }
+
+    pub fn covers(&self, partition: PartitionId, offset: i64) -> bool {
+        offset <= self.positions.get(partition)
+    }
+}
+
+/// Topic → offset of each partition, in an order that does not depend on the instance.
+fn topics(partitions: &Partitions, guard: &Guard) -> BTreeMap<NameHash, Vec<i64>> {
+    let met = partitions.iter().map(|(id, topic, partition)| (topic, partition, guard.positions.get(id)));
+    let mut topics: BTreeMap<NameHash, Vec<i64>> = BTreeMap::new();
+    for (topic, partition, offset) in met.chain(guard.unmet.iter().copied()) {
+        let positions = topics.entry(topic).or_default();
+        let place = usize::try_from(partition).expect("Kafka numbers partitions from 0");
+        if positions.len() <= place {
+            positions.resize(place + 1, Positions::NONE);
+        }
+        positions[place] = offset;
+    }
+    topics
+}
+
+fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(0x80 | (number & 0x7f) as u8);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+fn read_number(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0_u64;
+    for shift in (0..63).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn partitions(names: &[(&str, i32)]) -> Partitions {
+        let mut partitions = Partitions::default();
+        for (topic, partition) in names {
+            partitions.push(topic, *partition);
+        }
+        partitions
+    }
+
+    fn guard(offsets: &[i64]) -> Guard {
+        let mut positions = Positions::default();
+        for (offset, id) in offsets.iter().zip(0..) {
+            positions.advance(PartitionId(id), *offset);
+        }
+        Guard::at(positions)
+    }
+
+    const KEY: [u8; 32] = [7; 32];
+    const OLD_KEY: [u8; 32] = [8; 32];
+
+    proptest! {
+        /// An instance that met the partitions in another order reads the same positions.
+        #[test]
+        fn a_cursor_means_the_same_to_every_instance(
+            offsets in prop::collection::vec(-1..i64::MAX - 1, 6),
+            order in Just(vec![0usize, 1, 2, 3, 4, 5]).prop_shuffle(),
+            sealed in any::<bool>(),
+        ) {
+            let names = [("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1), ("c", 0)];
+            let codec = CursorCodec::new("cluster", if sealed { &[KEY] } else { &[] });
+            let cursor = codec.encode(&partitions(&names), &guard(&offsets));
+            let there: Vec<_> = order.iter().map(|place| names[*place]).collect();
+            let expected: Vec<_> = order.iter().map(|place| offsets[*place]).collect();
+            prop_assert_eq!(codec.decode(&partitions(&there), &cursor), Some(guard(&expected)));
+        }
+
+        #[test]
+        fn garbage_is_no_cursor_and_no_panic(text in "\\PC{0,200}", bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            for keys in [&[][..], &[KEY]] {
+                let codec = CursorCodec::new("cluster", keys);
+                prop_assert_eq!(codec.decode(&partitions(&[("a", 0)]), &text), None);
+                let _ = codec.decode(&partitions(&[("a", 0)]), &URL_SAFE_NO_PAD.encode(&bytes));
+            }
+        }
+    }
+
+    #[test]
+    fn a_cursor_of_another_cluster_version_or_key_is_none() {
+        let here = partitions(&[("a", 0)]);
+        let cursor = CursorCodec::new("one", &[]).encode(&here, &guard(&[5]));
+        let sealed = CursorCodec::new("one", &[OLD_KEY]).encode(&here, &guard(&[5]));
+        let check =
+            |codec: CursorCodec, cursor: &str, expected| assert_eq!(codec.decode(&here, cursor), expected);
+        check(CursorCodec::new("one", &[]), &cursor, Some(guard(&[5])));
+        check(CursorCodec::new("two", &[]), &cursor, None);
+        check(CursorCodec::new("one", &[KEY]), &cursor, None);
+        check(CursorCodec::new("one", &[]), &sealed, None);
+        check(CursorCodec::new("one", &[KEY]), &sealed, None);
+        check(CursorCodec::new("one", &[KEY, OLD_KEY]), &sealed, Some(guard(&[5])));
+        check(CursorCodec::new("one", &[]), "authorization:ok", None);
+        check(CursorCodec::new("one", &[]), "", None);
+    }
+
+    #[test]
+    fn a_partition_not_met_yet_is_kept_and_passed_on() {
+        let codec = CursorCodec::new("one", &[]);
+        let both = partitions(&[("a", 0), ("a", 1)]);
+        let first = partitions(&[("a", 0)]);
+        let cursor = codec.encode(&both, &guard(&[5, 9]));
+        let mut here = codec.decode(&first, &cursor).unwrap();
+        assert!(here.has_unmet());
+        assert_eq!(codec.encode(&first, &here), cursor);
+        here.meet(&both);
+        assert_eq!(here, guard(&[5, 9]));
+    }
+
+    /// The sizes that docs/resume.md states.
+    #[test]
+    fn sizes() {
+        let size = |count: i32, sealed: bool| {
+            let names: Vec<_> = (0..count).map(|n| (["a", "b", "c"][n as usize % 3], n / 3)).collect();
+            let codec = CursorCodec::new("one", if sealed { &[KEY] } else { &[] });
+            codec.encode(&partitions(&names), &guard(&vec![1_000_000_000; count as usize])).len()
+        };
+        let sizes = [15, 120, 1_000].map(|count| (size(count, false), size(count, true)));
+        assert_eq!(sizes, [(128, 166), (828, 866), (6_699, 6_736)]);
+    }
+}

@@ -1,0 +1,190 @@
+//! Connections that asked for cursors: where they begin, and the frames that carry their positions.
+//!
+//! A client that comes back shows a cursor, maybe another instance's. It becomes the connection's guard: what the
+//! guard covers is skipped, and until this instance has passed it in every partition the connection reads the
+//! journal for itself and its cursors are the newer of guard and instance. Then it is live like any other, and
+//! shares its cursors with all.
+
+use super::connection::{Cursors, Standing};
+use super::{ConnectionId, Shard};
+use crate::event::Identity;
+use crate::journal::{CursorCodec, Entry, Guard, Partitions, Positions, View};
+use crate::limits::{CURSOR_EVERY_EVENT_PARTITIONS_MAX, GUARD_UNMET_MAX};
+use crate::protocol::{Action, Gap, Protocol, Recovery, Status, cursor_frame, status_frame};
+use bytes::Bytes;
+use std::time::Instant;
+
+/// How a connection with cursors begins.
+struct Begin {
+    standing: Standing,
+    guard: Option<Guard>,
+    /// Where it stands before its first event.
+    cursor: String,
+    status: Status,
+}
+
+impl Shard {
+    pub(super) fn ask_for_cursors(&mut self, id: ConnectionId) {
+        self.connections[id.slot as usize].cursors = Some(Box::default());
+        self.cursor_connections += 1;
+    }
+
+    /// A plain client that asked for cursors is told with `STATUS` where it stands, before any event.
+    pub(super) fn join_plain(
+        &mut self,
+        id: ConnectionId,
+        identity: &Identity,
+        cursor: Option<String>,
+        now: Instant,
+    ) {
+        let Some(cursor) = cursor else {
+            return self.join(id, identity, Standing::Live { from: self.next }, now);
+        };
+        self.ask_for_cursors(id);
+        let begin = self.begin(Some(&cursor).filter(|cursor| !cursor.is_empty()).map(String::as_str));
+        self.actions.push(Action::Send(status_frame(Protocol::Plain, begin.status, &begin.cursor)));
+        self.join_at(id, identity, begin, now);
+    }
+
+    /// The official client says that it was recovered when it gets its own `pid` again; a new one tells it that
+    /// it was not. Both are cursors, so that a client that has seen no event has one, too.
+    pub(super) fn join_socket_io(
+        &mut self,
+        id: ConnectionId,
+        identity: &Identity,
+        recovery: &Recovery,
+        now: Instant,
+        actions: &mut Vec<Action>,
+    ) {
+        if self.connections[id.slot as usize].cursors.is_none() {
+            self.join(id, identity, Standing::Live { from: self.next }, now);
+            return self.connections[id.slot as usize].session.authorized(None, None, actions);
+        }
+        let offset = recovery.offset.as_deref().filter(|offset| self.decode(offset).is_some());
+        let begin = self.begin(offset.or(recovery.pid.as_deref()));
+        let pid = recovery.pid.as_deref().filter(|_| begin.status.resumed).unwrap_or(&begin.cursor);
+        let session = &mut self.connections[id.slot as usize].session;
+        session.authorized(Some(pid), Some(&begin.cursor), actions);
+        if begin.status.gap.is_some() {
+            actions.push(Action::Send(status_frame(Protocol::SocketIo, begin.status, &begin.cursor)));
+        }
+        self.join_at(id, identity, begin, now);
+    }
+
+    fn join_at(&mut self, id: ConnectionId, identity: &Identity, begin: Begin, now: Instant) {
+        let unmet_until = begin.guard.as_ref().is_some_and(Guard::has_unmet).then(|| now + GUARD_UNMET_MAX);
+        let cursors = Cursors { guard: begin.guard, unmet_until };
+        self.connections[id.slot as usize].cursors = Some(Box::new(cursors));
+        self.join(id, identity, begin.standing, now);
+    }
+
+    fn begin(&self, cursor: Option<&str>) -> Begin {
+        let view = self.journal.view();
+        let guard = cursor.and_then(|cursor| self.decode(cursor));
+        let start = guard.as_ref().and_then(|guard| view.resume(&guard.positions));
+        match (guard, start) {
+            (Some(guard), Some(start)) => Begin {
+                standing: Standing::Lagging(start.min(self.next)),
+                cursor: self.journal.codec().encode(&self.journal.partitions(), &guard),
+                guard: Some(guard),
+                status: Status { resumed: true, gap: None },
+            },
+            (guard, _) => {
+                let here = Guard::at(view.positions_at(self.next));
+                let reason = if guard.is_some() { Gap::TooOld } else { Gap::Unreadable };
+                Begin {
+                    standing: Standing::Live { from: self.next },
+                    guard: None,
+                    cursor: self.journal.codec().encode(&self.journal.partitions(), &here),
+                    status: Status { resumed: false, gap: cursor.map(|_| reason) },
+                }
+            }
+        }
+    }
+
+    fn decode(&self, cursor: &str) -> Option<Guard> {
+        self.journal.codec().decode(&self.journal.partitions(), cursor)
+    }
+
+    /// New entries are there: connections that had read all there was go on.
+    pub(super) fn wake_guarded(&mut self) {
+        for id in std::mem::take(&mut self.guarded) {
+            if let Some(connection) = self.connection(id)
+                && !connection.waits_for_turn
+                && connection.is_flushed()
+            {
+                connection.waits_for_turn = true;
+                self.catching_up.push_back(id);
+            }
+        }
+    }
+}
+
+impl Cursors {
+    /// Takes in the partitions that this instance has met.
+    pub(super) fn meet(&mut self, partitions: &Partitions) {
+        if let Some(guard) = &mut self.guard {
+            guard.meet(partitions);
+        }
+    }
+
+    /// Drops the guard once the instance has passed it.
+    pub(super) fn loosen(&mut self, here: &Positions, now: Instant) {
+        let Some(guard) = &mut self.guard else { return };
+        if self.unmet_until.is_some_and(|until| now >= until) {
+            guard.forget_unmet();
+        }
+        if !guard.has_unmet() && here.has_passed(&guard.positions) {
+            self.guard = None;
+        }
+    }
+
+    pub(super) fn covers(&self, entry: &Entry) -> bool {
+        self.guard.as_ref().is_some_and(|guard| guard.covers(entry.partition, entry.origin.offset))
+    }
+}
+
+/// Makes the frames with cursors, entry by entry.
+pub(super) struct CursorWriter<'a> {
+    view: &'a View,
+    codec: &'a CursorCodec,
+    partitions: &'a Partitions,
+    /// What a reader of everything before `at` has.
+    here: Positions,
+    at: u64,
+    /// Every so many entries have one.
+    every: u64,
+}
+
+impl<'a> CursorWriter<'a> {
+    pub(super) fn new(view: &'a View, codec: &'a CursorCodec, partitions: &'a Partitions, at: u64) -> Self {
+        let every = partitions.len().div_ceil(CURSOR_EVERY_EVENT_PARTITIONS_MAX).max(1) as u64;
+        CursorWriter { view, codec, partitions, here: view.positions_at(at), at, every }
+    }
+
+    /// The entry's frame for a connection with this guard; entries come in order.
+    pub(super) fn frame(
+        &mut self,
+        entry: &Entry,
+        protocol: Protocol,
+        guard: Option<&Guard>,
+    ) -> Option<Bytes> {
+        self.advance_behind(entry.sequence);
+        let frame = entry.frames.get(protocol)?;
+        if !entry.sequence.is_multiple_of(self.every) {
+            return Some(frame.clone());
+        }
+        let here = match guard {
+            None => Guard::at(self.here.clone()),
+            Some(guard) => guard.or_newer(&self.here),
+        };
+        Some(cursor_frame(protocol, frame, &self.codec.encode(self.partitions, &here)))
+    }
+
+    fn advance_behind(&mut self, sequence: u64) {
+        for entry in (self.at..=sequence).filter_map(|at| self.view.entry(at)) {
+            self.here.advance(entry.partition, entry.origin.offset);
+        }
+        self.at = self.at.max(sequence + 1);
+    }
+}
