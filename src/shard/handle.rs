@@ -77,8 +77,8 @@ impl Inbox {
         self.woken.swap(false, Ordering::SeqCst);
     }
 
-    pub fn take(&self) -> Option<Command> {
-        self.commands.try_recv().ok()
+    pub fn take(&self) -> Vec<Command> {
+        self.commands.try_iter().collect()
     }
 }
 

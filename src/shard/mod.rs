@@ -117,13 +117,16 @@ impl Shard {
             }
         }
         self.inbox.awake();
-        while let Some(command) = self.inbox.take() {
+        // Taken before the journal is looked at: whoever arrives begins behind all that was published before,
+        // and the window that was read back at the start is news to nobody.
+        let commands = self.inbox.take();
+        self.dispatch_live(now);
+        for command in commands {
             match command {
                 Command::Arrive(arrival) => self.handle_arrival(*arrival, now),
                 Command::Stop => self.handle_stop(now),
             }
         }
-        self.dispatch_live(now);
         self.catch_up(now);
         self.handle_timers(now);
         self.metrics.flush();

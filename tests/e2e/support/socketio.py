@@ -27,7 +27,7 @@ class Event:
 
     @property
     def id(self):
-        return self.args[0].get("_id") if self.args else None
+        return self.args[0].get("_id") if self.args and isinstance(self.args[0], dict) else None
 
 
 class SocketIoClient:

@@ -36,7 +36,7 @@ engine.NodeWebSocket.prototype.createSocket = function (...parameters) {
 function open({ open: name, url, options }) {
   const socket = io(url, { ...options, forceNew: true, testClient: name });
   socket.onAny((event, ...args) => tell(name, "event", { name: event, args }));
-  socket.on("connect", () => tell(name, "connect"));
+  socket.on("connect", () => tell(name, "connect", { detail: { recovered: socket.recovered } }));
   socket.on("disconnect", (reason) => tell(name, "disconnect", { detail: reason }));
   socket.on("connect_error", (error) => tell(name, "connect_error", { detail: error.message }));
   socket.io.on("reconnect_attempt", (attempt) => tell(name, "attempt", { detail: attempt }));
