@@ -5,11 +5,9 @@ use crate::app::{App, AppFault, Parts};
 use crate::config::Config;
 use crate::consume::{KafkaSource, Source};
 use crate::decode::{Registry, RegistryOutcome};
-use crate::event::Catalog;
 use crate::logs;
 use crate::metrics::Metrics;
 use axum::Router;
-use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -42,10 +40,6 @@ pub(super) fn run(config: Config) -> Outcome {
 /// All that can be wrong with the settings beyond their own form shows here, before a port opens.
 fn parts(config: Config, runtime: &Runtime) -> Result<Parts, String> {
     let metrics = Metrics::new();
-    let catalog = match &config.catalog {
-        Some(path) => Catalog::read(path).map_err(|fault| format!("catalog.file: {fault}"))?,
-        None => Catalog::built_in(),
-    };
     let source = KafkaSource::new(config.kafka, metrics.clone()).map_err(|fault| fault.to_string())?;
     let counted = metrics.clone();
     let observer = Box::new(move |outcome: RegistryOutcome| counted.registry_request(outcome.label()));
@@ -54,7 +48,7 @@ fn parts(config: Config, runtime: &Runtime) -> Result<Parts, String> {
     Ok(Parts {
         source: Source::Kafka(Box::new(source)),
         registry,
-        catalog: Arc::new(catalog),
+        catalog: config.catalog,
         auth: config.auth,
         journal: config.journal,
         shard: config.shard,

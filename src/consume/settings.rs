@@ -2,7 +2,7 @@
 
 use super::Credentials;
 use crate::limits::{METADATA_REFRESH, WINDOW_MAX_AGE};
-use crate::settings::Document;
+use crate::settings::{Document, regex_fault};
 use regex::Regex;
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ impl Settings {
         }
         for topic in settings.topics.iter().filter(|topic| topic.starts_with('^')) {
             if let Err(error) = Regex::new(topic) {
-                section.fault("topics", format!("{topic:?} is not a regular expression: {error}"));
+                section.fault("topics", regex_fault(topic, &error));
             }
         }
         if settings.brokers.is_empty() {

@@ -107,7 +107,8 @@ fn is_service_link(name: &str) -> bool {
         || name.strip_prefix("PORT").is_some_and(of_port)
 }
 
-fn did_you_mean(name: &str, names: &[&str]) -> String {
+/// The nearest of `names`, as the part of a fault that offers it; empty when none is near.
+pub fn did_you_mean(name: &str, names: &[&str]) -> String {
     nearest(name, names).map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default()
 }
 
