@@ -110,6 +110,9 @@ pub const SEGMENT_ENTRIES_MAX: usize = 1_024;
 /// Default window: covers a client that was away for a coffee. Older segments are evicted.
 pub const WINDOW_MAX_AGE: Duration = Duration::from_secs(15 * 60);
 
+/// The most that `journal.max_bytes` may be, 1 TiB: beyond any machine's memory, so a typing error.
+pub const JOURNAL_MAX_BYTES: usize = 1 << 40;
+
 /// Default window: about 100,000 orders of 1.8 KB. Oldest segments are evicted.
 pub const WINDOW_MAX_BYTES: usize = 256 << 20;
 
@@ -206,7 +209,7 @@ pub const TOKEN_MAX_BYTES: usize = 8 * 1024;
 pub const AUTH_LEEWAY_MAX: Duration = Duration::from_secs(5);
 
 /// The most that `auth.max_lifetime` may be: ten years, beyond which it bounds nothing.
-pub const AUTH_LIFETIME_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+pub const AUTH_LIFETIME_MAX: Duration = Duration::from_secs(10 * 31_557_600);
 
 /// RFC 7518, section 3.2: a key for HS256 has at least the length of the hash.
 pub const HMAC_SECRET_MIN_BYTES: usize = 32;
@@ -309,3 +312,8 @@ pub const DEMO_PRODUCE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Schemas in the demo's registry: it has four of its own, the rest is for whoever wants to try. At it a new one
 /// is refused.
 pub const DEMO_SCHEMAS_MAX: usize = 64;
+
+// --- tools: patience of commands that a person waits for ---
+
+/// How long `check --online` and `explain` wait for the brokers' answer to one question.
+pub const CHECK_PATIENCE: Duration = Duration::from_secs(8);

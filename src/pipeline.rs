@@ -158,8 +158,7 @@ impl Work {
             self.plans.clear();
         }
         let plan = self.plans.entry((event.id, id)).or_insert_with(|| {
-            let captures: Vec<&str> = event.captures.iter().map(|name| &**name).collect();
-            Plan::compile(schema, &event.schema, &captures)
+            Plan::compile(schema, &event.schema, &event.capture_names())
                 .inspect_err(|why| {
                     tracing::warn!(event = &*event.name, schema_id = id.0, %why, "a writer's schema does not resolve");
                 })

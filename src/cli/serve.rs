@@ -1,19 +1,49 @@
 //! `dumbwaiter serve`: the service, from Kafka to the screens, until SIGTERM or SIGINT.
 
-use super::{Outcome, say};
+use super::output::{put, say};
+use super::{ConfigArgs, Outcome};
 use crate::app::{App, AppFault, Parts};
-use crate::config::Config;
+use crate::config::{Config, effective, unsubscribed};
 use crate::consume::{KafkaSource, Source};
 use crate::decode::{Registry, RegistryOutcome};
 use crate::logs;
 use crate::metrics::Metrics;
+use crate::settings::Environment;
 use axum::Router;
+use clap::Args;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-pub(super) fn run(config: Config) -> Outcome {
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  dumbwaiter serve --config dumbwaiter.toml
+  dumbwaiter serve --config dumbwaiter.toml --set web.listen=127.0.0.1:9000
+  DUMBWAITER_KAFKA__BROKERS=kafka:9092 dumbwaiter serve --config dumbwaiter.toml --print-config
+
+Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed while running, 2 wrong settings.")]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Prints the settings in use, and where each comes from, and does not start
+    #[arg(long)]
+    print_config: bool,
+}
+
+pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Outcome {
+    let config = match args.config.load_or_say(environment) {
+        Ok(config) => config,
+        Err(outcome) => return outcome,
+    };
+    if args.print_config {
+        let _ = put(&effective(&config.described).trim_end());
+        return Outcome::Done;
+    }
     logs::start(&config.log);
+    for (event, topic) in unsubscribed(&config) {
+        tracing::warn!(event, topic, "event will never occur: its topic is not among kafka.topics");
+    }
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

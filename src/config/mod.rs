@@ -3,6 +3,12 @@
 //! A TOML file, overridden by `DUMBWAITER_SECTION__KEY` variables, overridden by `--set section.key=value`. All
 //! faults are reported at once; nobody below imports this folder.
 
+mod print;
+mod reference;
+
+pub use print::effective;
+pub use reference::reference;
+
 use crate::event::{Catalog, CatalogFault};
 use crate::logs;
 use crate::settings::{DescribedSection, Document, Environment, Faults};
@@ -42,7 +48,11 @@ impl Config {
         overrides: &[String],
     ) -> Result<Config, ConfigFault> {
         let document = file.map_or_else(|| Ok(Document::empty()), read)?;
-        let mut document = document.with_environment(environment).with_overrides(overrides);
+        let document = document.with_environment(environment).with_overrides(overrides);
+        Ok(Config::from_document(document)?)
+    }
+
+    fn from_document(mut document: Document) -> Result<Config, Faults> {
         let config = Config::read(&mut document);
         let described = document.finish()?;
         Ok(Config { described, ..config })
@@ -68,6 +78,14 @@ impl Config {
             described: Vec::new(),
         }
     }
+}
+
+/// Events that no record can become, because the topic they name is not subscribed to. Each comes with its
+/// topic. What a pattern would match shows only on a broker.
+pub fn unsubscribed(config: &Config) -> impl Iterator<Item = (&str, &str)> {
+    let events = config.catalog.events().iter();
+    let named = events.filter_map(|event| Some((&*event.name, event.topic_name()?)));
+    named.filter(|(_, topic)| !config.kafka.subscribes_to(topic))
 }
 
 /// Read with the settings, so that its faults are told together with theirs.

@@ -102,12 +102,36 @@ impl Catalog {
         self.events.iter().any(|event| event.topic.matches(topic))
     }
 
+    /// The events that records of `topic` can become.
+    pub fn events_of<'c>(&'c self, topic: &'c str) -> impl Iterator<Item = &'c Event> {
+        self.events.iter().filter(move |event| event.topic.matches(topic))
+    }
+
     /// The event of a record, or none if the catalog does not name it. An entry with a record name is more
     /// specific than one without.
-    pub fn event_of(&self, topic: &str, record_name: &str) -> Option<&Event> {
-        let of_topic = || self.events.iter().filter(|event| event.topic.matches(topic));
-        let named = of_topic().find(|event| event.record.as_deref() == Some(record_name));
-        named.or_else(|| of_topic().find(|event| event.record.is_none()))
+    pub fn event_of<'c>(&'c self, topic: &'c str, record_name: &str) -> Option<&'c Event> {
+        let named = self.events_of(topic).find(|event| event.record.as_deref() == Some(record_name));
+        named.or_else(|| self.events_of(topic).find(|event| event.record.is_none()))
+    }
+}
+
+impl Event {
+    /// The names of its captures, as a plan takes them.
+    pub fn capture_names(&self) -> Vec<&str> {
+        self.captures.iter().map(|name| &**name).collect()
+    }
+
+    /// The writer's record that it is, where several events share a topic.
+    pub fn record_name(&self) -> Option<&str> {
+        self.record.as_deref()
+    }
+
+    /// The one topic that its records come from; none where that is a pattern.
+    pub fn topic_name(&self) -> Option<&str> {
+        match &self.topic {
+            TopicPattern::Name(name) => Some(name),
+            TopicPattern::Regex(_) => None,
+        }
     }
 }
 

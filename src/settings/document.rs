@@ -140,6 +140,11 @@ impl Document {
         if self.faults.is_empty() { Ok(self.described) } else { Err(Faults::new(self.faults)) }
     }
 
+    /// The description of all that was read, whatever is wrong with it: for the reference of all keys.
+    pub fn describe_all(self) -> Vec<DescribedSection> {
+        self.described
+    }
+
     /// A key or its `_file` form.
     pub(super) fn find_either(&self, section: &str, key: &str) -> Option<&Written> {
         self.find(section, key).or_else(|| self.find(section, &format!("{key}_file")))

@@ -30,7 +30,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use description::{DescribedKey, DescribedSection, Kind};
+pub use description::{DescribedKey, DescribedSection, Kind, Shown};
 pub use document::{Document, ENVIRONMENT_PREFIX, Environment};
 pub use fault::{Fault, Faults, Origin, regex_fault};
 pub use reqwest::Url;

@@ -85,13 +85,15 @@ impl Known<'_> {
             return None;
         }
         let variables = self.sections.iter().flat_map(|section| {
-            let spell =
-                |key: &super::DescribedKey| format!("{ENVIRONMENT_PREFIX}{}__{}", section.name, key.name);
+            let spell = |key: &super::DescribedKey| format!("{}__{}", section.name, key.name);
             section.keys.iter().map(move |key| spell(key).to_uppercase())
         });
         let variables: Vec<String> = variables.collect();
         let names: Vec<&str> = variables.iter().map(String::as_str).collect();
-        let hint = did_you_mean(variable, &names);
+        // Without the prefix, which would make any two of them look alike.
+        let hint =
+            nearest(name, &names).map(|nearest| format!("; did you mean {ENVIRONMENT_PREFIX}{nearest}?"));
+        let hint = hint.unwrap_or_default();
         let text = format!("names no setting{hint} (expected {ENVIRONMENT_PREFIX}SECTION__KEY)");
         Some(Fault { origin: Origin::Environment(variable.to_owned()), key: String::new(), text })
     }
