@@ -6,13 +6,14 @@ mod demo;
 mod output;
 #[cfg(feature = "kafka")]
 mod serve;
+mod token;
 
 use self::output::{put, say};
 use crate::config::{Config, ConfigFault, reference};
 use crate::settings::Environment;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Delivers Kafka records over WebSocket to exactly the people entitled to them.
 #[derive(Parser)]
@@ -32,13 +33,15 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Checks the configuration without starting anything
     Check(check::CheckArgs),
+    /// Makes a token to try things with, signed by the configured secret
+    Token(token::TokenArgs),
     /// Prints docs/configuration.md
     #[command(hide = true)]
     Reference,
 }
 
 /// Where settings come from; each beats the one before it: file, DUMBWAITER_SECTION__KEY variables, --set.
-#[derive(Args)]
+#[derive(Args, Clone)]
 struct ConfigArgs {
     /// Settings file (TOML)
     #[arg(long, value_name = "FILE")]
@@ -64,6 +67,7 @@ impl Cli {
             #[cfg(feature = "kafka")]
             Command::Demo(args) => demo::run(&args),
             Command::Check(args) => check::run(&args, &environment),
+            Command::Token(args) => token::run(&args, &environment),
             Command::Reference => {
                 let _ = put(&reference().trim_end());
                 Outcome::Done
@@ -73,12 +77,18 @@ impl Cli {
 }
 
 impl ConfigArgs {
+    /// These, with the shared secret taken from a file of its own.
+    fn with_secret_file(&self, file: Option<&Path>) -> ConfigArgs {
+        let mut args = self.clone();
+        args.overrides.extend(file.map(|file| format!("auth.secret_file={}", file.display())));
+        args
+    }
+
     fn load(&self, environment: &Environment) -> Result<Config, ConfigFault> {
         Config::load(self.config.as_deref(), environment, &self.overrides)
     }
 
     /// The configuration, or the end of the command, after saying all that is wrong with it.
-    #[cfg(feature = "kafka")]
     fn load_or_say(&self, environment: &Environment) -> Result<Config, Outcome> {
         self.load(environment).map_err(|faults| {
             say(&faults);
