@@ -317,3 +317,15 @@ pub const DEMO_SCHEMAS_MAX: usize = 64;
 
 /// How long `check --online` and `explain` wait for the brokers' answer to one question.
 pub const CHECK_PATIENCE: Duration = Duration::from_secs(8);
+
+/// How long `tail` waits at most before it connects again.
+pub const TAIL_RETRY_MAX: Duration = Duration::from_secs(8);
+
+/// A service that says nothing for so long is gone: it pings more often than that, in either protocol.
+pub const TAIL_SILENCE_MAX: Duration = Duration::from_secs(60);
+
+const _: () =
+    assert!(PLAIN_PING_INTERVAL.as_secs() + PLAIN_PING_TIMEOUT.as_secs() < TAIL_SILENCE_MAX.as_secs());
+const _: () = assert!(
+    SOCKET_IO_PING_INTERVAL.as_secs() + SOCKET_IO_PING_TIMEOUT.as_secs() < TAIL_SILENCE_MAX.as_secs()
+);

@@ -6,6 +6,7 @@ mod demo;
 mod output;
 #[cfg(feature = "kafka")]
 mod serve;
+mod tail;
 mod token;
 
 use self::output::{put, say};
@@ -33,6 +34,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Checks the configuration without starting anything
     Check(check::CheckArgs),
+    /// Connects as a client and shows what it receives
+    Tail(tail::TailArgs),
     /// Makes a token to try things with, signed by the configured secret
     Token(token::TokenArgs),
     /// Prints docs/configuration.md
@@ -68,6 +71,7 @@ impl Cli {
             Command::Demo(args) => demo::run(&args),
             Command::Check(args) => check::run(&args, &environment),
             Command::Token(args) => token::run(&args, &environment),
+            Command::Tail(args) => tail::run(&args, &environment),
             Command::Reference => {
                 let _ = put(&reference().trim_end());
                 Outcome::Done

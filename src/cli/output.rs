@@ -30,7 +30,6 @@ pub(super) enum Colour {
     Red = 31,
     Green = 32,
     Yellow = 33,
-    Blue = 34,
     Cyan = 36,
     Grey = 90,
 }
