@@ -1,0 +1,173 @@
+"""The tools an operator tries things with: a token, a client, a producer, and why somebody gets an event or not."""
+
+import json
+import subprocess
+import threading
+
+import jwt
+import pytest
+
+from support import contract, records, tokens
+from support.inbox import Inbox
+from support.paths import REPOSITORY, SERVICE
+from support.processes import inherited_environment
+from support.records import new_id
+from support.service import toml
+from support.tools import run
+
+
+@pytest.fixture
+def config(service, tmp_path):
+    """The settings of the service that most tests share."""
+    path = tmp_path / "dumbwaiter.toml"
+    path.write_text(toml(service.settings))
+    return path
+
+
+class Tail:
+    """A `dumbwaiter tail` that runs beside the test; its lines are the inbox."""
+
+    def __init__(self, *arguments):
+        self.inbox = Inbox("tail")
+        self.words = Inbox("tail's standard error")
+        self._child = subprocess.Popen(
+            [str(SERVICE), "tail", *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=inherited_environment(),
+        )
+        for stream, inbox in ((self._child.stdout, self.inbox), (self._child.stderr, self.words)):
+            threading.Thread(target=self._read, args=(stream, inbox), daemon=True).start()
+
+    def wait_until_connected(self):
+        self.words.wait_for(lambda line: line.startswith("connected"), 2, "word of its connection")
+        return self
+
+    def exit_code(self, within=2):
+        return self._child.wait(within * 5)
+
+    def kill(self):
+        self._child.kill()
+        self._child.wait()
+
+    @staticmethod
+    def _read(stream, inbox):
+        for line in stream:
+            inbox.add(line.rstrip("\n"))
+
+
+@pytest.fixture
+def start_tail(service):
+    started = []
+
+    def start(protocol, token, *more):
+        address = f"http://{service.listen}"
+        started.append(Tail("--url", address, "--protocol", protocol, "--token", token, *more))
+        return started[-1].wait_until_connected()
+
+    yield start
+    for tail in started:
+        tail.kill()
+
+
+def test_a_token_is_taken_by_the_service_and_by_others(config, service):
+    made = run("token", "--config", config, "--sub", "u-1", "--role", "ADMIN", "--store-id", 7, "--claim", "x=y")
+
+    assert made.code == 0 and "development" in made.err
+    token = made.out.strip()
+    claims = jwt.decode(
+        token, tokens.SECRET, algorithms=["HS256"], audience=tokens.AUDIENCE, issuer=tokens.ISSUER
+    )
+    assert claims["exp"] - claims["iat"] == 3600
+    assert {name: claims[name] for name in ("sub", "role", "store_id", "x")} == {
+        "sub": "u-1",
+        "role": "ADMIN",
+        "store_id": 7,
+        "x": "y",
+    }
+    assert service.request_ticket(token).status_code == 200
+
+
+def test_a_token_may_be_made_with_a_secret_file_alone(tmp_path):
+    (tmp_path / "secret").write_text(tokens.SECRET + "\n")
+
+    made = run("token", "--secret-file", tmp_path / "secret", "--ttl", "5m")
+
+    claims = jwt.decode(made.out.strip(), tokens.SECRET, algorithms=["HS256"])
+    assert (claims["sub"], claims["exp"] - claims["iat"]) == ("developer", 300)
+
+
+def test_a_token_of_a_public_key_is_its_issuers_matter(tmp_path):
+    keys = REPOSITORY / "tests" / "fixtures" / "test-only-keys"
+    config = tmp_path / "dumbwaiter.toml"
+    config.write_text(toml({"auth": {"public_key_file": str(keys / "rsa-public.pem")}}))
+
+    made = run("token", "--config", config)
+
+    assert (made.code, made.out) == (1, "")
+    assert "auth.secret" in made.err
+
+
+@pytest.mark.parametrize("protocol", ["plain", "socketio"])
+def test_tail_shows_what_its_user_receives_as_it_is(start_tail, producer, protocol):
+    tail = start_tail(protocol, tokens.token("staff", role="ADMIN"), "--json", "--count", 1)
+
+    if protocol == "plain":
+        event, sent = "CREATE_PIZZA", producer.pizza(records.pizza())
+        shown = sent | {
+            "created_date": "2018-03-22T18:56:35.176577Z",
+            "time_prepared": "2018-03-22T19:26:35.000000Z",
+        }
+    else:
+        event, shown = "order:new", producer.order(records.order())
+
+    [line] = tail.inbox.wait_for_count(1, 2, "events")
+    assert line.endswith(f'"event":"{event}","data":{contract.compact(shown)}}}')
+    assert tail.exit_code() == 0
+
+
+def test_tail_for_people_has_no_colour_where_no_terminal_is(start_tail, producer):
+    tail = start_tail("socketio", tokens.token("u-2", role="CUSTOMER"))
+
+    producer.order(records.order(clientId="somebody else"))
+    order = producer.order(records.order(clientId="u-2"))
+
+    [line] = tail.inbox.wait_for_count(1, 2, "events")
+    assert line.split("  ")[1:] == ["order:new", contract.compact(order)]
+
+
+@pytest.mark.parametrize("protocol", ["plain", "socketio"])
+def test_tail_ends_when_it_is_refused(service, protocol):
+    bad = tokens.token("u-1", secret="x" * 40)
+
+    refused = run("tail", "--url", f"http://{service.listen}", "--protocol", protocol, "--token", bad)
+
+    assert (refused.code, refused.out) == (1, "")
+    assert "refused" in refused.err and bad not in refused.err
+
+
+def test_tail_comes_back_after_a_restart(start_service, producer):
+    service = start_service()
+    token = tokens.token("staff", role="ADMIN")
+    tail = Tail("--url", f"http://{service.listen}", "--token", token, "--json").wait_until_connected()
+    try:
+        service.stop()
+        tail.words.wait_for(lambda line: "1012" in line and "again" in line, 2, "word of the restart")
+        service.start().wait_until_ready()
+        tail.words.wait_for_count(3, 8, "words, the second connection among them")
+
+        pizza = producer.pizza(records.pizza())
+
+        line = tail.inbox.wait_for(lambda line: pizza["uuid"] in line, 2, "the pizza")
+        assert json.loads(line)["event"] == "CREATE_PIZZA"
+    finally:
+        tail.kill()
+
+
+def test_tail_tells_where_nobody_listens():
+    refused = run("tail", "--url", "http://127.0.0.1:1", "--token", "x")
+
+    assert refused.code == 1
+    assert "http://127.0.0.1:1" in refused.err
