@@ -27,3 +27,4 @@ pub mod cli;
 pub mod config;
 #[cfg(feature = "kafka")]
 pub mod demo;
+pub mod produce;

@@ -329,3 +329,12 @@ const _: () =
 const _: () = assert!(
     SOCKET_IO_PING_INTERVAL.as_secs() + SOCKET_IO_PING_TIMEOUT.as_secs() < TAIL_SILENCE_MAX.as_secs()
 );
+
+/// How long a record of `produce` may wait for its acknowledgement; then the command fails.
+pub const PRODUCE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Records of `produce` that are not acknowledged yet; at it the oldest is waited for.
+pub const PRODUCE_IN_FLIGHT_MAX: usize = 1_000;
+
+/// Events a second that `produce --orders` may make: far above any shop, below what one broker on a laptop takes.
+pub const PRODUCE_RATE: std::ops::RangeInclusive<f64> = 0.01..=10_000.0;

@@ -5,6 +5,8 @@ mod check;
 mod demo;
 mod output;
 #[cfg(feature = "kafka")]
+mod produce;
+#[cfg(feature = "kafka")]
 mod serve;
 mod tail;
 mod token;
@@ -34,6 +36,9 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Checks the configuration without starting anything
     Check(check::CheckArgs),
+    /// Writes records to Kafka, from JSON or made up
+    #[cfg(feature = "kafka")]
+    Produce(produce::ProduceArgs),
     /// Connects as a client and shows what it receives
     Tail(tail::TailArgs),
     /// Makes a token to try things with, signed by the configured secret
@@ -71,6 +76,8 @@ impl Cli {
             Command::Demo(args) => demo::run(&args),
             Command::Check(args) => check::run(&args, &environment),
             Command::Token(args) => token::run(&args, &environment),
+            #[cfg(feature = "kafka")]
+            Command::Produce(args) => produce::run(&args, &environment),
             Command::Tail(args) => tail::run(&args, &environment),
             Command::Reference => {
                 let _ = put(&reference().trim_end());

@@ -7,13 +7,15 @@ import threading
 import jwt
 import pytest
 
-from support import contract, records, tokens
+from support import contract, records, shapes, tokens
 from support.inbox import Inbox
 from support.paths import REPOSITORY, SERVICE
 from support.processes import inherited_environment
 from support.records import new_id
 from support.service import toml
+from support.shapes import evolve, field
 from support.tools import run
+from support.waiting import eventually
 
 
 @pytest.fixture
@@ -171,3 +173,73 @@ def test_tail_tells_where_nobody_listens():
 
     assert refused.code == 1
     assert "http://127.0.0.1:1" in refused.err
+
+
+def test_produce_writes_what_a_client_then_receives(config, service, registry, tmp_path):
+    staff = service.socket_io("staff", role="ADMIN")
+    orders = [records.order(), records.order(clientId=None, address="улица Артёма, 1")]
+    registry.register_as("order.created-value", shapes.ORDER)
+    lines = tmp_path / "orders.jsonl"
+    lines.write_text("".join(json.dumps(order) + "\n" for order in orders))
+
+    produced = run(
+        "produce", "--config", config, "--topic", "order.created", "--key", "_id", "--json", lines
+    ).json()
+
+    assert (produced["records"], produced["topics"]) == (2, {"order.created": 2})
+    for order in orders:
+        assert staff.wait_for("order:new", order["_id"]).data == order
+
+
+def test_produce_registers_a_schema_file_and_reads_standard_input(config, service, tmp_path):
+    screen = service.plain("screen", store_id=7)
+    schema = tmp_path / "pizza.avsc"
+    schema.write_text(json.dumps(evolve(shapes.PIZZA, replace={"price": field("price", shapes.PRICE_DECIMAL)})))
+    pizza = records.pizza(created_date="2018-03-22T18:56:35.176577Z")
+
+    produced = run(
+        "produce", "--config", config, "--topic", "pizza.created", "--schema", schema, "--subject",
+        f"tools-{new_id()}", stdin=json.dumps([pizza]),
+    )
+
+    assert produced.code == 0, produced
+    assert "1 records acknowledged" in produced.out and "pizza.created-" in produced.out
+    data = screen.wait_for(pizza["uuid"]).data
+    assert (data["price"], data["created_date"]) == (149.99, pizza["created_date"])
+
+
+def test_produce_stops_at_a_value_that_does_not_fit_and_says_where(config, tmp_path):
+    good, bad = records.condition(new_id()), records.condition(5)
+    schema = REPOSITORY / "schemas" / "order_condition.avsc"
+
+    produced = run(
+        "produce", "--config", config, "--topic", "order.condition", "--schema", schema, "--json",
+        "--subject", f"tools-{new_id()}", stdin=json.dumps(good) + json.dumps(bad) + json.dumps(good),
+    )
+
+    assert produced.code == 1
+    assert "value 2: field _id: 5 is not a text" in produced.err
+    assert json.loads(produced.out)["records"] == 1
+
+
+def test_produce_makes_up_orders_that_become_events(config, service):
+    staff = service.socket_io("staff", role="ADMIN")
+    screens = [service.plain("screen", store_id=store) for store in (7, 8)]
+
+    produced = run("produce", "--config", config, "--orders", 200, "--count", 60, "--json").json()
+
+    topics = produced["topics"]
+    assert produced["records"] == sum(topics.values()) == 60
+    assert set(topics) == {"order.created", "order.condition", "pizza.created"}
+    orders = topics["order.created"] + topics["order.condition"]
+    eventually(lambda: len(staff.order_events()) == orders, 2, "all orders and conditions")
+    eventually(
+        lambda: sum(len(screen.messages()) for screen in screens) == topics["pizza.created"], 2, "all pizzas"
+    )
+
+
+def test_produce_tells_what_the_registry_lacks(config):
+    produced = run("produce", "--config", config, "--topic", f"nothing-{new_id()}", stdin="{}")
+
+    assert produced.code == 1
+    assert "register a schema, or name one with --schema" in produced.err

@@ -42,7 +42,7 @@ pub enum RegistryAnswerFault {
     Missing,
     #[error("the registry refuses these credentials ({reason})")]
     Refused { reason: String },
-    #[error("no answer from {address}: {reason}")]
+    #[error("no usable answer from {address}: {reason}")]
     NoAnswer { address: Url, reason: String },
     #[error("what the registry has cannot be used: {0}")]
     Unusable(String),
