@@ -3,6 +3,8 @@
 mod check;
 #[cfg(feature = "kafka")]
 mod demo;
+#[cfg(feature = "kafka")]
+mod explain;
 mod output;
 #[cfg(feature = "kafka")]
 mod produce;
@@ -41,6 +43,9 @@ enum Command {
     Produce(produce::ProduceArgs),
     /// Connects as a client and shows what it receives
     Tail(tail::TailArgs),
+    /// Tells what a record is to clients, and whether a user gets it
+    #[cfg(feature = "kafka")]
+    Explain(explain::ExplainArgs),
     /// Makes a token to try things with, signed by the configured secret
     Token(token::TokenArgs),
     /// Prints docs/configuration.md
@@ -78,6 +83,8 @@ impl Cli {
             Command::Token(args) => token::run(&args, &environment),
             #[cfg(feature = "kafka")]
             Command::Produce(args) => produce::run(&args, &environment),
+            #[cfg(feature = "kafka")]
+            Command::Explain(args) => explain::run(&args, &environment),
             Command::Tail(args) => tail::run(&args, &environment),
             Command::Reference => {
                 let _ = put(&reference().trim_end());

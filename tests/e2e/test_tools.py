@@ -243,3 +243,92 @@ def test_produce_tells_what_the_registry_lacks(config):
 
     assert produced.code == 1
     assert "register a schema, or name one with --schema" in produced.err
+
+
+def explain(config, *arguments):
+    return run("explain", "--config", config, "--json", *arguments).json()
+
+
+def test_explain_tells_who_gets_a_record_and_by_which_key(config, producer):
+    order = producer.order(records.order(clientId="u-1"))
+    place = producer.last_place()
+
+    owner = explain(config, place, "--token", tokens.token("u-1", role="CUSTOMER"))
+    other = explain(config, place, "--claims", json.dumps({"sub": "u-2", "role": "CUSTOMER"}))
+    staff = explain(config, place, "--claims", json.dumps({"sub": "u-2", "role": ["WATCHER", "ADMIN"]}))
+    nobody = explain(config, place)
+
+    assert owner["event"] == {"name": "order:new", "clients": ["socketio"]}
+    assert owner["payload"] == owner["fields"] == order
+    assert owner["audience"] == ["role:ADMIN", "role:WATCHER", "user:u-1"]
+    assert owner["user"]["keys"] == ["role:CUSTOMER", "user:u-1"]
+    assert (owner["delivered"], owner["by"]) == (True, ["user:u-1"])
+    assert (other["delivered"], other["because"]) == (False, ["the user holds none of the keys"])
+    assert (staff["delivered"], staff["by"]) == (True, ["role:ADMIN", "role:WATCHER"])
+    assert "delivered" not in nobody and nobody["audience"] == owner["audience"]
+
+
+def test_explain_shows_fields_that_no_client_gets(config, producer):
+    producer.condition(records.condition("o-1", clientId="u-1"), schema=shapes.OWNED_CONDITION)
+
+    told = explain(config, producer.last_place())
+
+    assert told["fields"] == {"_id": "o-1", "clientId": "u-1", "condition": "COLLECTED"}
+    assert told["payload"] == {"_id": "o-1", "condition": "COLLECTED"}
+    assert "user:u-1" in told["audience"]
+
+
+def test_explain_says_when_an_owner_is_known_to_a_running_instance_only(config, producer):
+    producer.condition(records.condition(new_id()))
+
+    told = explain(config, producer.last_place())
+
+    assert told["audience"] == ["role:ADMIN", "role:WATCHER"]
+    assert "open orders" in told["because"][0]
+
+
+def test_explain_tells_why_nobody_gets_a_record(config, producer):
+    producer.send_bytes("pizza.created", producer.encode(shapes.PIZZA, records.pizza())[:-3])
+    truncated = explain(config, producer.last_place(), "--claims", '{"role": "ADMIN"}')
+    producer.send("pizza.created", evolve(shapes.PIZZA, drop=["price"]), records.pizza())
+    incompatible = explain(config, producer.last_place())
+    refused = explain(config, producer.last_place(), "--token", "not.a.token")
+
+    assert (truncated["delivered"], truncated["because"]) == (
+        False,
+        ["the record is poison (truncated): record ends early"],
+    )
+    assert "field price" in incompatible["because"][1]
+    assert refused["user"] == {"keys": [], "refused": "not a JWT in compact form"}
+
+
+def test_explain_takes_a_record_from_a_file(config, producer, tmp_path):
+    pizza = records.pizza(store_id=7)
+    (tmp_path / "record.bin").write_bytes(producer.encode(shapes.PIZZA, pizza))
+
+    told = run(
+        "explain", "--config", config, "--file", tmp_path / "record.bin", "--topic", "pizza.created",
+        "--claims", '{"store_id": 7}',
+    )
+
+    assert told.code == 0
+    assert "event      CREATE_PIZZA, to plain clients" in told.out
+    assert "delivered  yes, by store:7" in told.out
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("pizza.created-0-99999999", "not 99999999"),
+        ("pizza.created-99-0", "has no partition 99"),
+        ("nowhere-0-0", "has no partition 0"),
+    ],
+)
+def test_explain_tells_when_there_is_no_such_record(config, producer, place, told):
+    for store in range(20):
+        producer.pizza(records.pizza(store_id=store))
+
+    explained = run("explain", "--config", config, place)
+
+    assert (explained.code, explained.out) == (1, "")
+    assert told in explained.err
