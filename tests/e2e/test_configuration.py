@@ -12,6 +12,10 @@ from support.shapes import evolve, field
 from support.tools import run
 
 KITCHEN = REPOSITORY / "examples" / "kitchen-ticket"
+KITCHEN_SETTINGS = {
+    "catalog": {"file": str(KITCHEN / "catalog.toml")},
+    "kafka": {"topics": ["pizza.created", "^order\\..*", "kitchen.ticket"]},
+}
 
 
 @pytest.fixture
@@ -25,6 +29,11 @@ def write_config(run_folder, tmp_path_factory):
         return path
 
     return write
+
+
+@pytest.fixture(scope="module")
+def kitchen_topic(kafka):
+    kafka.create_topics("kitchen.ticket", partitions=1)
 
 
 def good(brokers="127.0.0.1:1", registry="http://127.0.0.1:1", **more):
@@ -165,14 +174,26 @@ TICKET = shapes.record(
 )
 
 
-def test_a_new_event_takes_a_catalog_entry_and_a_schema_only(start_service, producer, kafka):
-    kafka.create_topics("kitchen.ticket", partitions=1)
-    service = start_service(
-        {
-            "catalog": {"file": str(KITCHEN / "catalog.toml")},
-            "kafka": {"topics": ["pizza.created", "^order\\..*", "kitchen.ticket"]},
-        }
+def test_the_example_of_a_new_event_does_what_its_readme_says(start_service, kitchen_topic, tmp_path):
+    service = start_service(KITCHEN_SETTINGS)
+    config = tmp_path / "dumbwaiter.toml"
+    config.write_text(toml(service.settings))
+    screen = service.plain("screen-7", store_id=7)
+
+    produced = run(
+        *("produce", "--config", config, "--topic", "kitchen.ticket"),
+        *("--schema", KITCHEN / "kitchen_ticket.avsc", KITCHEN / "ticket.json"),
     )
+
+    assert produced.code == 0, produced
+    message = screen.inbox.wait_for(lambda message: message.data["ticket_id"] == "t-1", 2, "the ticket")
+    assert f"    {message.text}\n" in (KITCHEN / "README.md").read_text(encoding="utf-8")
+    status, detail = lines(run("check", "--config", config, "--online", "--json"))["subject kitchen.ticket-value"]
+    assert status == "ok" and detail.endswith("gives kitchen.ticket")
+
+
+def test_a_new_event_takes_a_catalog_entry_and_a_schema_only(start_service, producer, kitchen_topic):
+    service = start_service(KITCHEN_SETTINGS)
     screen = service.plain("screen-7", store_id=7)
     cook = service.plain("cook-1")
     elsewhere = service.plain("screen-8", store_id=8)
