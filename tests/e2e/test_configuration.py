@@ -77,6 +77,8 @@ def test_faults_of_settings_and_catalog_are_told_together(write_config, tmp_path
         "environment variable DUMBWAITER_NONSENSE: names no setting",
     ):
         assert told in checked.out, checked.out
+    faults = json.loads(run("check", "--config", config, "--json").out)["checks"]
+    assert {"status": "fail", "subject": "web.lisen", "place": f"{config}:10:11"}.items() <= faults[0].items()
 
 
 def test_an_event_whose_topic_is_not_read_is_a_warning(write_config):

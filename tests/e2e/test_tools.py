@@ -203,7 +203,7 @@ def test_produce_registers_a_schema_file_and_reads_standard_input(config, servic
     )
 
     assert produced.code == 0, produced
-    assert "1 records acknowledged" in produced.out and "pizza.created-" in produced.out
+    assert "1 record acknowledged" in produced.out and "pizza.created-" in produced.out
     data = screen.wait_for(pizza["uuid"]).data
     assert (data["price"], data["created_date"]) == (149.99, pizza["created_date"])
 

@@ -63,9 +63,8 @@ pub(super) fn run(args: &CheckArgs, environment: &Environment) -> Outcome {
 fn wrong_settings(faults: &Faults, report: &mut Report) {
     for fault in faults.iter() {
         let subject = if fault.key.is_empty() { "settings" } else { &fault.key };
-        let place =
-            if fault.origin == Origin::Default { String::new() } else { format!("{}: ", fault.origin) };
-        report.wrong(subject, format!("{place}{}", fault.text));
+        let place = (fault.origin != Origin::Default).then(|| fault.origin.to_string());
+        report.wrong_at(place, subject, &fault.text);
     }
 }
 

@@ -19,6 +19,9 @@ pub(super) struct Report(Vec<Line>);
 struct Line {
     status: Status,
     subject: String,
+    /// Where it is written, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     way_out: Option<String>,
@@ -55,6 +58,14 @@ impl Report {
         self.add(Status::WrongSettings, subject.into(), detail.into(), None);
     }
 
+    /// The same, at a place in a file or in the environment.
+    pub fn wrong_at(&mut self, place: Option<String>, subject: &str, detail: &str) {
+        self.add(Status::WrongSettings, subject.to_owned(), detail.to_owned(), None);
+        if let Some(line) = self.0.last_mut() {
+            line.place = place;
+        }
+    }
+
     /// As the exit code says it: odd is good enough to start.
     pub fn outcome(&self) -> Outcome {
         match self.worst() {
@@ -68,12 +79,13 @@ impl Report {
     pub fn text(&self, paint: Paint) -> String {
         let width = self.0.iter().map(|line| line.subject.chars().count()).max().unwrap_or(0);
         let mut text = String::new();
-        for Line { status, subject, detail, way_out } in &self.0 {
+        for Line { status, subject, place, detail, way_out } in &self.0 {
             let status = paint.paint(status.colour(), &format_args!("{:4}", status.word()));
             let way_out =
                 way_out.as_ref().map(|way| format!("\n      {:width$}  {way}", "")).unwrap_or_default();
+            let place = place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "{status}  {subject:width$}  {detail}{way_out}");
+            let _ = writeln!(text, "{status}  {subject:width$}  {place}{detail}{way_out}");
         }
         text.pop();
         text
@@ -84,7 +96,7 @@ impl Report {
     }
 
     fn add(&mut self, status: Status, subject: String, detail: String, way_out: Option<&str>) {
-        self.0.push(Line { status, subject, detail, way_out: way_out.map(str::to_owned) });
+        self.0.push(Line { status, subject, place: None, detail, way_out: way_out.map(str::to_owned) });
     }
 
     fn worst(&self) -> Status {

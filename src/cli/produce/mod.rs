@@ -200,7 +200,9 @@ impl Summary {
         let topics: Vec<String> =
             self.by_topic.iter().map(|(topic, records)| format!("\n  {topic}: {records}")).collect();
         let last = self.last.as_ref().map(|last| format!("\n  the last: {last}")).unwrap_or_default();
-        format!("{} records acknowledged in {seconds:.1} s{}{last}", self.records(), topics.concat())
+        let records = self.records();
+        let noun = if records == 1 { "record" } else { "records" };
+        format!("{records} {noun} acknowledged in {seconds:.1} s{}{last}", topics.concat())
     }
 
     fn json(&self) -> String {
