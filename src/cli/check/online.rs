@@ -79,7 +79,11 @@ async fn check_registry(
     let subjects = match questions.subjects().await {
         Ok(subjects) => subjects,
         Err(fault) => {
-            report.fail("registry", format!("{address}: {fault}"), way_out(&fault));
+            let detail = match &fault {
+                RegistryAnswerFault::NoAnswer { .. } => fault.to_string(),
+                _ => format!("{address}: {fault}"),
+            };
+            report.fail("registry", detail, way_out(&fault));
             return;
         }
     };
