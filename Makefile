@@ -13,7 +13,7 @@ export CARGO_TARGET_DIR
 E2E := tests/e2e
 SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev libcurl4-openssl-dev
 
-.PHONY: help setup build demo check unit e2e e2e-setup test clean
+.PHONY: help setup build demo check unit e2e e2e-setup test docs clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -40,6 +40,9 @@ e2e: build e2e-setup ## the service against a real Kafka, registry and the offic
 e2e-setup: $(addprefix target/stamps/,python node java java-client chromium promtool) ## what e2e needs beside the service
 
 test: setup check unit e2e ## everything that must pass before a change lands
+
+docs: build ## write the reference of all settings anew from the code
+	$(DUMBWAITER_BIN) reference > docs/configuration.md
 
 clean: ## remove all that was built or unpacked
 	rm -rf target

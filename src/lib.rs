@@ -14,6 +14,7 @@ pub mod consume;
 pub mod decode;
 pub mod event;
 pub mod journal;
+pub mod mapping;
 pub mod pipeline;
 pub mod protocol;
 
@@ -27,3 +28,4 @@ pub mod cli;
 pub mod config;
 #[cfg(feature = "kafka")]
 pub mod demo;
+pub mod produce;

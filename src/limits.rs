@@ -110,6 +110,9 @@ pub const SEGMENT_ENTRIES_MAX: usize = 1_024;
 /// Default window: covers a client that was away for a coffee. Older segments are evicted.
 pub const WINDOW_MAX_AGE: Duration = Duration::from_secs(15 * 60);
 
+/// The most that `journal.max_bytes` may be, 1 TiB: beyond any machine's memory, so a typing error.
+pub const JOURNAL_MAX_BYTES: usize = 1 << 40;
+
 /// Default window: about 100,000 orders of 1.8 KB. Oldest segments are evicted.
 pub const WINDOW_MAX_BYTES: usize = 256 << 20;
 
@@ -223,7 +226,7 @@ pub const TOKEN_MAX_BYTES: usize = 8 * 1024;
 pub const AUTH_LEEWAY_MAX: Duration = Duration::from_secs(5);
 
 /// The most that `auth.max_lifetime` may be: ten years, beyond which it bounds nothing.
-pub const AUTH_LIFETIME_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+pub const AUTH_LIFETIME_MAX: Duration = Duration::from_secs(10 * 31_557_600);
 
 /// RFC 7518, section 3.2: a key for HS256 has at least the length of the hash.
 pub const HMAC_SECRET_MIN_BYTES: usize = 32;
@@ -326,3 +329,29 @@ pub const DEMO_PRODUCE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Schemas in the demo's registry: it has four of its own, the rest is for whoever wants to try. At it a new one
 /// is refused.
 pub const DEMO_SCHEMAS_MAX: usize = 64;
+
+// --- tools: patience of commands that a person waits for ---
+
+/// How long `check --online` and `explain` wait for the brokers' answer to one question.
+pub const CHECK_PATIENCE: Duration = Duration::from_secs(8);
+
+/// How long `tail` waits at most before it connects again.
+pub const TAIL_RETRY_MAX: Duration = Duration::from_secs(8);
+
+/// A service that says nothing for so long is gone: it pings more often than that, in either protocol.
+pub const TAIL_SILENCE_MAX: Duration = Duration::from_secs(60);
+
+const _: () =
+    assert!(PLAIN_PING_INTERVAL.as_secs() + PLAIN_PING_TIMEOUT.as_secs() < TAIL_SILENCE_MAX.as_secs());
+const _: () = assert!(
+    SOCKET_IO_PING_INTERVAL.as_secs() + SOCKET_IO_PING_TIMEOUT.as_secs() < TAIL_SILENCE_MAX.as_secs()
+);
+
+/// How long a record of `produce` may wait for its acknowledgement; then the command fails.
+pub const PRODUCE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Records of `produce` that are not acknowledged yet; at it the oldest is waited for.
+pub const PRODUCE_IN_FLIGHT_MAX: usize = 1_000;
+
+/// Events a second that `produce --orders` may make: far above any shop, below what one broker on a laptop takes.
+pub const PRODUCE_RATE: std::ops::RangeInclusive<f64> = 0.01..=10_000.0;

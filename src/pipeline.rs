@@ -1,19 +1,18 @@
 //! The first half of the story, on one page: record → fields → event → journal.
 //!
-//! One thread. It takes records from the source, decodes them by the plan of their writer's schema, finds their
-//! event and audience, and appends the finished frames to the journal; then it wakes the shards. What cannot be
-//! decoded is counted and passed over. What cannot be decoded yet, because the registry does not answer, waits
+//! One thread. It takes records from the source, has them mapped to events, encodes a frame per client protocol,
+//! and appends these to the journal; then it wakes the shards. What cannot be decoded is counted and passed over. What cannot be decoded yet, because the registry does not answer, waits
 //! with its partition while the others flow.
 
 use crate::consume::{Handled, OwnedRecord, Record, Source, SourceFault};
-use crate::decode::{Captured, Lookup, Plan, Poison, Registry, SchemaId, WriterSchema, framing};
-use crate::event::{Audience, Catalog, Event, EventId, OpenOrders};
+use crate::decode::{Poison, Registry};
+use crate::event::{Audience, Catalog, Event};
 use crate::health::Health;
 use crate::journal::{Appended, Draft, Frames, Origin, Writer};
 use crate::limits::{
-    OPEN_ORDERS_MAX, PIPELINE_BATCH_RECORDS, PIPELINE_RETRY_WAIT, PIPELINE_WAIT, PLANS_MAX,
-    REGISTRY_HOLDS_READINESS_MAX,
+    PIPELINE_BATCH_RECORDS, PIPELINE_RETRY_WAIT, PIPELINE_WAIT, REGISTRY_HOLDS_READINESS_MAX,
 };
+use crate::mapping::{Mapped, Mapping, Passed};
 use crate::metrics::Metrics;
 use crate::protocol::event_frame;
 use crate::shard::Shards;
@@ -30,22 +29,6 @@ pub struct Pipeline {
     pub shards: Shards,
     pub health: Health,
     pub metrics: Metrics,
-}
-
-/// Why a record did not become an event.
-enum Passed {
-    Unmapped,
-    Tombstone,
-    Repeated,
-    Poison(Poison),
-    /// The registry has not answered yet.
-    NotYet,
-}
-
-impl From<Poison> for Passed {
-    fn from(poison: Poison) -> Passed {
-        Passed::Poison(poison)
-    }
 }
 
 impl Pipeline {
@@ -72,30 +55,23 @@ impl Pipeline {
 /// The pipeline at work: its parts, and what it remembers between records.
 struct Work {
     parts: Pipeline,
-    orders: OpenOrders,
-    /// Compiled once per event and writer's schema; none is a pair that does not resolve.
-    plans: HashMap<(EventId, SchemaId), Option<Arc<Plan>>>,
+    mapping: Mapping,
     /// The records of partitions that wait for the registry, oldest first.
     waiting: BTreeMap<(String, i32), VecDeque<OwnedRecord>>,
     waiting_since: Option<Instant>,
     topics: HashMap<String, Arc<str>>,
     poison_log: Throttle,
-    json: Vec<u8>,
-    captured: Vec<Captured>,
 }
 
 impl Work {
     fn new(parts: Pipeline) -> Work {
         Work {
+            mapping: Mapping::new(Arc::clone(&parts.catalog), parts.registry.clone()),
             parts,
-            orders: OpenOrders::new(OPEN_ORDERS_MAX),
-            plans: HashMap::new(),
             waiting: BTreeMap::new(),
             waiting_since: None,
             topics: HashMap::new(),
             poison_log: Throttle::new(10, Duration::from_secs(1)),
-            json: Vec::new(),
-            captured: Vec::new(),
         }
     }
 
@@ -119,11 +95,11 @@ impl Work {
         let outcome = self.deliver(record);
         let metrics = &self.parts.metrics;
         match outcome {
-            Ok(()) => {}
+            Ok(Appended::Stored) => {}
+            Ok(Appended::Repeated) => metrics.record_repeated(record.topic),
             Err(Passed::NotYet) => return Handled::Waits,
             Err(Passed::Unmapped) => metrics.record_unmapped(record.topic),
             Err(Passed::Tombstone) => metrics.record_tombstone(record.topic),
-            Err(Passed::Repeated) => metrics.record_repeated(record.topic),
             Err(Passed::Poison(poison)) => self.note_poison(record, poison),
         }
         self.parts.journal.pass_over(record.topic, record.partition, record.offset);
@@ -141,73 +117,24 @@ impl Work {
     }
 
     /// One record into the journal.
-    fn deliver(&mut self, record: Record<'_>) -> Result<(), Passed> {
-        let catalog = Arc::clone(&self.parts.catalog);
-        if !catalog.names_topic(record.topic) {
-            return Err(Passed::Unmapped);
-        }
-        let (schema_id, body) = framing::split(record.value.ok_or(Passed::Tombstone)?)?;
-        let schema = self.schema(schema_id)?;
-        let event = catalog.event_of(record.topic, schema.record_name()).ok_or(Passed::Unmapped)?;
-        let plan = self.plan(event, schema_id, &schema)?;
-        self.json.clear();
-        plan.run(body, &mut self.json, &mut self.captured)?;
-        self.parts.metrics.record_decoded(record.topic);
-        self.append(record, event)
-    }
-
-    fn schema(&self, id: SchemaId) -> Result<Arc<WriterSchema>, Passed> {
-        match self.parts.registry.lookup(id) {
-            Lookup::Known(schema) => Ok(schema),
-            Lookup::Waiting => Err(Passed::NotYet),
-            Lookup::Unknown => Err(Poison::UnknownSchema.into()),
-            Lookup::Bad(poison) => Err(poison.into()),
-        }
-    }
-
-    fn plan(&mut self, event: &Event, id: SchemaId, schema: &WriterSchema) -> Result<Arc<Plan>, Passed> {
-        if self.plans.len() >= PLANS_MAX {
-            self.plans.clear();
-        }
-        let plan = self.plans.entry((event.id, id)).or_insert_with(|| {
-            let captures: Vec<&str> = event.captures.iter().map(|name| &**name).collect();
-            Plan::compile(schema, &event.schema, &captures)
-                .inspect_err(|why| {
-                    tracing::warn!(event = &*event.name, schema_id = id.0, %why, "a writer's schema does not resolve");
-                })
-                .ok()
-                .map(Arc::new)
-        });
-        plan.clone().ok_or(Passed::Poison(Poison::IncompatibleSchema))
-    }
-
-    /// The decoded record in `self.json` and `self.captured`, as an event.
-    fn append(&mut self, record: Record<'_>, event: &Event) -> Result<(), Passed> {
-        let origin =
-            Origin { topic: self.topic(record.topic), partition: record.partition, offset: record.offset };
-        let audience =
-            Audience::of(event, &self.captured, self.parts.catalog.order_rules(), &mut self.orders);
-        self.note_audience(event, &audience);
+    fn deliver(&mut self, record: Record<'_>) -> Result<Appended, Passed> {
+        let topic = self.topic(record.topic);
+        let Mapped { event, payload, audience } = self.mapping.map(record)?;
+        let Pipeline { metrics, journal, .. } = &mut self.parts;
+        metrics.record_decoded(record.topic);
+        note_audience(metrics, event, &audience);
         let mut frames = Frames::default();
         for protocol in &event.clients {
-            frames.set(*protocol, event_frame(*protocol, &event.name, &self.json));
+            frames.set(*protocol, event_frame(*protocol, &event.name, payload));
         }
-        let timestamp_ms = record.timestamp_ms;
+        let Record { partition, offset, timestamp_ms, .. } = record;
+        let origin = Origin { topic, partition, offset };
         let draft = Draft { origin, timestamp_ms, event: event.id, audience: audience.keys, frames };
-        match self.parts.journal.append(draft, Instant::now()) {
-            Appended::Stored => self.parts.metrics.event(&event.name),
-            Appended::Repeated => return Err(Passed::Repeated),
+        let appended = journal.append(draft, Instant::now());
+        if appended == Appended::Stored {
+            metrics.event(&event.name);
         }
-        Ok(())
-    }
-
-    fn note_audience(&self, event: &Event, audience: &Audience) {
-        if audience.keys.is_empty() {
-            self.parts.metrics.event_without_audience(&event.name);
-        }
-        if audience.owner_unknown {
-            self.parts.metrics.event_owner_unknown(&event.name);
-        }
+        Ok(appended)
     }
 
     /// Where it is, and why; never what is in it.
@@ -253,7 +180,7 @@ impl Work {
     fn report(&mut self, source: &Source) {
         let Pipeline { metrics, journal, health, .. } = &self.parts;
         metrics.journal(journal.weight_bytes(), journal.entries());
-        metrics.open_orders(self.orders.len());
+        metrics.open_orders(self.mapping.open_orders());
         metrics.partitions_waiting(self.waiting.len());
         health.registry_waits(!self.waiting.is_empty());
         health.kafka_trouble(source.trouble());
@@ -275,5 +202,14 @@ impl Work {
         let topic: Arc<str> = name.into();
         self.topics.insert(name.to_owned(), Arc::clone(&topic));
         topic
+    }
+}
+
+fn note_audience(metrics: &Metrics, event: &Event, audience: &Audience) {
+    if audience.keys.is_empty() {
+        metrics.event_without_audience(&event.name);
+    }
+    if audience.owner_unknown {
+        metrics.event_owner_unknown(&event.name);
     }
 }

@@ -5,7 +5,8 @@
 //! refused here: private keys, certificates (it reads some other bit string out of them), and RSA keys
 //! that are too short, which it notices by refusing every token.
 
-use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
+use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind, EncodingKey, Header};
+use serde_json::{Map, Value};
 
 use crate::limits;
 
@@ -63,6 +64,18 @@ impl VerifyingKey {
             Some(bits) if bits < limits::RSA_MODULUS_MIN_BITS => Err(KeyFault::ShortModulus(bits)),
             Some(_) => Ok(VerifyingKey { algorithm: Algorithm::RS256, key }),
         }
+    }
+
+    /// A token of these claims, for development: a shared secret signs as well as it verifies. None from a
+    /// public key, whose other half is the issuer's.
+    pub fn sign(&self, claims: &Map<String, Value>) -> Option<String> {
+        let DecodingKeyKind::SecretOrDer(secret) = self.key.kind() else { return None };
+        let is_secret = matches!(self.algorithm, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512);
+        let signed = || {
+            let key = EncodingKey::from_secret(secret);
+            jsonwebtoken::encode(&Header::new(self.algorithm), claims, &key).ok()
+        };
+        is_secret.then(signed).flatten()
     }
 
     /// The `alg` of the tokens that it verifies.

@@ -61,6 +61,13 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The algorithms of the configured keys, for people.
+    pub fn algorithms(&self) -> Vec<String> {
+        self.keys.iter().map(|key| format!("{:?}", key.algorithm())).collect()
+    }
+}
+
 fn read_keys(section: &mut Section<'_>) -> Vec<VerifyingKey> {
     let mut keys = Vec::new();
     let secret = section.key("secret", "The shared secret that signs tokens with HS256.").secret();

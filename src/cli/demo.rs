@@ -1,7 +1,8 @@
 //! `dumbwaiter demo`: a simulated pizzeria, and a page that shows who receives what. Needs nothing but this program.
 
+use super::Outcome;
+use super::output::say;
 use super::serve::stop_signal;
-use super::{Outcome, say};
 use crate::app::AppFault;
 use crate::demo::{Demo, DemoFault, Settings};
 use crate::limits::DEMO_RATE;

@@ -4,14 +4,21 @@ mod check;
 #[cfg(feature = "kafka")]
 mod demo;
 #[cfg(feature = "kafka")]
+mod explain;
+mod output;
+#[cfg(feature = "kafka")]
+mod produce;
+#[cfg(feature = "kafka")]
 mod serve;
+mod tail;
+mod token;
 
-use crate::config::Config;
+use self::output::{put, say};
+use crate::config::{Config, ConfigFault, reference};
 use crate::settings::Environment;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
-use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Delivers Kafka records over WebSocket to exactly the people entitled to them.
 #[derive(Parser)]
@@ -25,16 +32,29 @@ pub struct Cli {
 enum Command {
     /// Runs the service
     #[cfg(feature = "kafka")]
-    Serve(ConfigArgs),
+    Serve(serve::ServeArgs),
     /// Shows it with a simulated pizzeria: no Kafka, no registry, no configuration needed
     #[cfg(feature = "kafka")]
     Demo(demo::DemoArgs),
     /// Checks the configuration without starting anything
-    Check(ConfigArgs),
+    Check(check::CheckArgs),
+    /// Writes records to Kafka, from JSON or made up
+    #[cfg(feature = "kafka")]
+    Produce(produce::ProduceArgs),
+    /// Connects as a client and shows what it receives
+    Tail(tail::TailArgs),
+    /// Tells what a record is to clients, and whether a user gets it
+    #[cfg(feature = "kafka")]
+    Explain(explain::ExplainArgs),
+    /// Makes a token to try things with, signed by the configured secret
+    Token(token::TokenArgs),
+    /// Prints docs/configuration.md
+    #[command(hide = true)]
+    Reference,
 }
 
 /// Where settings come from; each beats the one before it: file, DUMBWAITER_SECTION__KEY variables, --set.
-#[derive(Args)]
+#[derive(Args, Clone)]
 struct ConfigArgs {
     /// Settings file (TOML)
     #[arg(long, value_name = "FILE")]
@@ -56,28 +76,43 @@ impl Cli {
         let environment = utf8(environment);
         match self.command {
             #[cfg(feature = "kafka")]
-            Command::Serve(args) => with_config(&args, &environment, serve::run),
+            Command::Serve(args) => serve::run(&args, &environment),
             #[cfg(feature = "kafka")]
             Command::Demo(args) => demo::run(&args),
-            Command::Check(args) => with_config(&args, &environment, check::run),
+            Command::Check(args) => check::run(&args, &environment),
+            Command::Token(args) => token::run(&args, &environment),
+            #[cfg(feature = "kafka")]
+            Command::Produce(args) => produce::run(&args, &environment),
+            #[cfg(feature = "kafka")]
+            Command::Explain(args) => explain::run(&args, &environment),
+            Command::Tail(args) => tail::run(&args, &environment),
+            Command::Reference => {
+                let _ = put(&reference().trim_end());
+                Outcome::Done
+            }
         }
     }
 }
 
-/// Loads the configuration and goes on, or says all that is wrong with it.
-fn with_config(args: &ConfigArgs, environment: &Environment, go_on: fn(Config) -> Outcome) -> Outcome {
-    match Config::load(args.config.as_deref(), environment, &args.overrides) {
-        Ok(config) => go_on(config),
-        Err(faults) => {
+impl ConfigArgs {
+    /// These, with the shared secret taken from a file of its own.
+    fn with_secret_file(&self, file: Option<&Path>) -> ConfigArgs {
+        let mut args = self.clone();
+        args.overrides.extend(file.map(|file| format!("auth.secret_file={}", file.display())));
+        args
+    }
+
+    fn load(&self, environment: &Environment) -> Result<Config, ConfigFault> {
+        Config::load(self.config.as_deref(), environment, &self.overrides)
+    }
+
+    /// The configuration, or the end of the command, after saying all that is wrong with it.
+    fn load_or_say(&self, environment: &Environment) -> Result<Config, Outcome> {
+        self.load(environment).map_err(|faults| {
             say(&faults);
             Outcome::WrongSettings
-        }
+        })
     }
-}
-
-/// To the person at the terminal. If standard error is closed, nobody listens.
-fn say(message: &dyn std::fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "{message}");
 }
 
 /// Variables that are no UTF-8 cannot be ours.

@@ -1,21 +1,49 @@
 //! `dumbwaiter serve`: the service, from Kafka to the screens, until SIGTERM or SIGINT.
 
-use super::{Outcome, say};
+use super::output::{put, say};
+use super::{ConfigArgs, Outcome};
 use crate::app::{App, AppFault, Parts};
-use crate::config::Config;
+use crate::config::{Config, effective, unsubscribed};
 use crate::consume::{KafkaSource, Source};
 use crate::decode::{Registry, RegistryOutcome};
-use crate::event::Catalog;
 use crate::logs;
 use crate::metrics::Metrics;
+use crate::settings::Environment;
 use axum::Router;
-use std::sync::Arc;
+use clap::Args;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-pub(super) fn run(config: Config) -> Outcome {
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  dumbwaiter serve --config dumbwaiter.toml
+  dumbwaiter serve --config dumbwaiter.toml --set web.listen=127.0.0.1:9000
+  DUMBWAITER_KAFKA__BROKERS=kafka:9092 dumbwaiter serve --config dumbwaiter.toml --print-config
+
+Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed while running, 2 wrong settings.")]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Prints the settings in use, and where each comes from, and does not start
+    #[arg(long)]
+    print_config: bool,
+}
+
+pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Outcome {
+    let config = match args.config.load_or_say(environment) {
+        Ok(config) => config,
+        Err(outcome) => return outcome,
+    };
+    if args.print_config {
+        let _ = put(&effective(&config.described).trim_end());
+        return Outcome::Done;
+    }
     logs::start(&config.log);
+    for (event, topic) in unsubscribed(&config) {
+        tracing::warn!(event, topic, "event will never occur: its topic is not among kafka.topics");
+    }
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -42,10 +70,6 @@ pub(super) fn run(config: Config) -> Outcome {
 /// All that can be wrong with the settings beyond their own form shows here, before a port opens.
 fn parts(config: Config, runtime: &Runtime) -> Result<Parts, String> {
     let metrics = Metrics::new();
-    let catalog = match &config.catalog {
-        Some(path) => Catalog::read(path).map_err(|fault| format!("catalog.file: {fault}"))?,
-        None => Catalog::built_in(),
-    };
     let source = KafkaSource::new(config.kafka, metrics.clone()).map_err(|fault| fault.to_string())?;
     let counted = metrics.clone();
     let observer = Box::new(move |outcome: RegistryOutcome| counted.registry_request(outcome.label()));
@@ -54,7 +78,7 @@ fn parts(config: Config, runtime: &Runtime) -> Result<Parts, String> {
     Ok(Parts {
         source: Source::Kafka(Box::new(source)),
         registry,
-        catalog: Arc::new(catalog),
+        catalog: config.catalog,
         auth: config.auth,
         journal: config.journal,
         shard: config.shard,

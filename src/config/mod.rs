@@ -3,23 +3,32 @@
 //! A TOML file, overridden by `DUMBWAITER_SECTION__KEY` variables, overridden by `--set section.key=value`. All
 //! faults are reported at once; nobody below imports this folder.
 
+mod print;
+mod reference;
+
+pub use print::effective;
+pub use reference::reference;
+
+use crate::event::{Catalog, CatalogFault};
 use crate::logs;
-use crate::settings::{Document, Environment, Faults};
+use crate::settings::{DescribedSection, Document, Environment, Faults};
 use crate::{auth, consume, decode, journal, shard, web};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Checked and ready.
 pub struct Config {
     pub kafka: consume::Settings,
     pub registry: decode::RegistrySettings,
-    /// None is the built-in catalog.
-    pub catalog: Option<PathBuf>,
+    pub catalog: Arc<Catalog>,
     pub auth: auth::Settings,
     pub journal: journal::Settings,
     pub shard: shard::Settings,
     pub web: web::Settings,
     pub log: logs::Settings,
+    /// Every key with its value and where that comes from.
+    pub described: Vec<DescribedSection>,
 }
 
 /// Why there is no configuration.
@@ -39,24 +48,60 @@ impl Config {
         overrides: &[String],
     ) -> Result<Config, ConfigFault> {
         let document = file.map_or_else(|| Ok(Document::empty()), read)?;
-        let mut document = document.with_environment(environment).with_overrides(overrides);
-        let journal = journal::Settings::read(&mut document);
-        let config = Config {
-            kafka: consume::Settings { window: journal.max_age, ..consume::Settings::read(&mut document) },
-            registry: decode::RegistrySettings::read(&mut document),
-            catalog: document
-                .section("catalog", "Which events there are, and who gets them.")
-                .key("file", "A catalog of one's own instead of the built-in one.")
-                .path_if_set(),
-            auth: auth::Settings::read(&mut document),
-            journal,
-            shard: shard::Settings::read(&mut document),
-            web: web::Settings::read(&mut document),
-            log: logs::Settings::read(&mut document),
-        };
-        document.finish()?;
-        Ok(config)
+        let document = document.with_environment(environment).with_overrides(overrides);
+        Ok(Config::from_document(document)?)
     }
+
+    fn from_document(mut document: Document) -> Result<Config, Faults> {
+        let config = Config::read(&mut document);
+        let described = document.finish()?;
+        Ok(Config { described, ..config })
+    }
+
+    /// Every part's section; faults are the document's.
+    fn read(document: &mut Document) -> Config {
+        let mut kafka = consume::Settings::read(document);
+        let registry = decode::RegistrySettings::read(document);
+        let catalog = read_catalog(document);
+        let auth = auth::Settings::read(document);
+        let journal = journal::Settings::read(document);
+        kafka.window = journal.max_age;
+        Config {
+            kafka,
+            registry,
+            catalog: Arc::new(catalog),
+            auth,
+            journal,
+            shard: shard::Settings::read(document),
+            web: web::Settings::read(document),
+            log: logs::Settings::read(document),
+            described: Vec::new(),
+        }
+    }
+}
+
+/// Events that no record can become, because the topic they name is not subscribed to. Each comes with its
+/// topic. What a pattern would match shows only on a broker.
+pub fn unsubscribed(config: &Config) -> impl Iterator<Item = (&str, &str)> {
+    let events = config.catalog.events().iter();
+    let named = events.filter_map(|event| Some((&*event.name, event.topic_name()?)));
+    named.filter(|(_, topic)| !config.kafka.subscribes_to(topic))
+}
+
+/// Read with the settings, so that its faults are told together with theirs.
+fn read_catalog(document: &mut Document) -> Catalog {
+    let mut section = document.section("catalog", "Which events there are, and who gets them.");
+    let file = section.key("file", "A catalog of one's own instead of the built-in one.").path_if_set();
+    let fault = match file.as_deref().map(Catalog::read) {
+        None => return Catalog::built_in(),
+        Some(Ok(catalog)) => return catalog,
+        Some(Err(fault)) => fault,
+    };
+    match fault {
+        CatalogFault::Read { .. } => section.fault("file", fault.to_string()),
+        CatalogFault::Content(faults) => document.add_faults(faults),
+    }
+    Catalog::built_in()
 }
 
 fn read(path: &Path) -> Result<Document, ConfigFault> {

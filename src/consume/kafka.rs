@@ -15,7 +15,6 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::Message;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use regex::Regex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub struct KafkaSource {
@@ -138,17 +137,10 @@ impl KafkaSource {
     /// The partitions that exist now and match the subscription.
     fn partitions(&self) -> KafkaResult<Vec<(String, i32)>> {
         let metadata = self.consumer.fetch_metadata(None, KAFKA_STEP_TIMEOUT)?;
-        let wanted = metadata.topics().iter().filter(|topic| self.subscribes_to(topic.name()));
+        let wanted = metadata.topics().iter().filter(|topic| self.settings.subscribes_to(topic.name()));
         Ok(wanted
             .flat_map(|topic| topic.partitions().iter().map(|p| (topic.name().to_owned(), p.id())))
             .collect())
-    }
-
-    fn subscribes_to(&self, topic: &str) -> bool {
-        self.settings.topics.iter().any(|wanted| match wanted.strip_prefix('^') {
-            None => wanted == topic,
-            Some(_) => Regex::new(wanted).is_ok_and(|regex| regex.is_match(topic)),
-        })
     }
 
     /// Where the window begins in each partition; none if all that the brokers have is wanted.
@@ -213,7 +205,7 @@ fn one_partition(topic: &str, partition: i32) -> TopicPartitionList {
     list
 }
 
-fn client_config(settings: &Settings) -> ClientConfig {
+pub(super) fn client_config(settings: &Settings) -> ClientConfig {
     let mut config = ClientConfig::new();
     for (name, value) in &settings.properties {
         config.set(name, value);

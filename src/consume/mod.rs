@@ -14,6 +14,8 @@ mod embedded;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod memory;
+#[cfg(feature = "kafka")]
+mod probe;
 mod settings;
 #[cfg(feature = "kafka")]
 mod trouble;
@@ -24,6 +26,8 @@ pub use embedded::EmbeddedBroker;
 #[cfg(feature = "kafka")]
 pub use kafka::KafkaSource;
 pub use memory::{MemorySource, memory};
+#[cfg(feature = "kafka")]
+pub use probe::{Cluster, Probe, ProbeFault};
 pub use settings::{GroupProtocol, Settings, Start};
 
 use std::time::Duration;

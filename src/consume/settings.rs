@@ -2,7 +2,7 @@
 
 use super::Credentials;
 use crate::limits::{METADATA_REFRESH, WINDOW_MAX_AGE};
-use crate::settings::Document;
+use crate::settings::{Document, regex_fault};
 use regex::Regex;
 use std::time::Duration;
 
@@ -67,10 +67,8 @@ impl Settings {
                 .list(&["pizza.created", "^order\\..*"]),
             group: section.key("group", "First part of the consumer group's name.").text("dumbwaiter"),
             instance: section
-                .key(
-                    "instance",
-                    "Name of this instance, unique among those of a group; by default the host's name.",
-                )
+                .key("instance", "Name of this instance, unique among those of a group.")
+                .computed("the host's name")
                 .text(&host_name()),
             metadata_refresh: section
                 .key("metadata_refresh", "How often new topics and partitions are looked for.")
@@ -95,13 +93,20 @@ impl Settings {
         }
         for topic in settings.topics.iter().filter(|topic| topic.starts_with('^')) {
             if let Err(error) = Regex::new(topic) {
-                section.fault("topics", format!("{topic:?} is not a regular expression: {error}"));
+                section.fault("topics", regex_fault(topic, &error));
             }
         }
         if settings.brokers.is_empty() {
             section.fault("brokers", "is empty: name at least one broker, host:port");
         }
         settings
+    }
+
+    pub fn subscribes_to(&self, topic: &str) -> bool {
+        self.topics.iter().any(|wanted| match wanted.strip_prefix('^') {
+            None => wanted == topic,
+            Some(_) => Regex::new(wanted).is_ok_and(|regex| regex.is_match(topic)),
+        })
     }
 
     pub fn group_id(&self) -> String {

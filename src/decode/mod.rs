@@ -20,7 +20,10 @@ mod tests;
 
 pub use plan::{Captured, Incompatible, Plan};
 pub use poison::Poison;
-pub use registry::{Lookup, Outcome as RegistryOutcome, Registry, Settings as RegistrySettings};
+pub use registry::{
+    Lookup, NewestSchema, Outcome as RegistryOutcome, Questions as RegistryQuestions, Registry,
+    RegistryAnswerFault, RegistryFault, Settings as RegistrySettings,
+};
 pub use schema::{ReaderSchema, SchemaFault, WriterSchema};
 
 /// The number under which a schema registry keeps a writer's schema.

@@ -6,8 +6,10 @@
 //! ```
 //!
 //! Simulated: the pizzeria and its people. Real: the Kafka protocol, the records, the registry's API, and all of
-//! the service, which does not know that it is in a demo. This folder imports everything, and nobody imports it.
+//! the service, which does not know that it is in a demo. This folder imports everything; of it, only the
+//! pizzeria is used elsewhere (`produce --orders`).
 
+mod forms;
 mod menu;
 mod page;
 mod people;
@@ -15,8 +17,10 @@ mod pizzeria;
 mod producer;
 mod registry;
 
+pub use self::forms::Form;
+pub use self::pizzeria::{Occurrence, Pizzeria};
+
 use self::people::{Desk, Issuer};
-use self::pizzeria::Pizzeria;
 use self::producer::{Producer, ProducerFault, TOPICS};
 use crate::app::{App, AppFault, Parts};
 use crate::auth::{self, KeyFault, Verifier};

@@ -4,6 +4,7 @@
 //! for stores 7 and 8. Pure and seeded: the same seed and times give the same story. Turning fields into Avro
 //! and putting them into Kafka is `producer`'s matter.
 
+use super::forms::Form;
 use super::menu::{
     ADDRESSES, AUTHORS, Customer, DISHES, Dish, EVDOKIM, GUESTS, MARFA, OTHERS, RECIPES, REMARKS,
 };
@@ -24,7 +25,7 @@ const RESTING: usize = 3;
 
 const _: () = assert!(RESTING < OPEN_MIN && OPEN_MIN < OPEN_MAX);
 
-pub(super) struct Pizzeria {
+pub struct Pizzeria {
     rng: StdRng,
     /// Oldest first.
     open: Vec<Order>,
@@ -32,23 +33,12 @@ pub(super) struct Pizzeria {
 }
 
 /// One thing that happened.
-pub(super) struct Occurrence {
+pub struct Occurrence {
     pub form: Form,
     /// The record's key: all that concerns one order is in one partition.
     pub key: String,
-    /// As the form's writer names them; a decimal is in units of its last digit.
+    /// As the form's writer names them.
     pub fields: Value,
-}
-
-/// What kind of record it is, and by which software it is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Form {
-    Order,
-    /// Without the order's owner.
-    OldCondition,
-    /// With it.
-    NewCondition,
-    Pizza,
 }
 
 struct Order {
@@ -79,6 +69,7 @@ impl Pizzeria {
         let author = pick(&AUTHORS, &mut self.rng);
         let size = *pick(&[30, 45, 60], &mut self.rng);
         let uuid = uuid::Builder::from_random_bytes(self.rng.random()).into_uuid().to_string();
+        let hundredths = recipe.price_hundredths * size / 30;
         let minutes: i64 = self.rng.random_range(12..=25);
         let fields = json!({
             "uuid": uuid,
@@ -87,7 +78,7 @@ impl Pizzeria {
             "name": recipe.name,
             "description": recipe.description,
             "size": size,
-            "price": recipe.price_hundredths * size / 30,
+            "price": format!("{}.{:02}", hundredths / 100, hundredths % 100),
             "accepted": false,
             "imgUrl": recipe.image,
             "createdDate": now_ms,

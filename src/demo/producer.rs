@@ -1,15 +1,13 @@
 //! Occurrences → Kafka: registers the writers' schemas at the registry, encodes by them, and produces.
 //!
-//! As a producer of the real system would: Avro by apache-avro, Confluent's wire format, librdkafka. The schemas
-//! are the writers' own, not the payloads': other names, other types, a field that no client may see; so what
-//! arrives at the page has been through schema resolution.
+//! As a producer of the real system would: Avro by the writers' own schemas (`forms`), Confluent's wire format,
+//! librdkafka. So what arrives at the page has been through schema resolution.
 
-use super::pizzeria::{Form, Occurrence};
+use super::forms::Form;
+use super::pizzeria::Occurrence;
 use crate::decode::{SchemaId, framing};
 use crate::limits::DEMO_PRODUCE_TIMEOUT;
-use apache_avro::Schema;
-use apache_avro::types::Value;
-use apache_avro::writer::datum::GenericDatumWriter;
+use crate::produce::{EncodeFault, Encoder};
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureProducer, FutureRecord};
@@ -21,15 +19,13 @@ use std::net::SocketAddr;
 
 pub(super) const TOPICS: [&str; 3] = ["pizza.created", "order.created", "order.condition"];
 
-const FORMS: [Form; 4] = [Form::Order, Form::OldCondition, Form::NewCondition, Form::Pizza];
-
 /// Why an occurrence does not become a record.
 #[derive(Debug, thiserror::Error)]
 pub enum ProducerFault {
     #[error("cannot register a schema: {0}")]
     Register(#[from] reqwest::Error),
     #[error("cannot encode a record: {0}")]
-    Encode(#[from] Box<apache_avro::Error>),
+    Encode(#[from] EncodeFault),
     #[error("cannot produce a record: {0}")]
     Produce(#[from] KafkaError),
 }
@@ -41,7 +37,7 @@ pub(super) struct Producer {
 
 /// A writer's schema, and its id in the registry.
 struct Writer {
-    schema: Schema,
+    encoder: Encoder,
     id: SchemaId,
 }
 
@@ -52,11 +48,10 @@ impl Producer {
         // The registry is in this process: no proxy has anything to do with it, nor has TLS.
         let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build()?;
         let mut writers = HashMap::new();
-        for form in FORMS {
-            let url = format!("http://{registry}/subjects/{}-value/versions", topic(form));
-            let id = register(&http, &url, schema_text(form)).await?;
-            writers
-                .insert(form, Writer { schema: Schema::parse_str(schema_text(form)).map_err(Box::new)?, id });
+        for form in Form::ALL {
+            let url = format!("http://{registry}/subjects/{}-value/versions", form.topic());
+            let id = register(&http, &url, form.schema()).await?;
+            writers.insert(form, Writer { encoder: Encoder::parse(form.schema(), &[])?, id });
         }
         Ok(Producer { kafka, writers })
     }
@@ -64,28 +59,10 @@ impl Producer {
     /// Returns when the broker has the record.
     pub async fn send(&self, occurrence: &Occurrence) -> Result<(), ProducerFault> {
         let writer = self.writers.get(&occurrence.form).expect("every form was registered");
-        let body = encode(&writer.schema, occurrence.fields.clone()).map_err(Box::new)?;
-        let value = framing::join(writer.id, &body);
-        let record = FutureRecord::to(topic(occurrence.form)).key(&occurrence.key).payload(&value);
+        let value = framing::join(writer.id, &writer.encoder.encode(&occurrence.fields)?);
+        let record = FutureRecord::to(occurrence.form.topic()).key(&occurrence.key).payload(&value);
         let sent = self.kafka.send(record, Timeout::After(DEMO_PRODUCE_TIMEOUT)).await;
         sent.map(drop).map_err(|(error, _)| error.into())
-    }
-}
-
-fn topic(form: Form) -> &'static str {
-    match form {
-        Form::Pizza => "pizza.created",
-        Form::Order => "order.created",
-        Form::OldCondition | Form::NewCondition => "order.condition",
-    }
-}
-
-fn schema_text(form: Form) -> &'static str {
-    match form {
-        Form::Order => include_str!("schemas/order.avsc"),
-        Form::OldCondition => include_str!("schemas/condition_v1.avsc"),
-        Form::NewCondition => include_str!("schemas/condition_v2.avsc"),
-        Form::Pizza => include_str!("schemas/pizza.avsc"),
     }
 }
 
@@ -96,25 +73,6 @@ async fn register(http: &reqwest::Client, url: &str, schema: &str) -> Result<Sch
     }
     let response = http.post(url).json(&json!({"schema": schema})).send().await?.error_for_status()?;
     Ok(SchemaId(response.json::<Registered>().await?.id))
-}
-
-fn encode(schema: &Schema, fields: serde_json::Value) -> Result<Vec<u8>, apache_avro::Error> {
-    let mut value = Value::try_from(fields)?;
-    set_decimals(schema, &mut value);
-    GenericDatumWriter::builder(schema).build()?.write_value_to_vec(value.resolve(schema)?)
-}
-
-/// JSON has no decimals: where the schema has one, the field is a number in units of its last digit.
-fn set_decimals(schema: &Schema, value: &mut Value) {
-    let (Schema::Record(record), Value::Map(fields)) = (schema, value) else { return };
-    for field in record.fields.iter().filter(|field| matches!(field.schema, Schema::Decimal(_))) {
-        if let Some(value) = fields.get_mut(&field.name)
-            && let Value::Int(units) = *value
-        {
-            // Eight bytes, since apache-avro refuses fewer than the precision could need.
-            *value = Value::Decimal(i64::from(units).to_be_bytes().into());
-        }
-    }
 }
 
 #[cfg(test)]
@@ -132,10 +90,10 @@ mod tests {
         let mut seen = HashMap::new();
         for n in 0..200 {
             let occurrence = pizzeria.next(1_763_800_000_000 + n);
-            let text = schema_text(occurrence.form);
-            let body = encode(&Schema::parse_str(text).unwrap(), occurrence.fields).unwrap();
+            let text = occurrence.form.schema();
+            let body = Encoder::parse(text, &[]).unwrap().encode(&occurrence.fields).unwrap();
             let writer = WriterSchema::parse(text, &[]).unwrap();
-            let event = catalog.event_of(topic(occurrence.form), writer.record_name()).unwrap();
+            let event = catalog.event_of(occurrence.form.topic(), writer.record_name()).unwrap();
             let captures: Vec<&str> = event.captures.iter().map(|name| &**name).collect();
             let plan = Plan::compile(&writer, &event.schema, &captures).unwrap();
             let (mut json, mut captured) = (Vec::new(), Vec::new());
@@ -144,7 +102,7 @@ mod tests {
             assert!(!payload.contains("till"), "{payload}");
             seen.insert(occurrence.form, payload);
         }
-        assert_eq!(seen.len(), FORMS.len());
+        assert_eq!(seen.len(), Form::ALL.len());
         let pizza: serde_json::Value = serde_json::from_str(&seen[&Form::Pizza]).unwrap();
         assert!(pizza["price"].as_f64().unwrap() > 100.0 && pizza["price"].as_f64().unwrap() < 2_000.0);
         let order: serde_json::Value = serde_json::from_str(&seen[&Form::Order]).unwrap();

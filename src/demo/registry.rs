@@ -1,6 +1,7 @@
 //! A schema registry inside this process: the part of Confluent's API that a producer and a consumer need.
 //!
 //! ```text
+//! GET  /subjects                             -> [SUBJECT, ...]
 //! POST /subjects/{subject}/versions          {"schema": TEXT}  -> {"id": N}
 //! GET  /subjects/{subject}/versions/latest   -> {"subject", "version", "id", "schema"}
 //! GET  /schemas/ids/{id}                     -> {"schema": TEXT}
@@ -19,11 +20,13 @@ use axum::{Json, Router};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The endpoint's routes over an empty store.
 pub(super) fn router() -> Router {
     Router::new()
+        .route("/subjects", get(subjects))
         .route("/subjects/{subject}/versions", post(register))
         .route("/subjects/{subject}/versions/latest", get(latest))
         .route("/schemas/ids/{id}", get(by_id))
@@ -55,6 +58,10 @@ impl IntoResponse for Refusal {
         let Refusal(status, error_code, message) = self;
         (status, Json(json!({"error_code": error_code, "message": message}))).into_response()
     }
+}
+
+async fn subjects(State(store): State<Store>) -> Json<BTreeSet<String>> {
+    Json(store.lock().iter().map(|version| version.subject.clone()).collect())
 }
 
 async fn register(

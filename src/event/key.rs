@@ -20,6 +20,11 @@ impl Key {
     }
 }
 
+/// The keys of an audience that somebody holds: whoever holds one of them gets the event.
+pub fn shared<'k>(audience: &'k [Key], held: &[Key]) -> impl Iterator<Item = &'k Key> {
+    audience.iter().filter(|key| held.contains(key))
+}
+
 /// The kind only: the value is a person's id or a shop's number and stays out of logs.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

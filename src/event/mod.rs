@@ -14,6 +14,6 @@ mod template;
 pub use audience::{Audience, Owner};
 pub use catalog::{Catalog, CatalogFault, Event, EventId};
 pub use grants::{Grants, Identity};
-pub use key::Key;
+pub use key::{Key, shared};
 pub use orders::{OpenOrders, OrderRules};
 pub use template::{Template, TemplateFault};

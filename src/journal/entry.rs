@@ -1,7 +1,7 @@
 //! One event of the journal: where it came from, who may see it, and its finished frames.
 
 use super::PartitionId;
-use crate::event::{EventId, Key};
+use crate::event::{EventId, Key, shared};
 use crate::protocol::Protocol;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ impl Entry {
     }
 
     pub(super) fn is_for(&self, keys: &[Key]) -> bool {
-        self.audience.iter().any(|key| keys.contains(key))
+        shared(&self.audience, keys).next().is_some()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The `[journal]` and `[cursor]` sections: how much of the newest events is kept, and who can read a cursor.
 
-use crate::limits::{CURSOR_SECRET_MIN_BYTES, WINDOW_MAX_AGE, WINDOW_MAX_BYTES};
+use crate::limits::{CURSOR_SECRET_MIN_BYTES, JOURNAL_MAX_BYTES, WINDOW_MAX_AGE, WINDOW_MAX_BYTES};
 use crate::settings::{Document, Section};
 use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
@@ -28,7 +28,7 @@ impl Settings {
         Settings {
             max_bytes: section
                 .key("max_bytes", "Memory for the window; the oldest events leave first.")
-                .bytes(WINDOW_MAX_BYTES, 1 << 20..=usize::MAX),
+                .bytes(WINDOW_MAX_BYTES, 1 << 20..=JOURNAL_MAX_BYTES),
             max_age: section
                 .key("max_age", "Age at which events leave the window.")
                 .duration(WINDOW_MAX_AGE, Duration::from_secs(1)..=Duration::from_secs(86_400)),

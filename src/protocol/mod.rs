@@ -19,7 +19,7 @@ mod plain;
 mod socketio;
 mod websocket;
 
-pub use close::Ending;
+pub use close::{ComeBack, Ending};
 
 use crate::limits::LINGER_MAX;
 use bytes::Bytes;

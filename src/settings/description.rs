@@ -24,10 +24,45 @@ pub struct DescribedKey {
     /// What it takes, where the kind alone does not say it: a range, or the words to choose from.
     pub allowed: Option<String>,
     /// The value when nothing is written; none where that means "not set".
-    pub default: Option<String>,
-    /// The value in use, in the form in which it can be written; secrets masked.
-    pub value: Option<String>,
+    pub default: Option<Shown>,
+    /// What the default is made of, where it differs from machine to machine.
+    pub computed: Option<&'static str>,
+    /// The value in use; secrets masked.
+    pub value: Option<Shown>,
     pub origin: Origin,
+}
+
+/// A value as it can be shown and written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    Text(String),
+    /// What TOML writes without quotes: integers, true and false.
+    Bare(String),
+    List(Vec<String>),
+    /// Names and values; none is a value that is not to be shown.
+    Table(Vec<(String, Option<String>)>),
+    /// A secret, of which only is known that it is set.
+    Hidden,
+}
+
+/// What stands in place of a secret.
+const HIDDEN: &str = "(hidden)";
+
+/// For people, and as one variable or override would take it.
+impl fmt::Display for Shown {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Shown::Text(text) | Shown::Bare(text) => formatter.write_str(text),
+            Shown::List(items) => formatter.write_str(&items.join(",")),
+            Shown::Table(entries) => {
+                let shown = |(name, value): &(String, Option<String>)| {
+                    format!("{name}={}", value.as_deref().unwrap_or(HIDDEN))
+                };
+                formatter.write_str(&entries.iter().map(shown).collect::<Vec<_>>().join(","))
+            }
+            Shown::Hidden => formatter.write_str(HIDDEN),
+        }
+    }
 }
 
 /// The forms a value can have.

@@ -124,6 +124,11 @@ impl Document {
         self.push_fault(origin, format!("{section}.{key}"), text.into());
     }
 
+    /// Faults of a file that a setting names, to be told with all others.
+    pub fn add_faults(&mut self, faults: Faults) {
+        self.faults.extend(faults);
+    }
+
     /// Every fault at once, or the description of all that was read. To be asked after every part has
     /// read its section, because what has not been read by then counts as unknown.
     pub fn finish(mut self) -> Result<Vec<DescribedSection>, Faults> {
@@ -133,6 +138,11 @@ impl Document {
         let unknown = unknown::faults(&self);
         self.faults.extend(unknown);
         if self.faults.is_empty() { Ok(self.described) } else { Err(Faults::new(self.faults)) }
+    }
+
+    /// The description of all that was read, whatever is wrong with it: for the reference of all keys.
+    pub fn describe_all(self) -> Vec<DescribedSection> {
+        self.described
     }
 
     /// A key or its `_file` form.
@@ -192,13 +202,7 @@ impl Document {
     }
 
     fn place(&self, text: &str, offset: usize) -> Origin {
-        let before = text.get(..offset).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Origin::File {
-            name: Arc::clone(&self.file_name),
-            line: before.matches('\n').count() + 1,
-            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
-        }
+        Origin::in_file(&self.file_name, text, offset)
     }
 }
 

@@ -24,6 +24,19 @@ pub enum Origin {
     Default,
 }
 
+impl Origin {
+    /// The place of byte `offset` in the file's text.
+    pub fn in_file(name: &Arc<str>, text: &str, offset: usize) -> Origin {
+        let before = text.get(..offset).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Origin::File {
+            name: Arc::clone(name),
+            line: before.matches('\n').count() + 1,
+            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -63,7 +76,7 @@ impl fmt::Display for Fault {
 pub struct Faults(Vec<Fault>);
 
 impl Faults {
-    pub(super) fn new(mut faults: Vec<Fault>) -> Faults {
+    pub fn new(mut faults: Vec<Fault>) -> Faults {
         faults.sort();
         faults.dedup();
         Faults(faults)
@@ -71,6 +84,15 @@ impl Faults {
 
     pub fn iter(&self) -> impl Iterator<Item = &Fault> {
         self.0.iter()
+    }
+}
+
+impl IntoIterator for Faults {
+    type Item = Fault;
+    type IntoIter = std::vec::IntoIter<Fault>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 
@@ -82,4 +104,11 @@ impl fmt::Display for Faults {
         }
         Ok(())
     }
+}
+
+/// What is wrong with a regular expression, on one line; the library's own text draws a picture of several.
+pub fn regex_fault(text: &str, error: &regex::Error) -> String {
+    let error = error.to_string();
+    let cause = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+    format!("{text:?} is not a regular expression: {cause}")
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::description::Kind;
+use super::description::{Kind, Shown};
 use super::value::Value;
 
 pub(super) trait Form {
@@ -28,6 +28,11 @@ pub(super) trait Form {
 
     /// The value in the form in which it can be written.
     fn show(&self, output: &Self::Output) -> String;
+
+    /// The value as a description has it.
+    fn describe(&self, output: &Self::Output) -> Shown {
+        Shown::Text(self.show(output))
+    }
 
     /// What is taken, where the kind alone does not say it.
     fn allowed(&self) -> Option<String> {
@@ -72,6 +77,10 @@ impl Form for List {
 
     fn show(&self, output: &Vec<String>) -> String {
         output.join(",")
+    }
+
+    fn describe(&self, output: &Vec<String>) -> Shown {
+        Shown::List(output.clone())
     }
 }
 
@@ -173,6 +182,10 @@ impl<T: TryFrom<i64> + PartialOrd + fmt::Display> Form for IntegerIn<T> {
         output.to_string()
     }
 
+    fn describe(&self, output: &T) -> Shown {
+        Shown::Bare(self.show(output))
+    }
+
     fn allowed(&self) -> Option<String> {
         Some(format!("{} to {}", self.0.start(), self.0.end()))
     }
@@ -195,6 +208,10 @@ impl Form for Flag {
 
     fn show(&self, output: &bool) -> String {
         output.to_string()
+    }
+
+    fn describe(&self, output: &bool) -> Shown {
+        Shown::Bare(self.show(output))
     }
 }
 
@@ -264,6 +281,10 @@ impl Form for HttpUrls {
 
     fn show(&self, output: &Vec<Url>) -> String {
         output.iter().map(Url::to_string).collect::<Vec<_>>().join(",")
+    }
+
+    fn describe(&self, output: &Vec<Url>) -> Shown {
+        Shown::List(output.iter().map(Url::to_string).collect())
     }
 }
 

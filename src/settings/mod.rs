@@ -30,8 +30,9 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use description::{DescribedKey, DescribedSection, Kind};
+pub use description::{DescribedKey, DescribedSection, Kind, Shown};
 pub use document::{Document, ENVIRONMENT_PREFIX, Environment};
-pub use fault::{Fault, Faults, Origin};
+pub use fault::{Fault, Faults, Origin, regex_fault};
 pub use reqwest::Url;
 pub use section::{Key, Section};
+pub use unknown::did_you_mean;

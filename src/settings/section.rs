@@ -14,7 +14,7 @@ use std::time::Duration;
 use reqwest::Url;
 use secrecy::SecretString;
 
-use super::description::{DescribedKey, Kind};
+use super::description::{DescribedKey, Kind, Shown};
 use super::document::Document;
 use super::fault::Origin;
 use super::file::{self, SmallFile};
@@ -36,7 +36,7 @@ impl<'d> Section<'d> {
 
     /// Names a key; `doc` is its line in the reference (meaning and, at a bare number, the unit).
     pub fn key(&mut self, name: &'static str, doc: &'static str) -> Key<'_> {
-        Key { document: self.document, section: self.name, name, doc }
+        Key { document: self.document, section: self.name, name, doc, computed: None }
     }
 
     /// Whether the key, or its `_file` form, is written in any layer, be it wrongly.
@@ -57,9 +57,16 @@ pub struct Key<'d> {
     section: &'static str,
     name: &'static str,
     doc: &'static str,
+    computed: Option<&'static str>,
 }
 
 impl Key<'_> {
+    /// Says what the default is made of, for a reference that must not name one machine's.
+    pub fn computed(mut self, made_of: &'static str) -> Self {
+        self.computed = Some(made_of);
+        self
+    }
+
     pub fn text(self, default: &str) -> String {
         self.read(&Text, default.to_owned())
     }
@@ -153,7 +160,7 @@ impl Key<'_> {
                 (None, origin)
             }
         };
-        let shown = secret.as_ref().map(|_| HIDDEN.to_owned());
+        let shown = secret.as_ref().map(|_| Shown::Hidden);
         self.describe(Kind::Secret, None, [None, shown], origin);
         secret
     }
@@ -174,23 +181,23 @@ impl Key<'_> {
             entries.insert(name, value);
             origin = Origin::CommandLine;
         }
-        let shown: Vec<String> = entries.iter().map(|(name, value)| show_entry(name, value)).collect();
-        self.describe(Kind::Table, None, [None, (!shown.is_empty()).then(|| shown.join(","))], origin);
+        let shown: Vec<_> = entries.iter().map(|(name, value)| show_entry(name, value)).collect();
+        self.describe(Kind::Table, None, [None, (!shown.is_empty()).then_some(Shown::Table(shown))], origin);
         entries.into_iter().collect()
     }
 
     fn read<F: Form>(mut self, form: &F, default: F::Output) -> F::Output {
-        let shown_default = form.show(&default);
+        let shown_default = form.describe(&default);
         let (output, origin) = self.parse(form);
         let output = output.unwrap_or(default);
-        let shown = form.show(&output);
+        let shown = form.describe(&output);
         self.describe(F::KIND, form.allowed(), [Some(shown_default), Some(shown)], origin);
         output
     }
 
     fn read_if_set<F: Form>(mut self, form: &F) -> Option<F::Output> {
         let (output, origin) = self.parse(form);
-        let shown = output.as_ref().map(|output| form.show(output));
+        let shown = output.as_ref().map(|output| form.describe(output));
         self.describe(F::KIND, form.allowed(), [None, shown], origin);
         output
     }
@@ -248,16 +255,13 @@ impl Key<'_> {
         self,
         kind: Kind,
         allowed: Option<String>,
-        [default, value]: [Option<String>; 2],
+        [default, value]: [Option<Shown>; 2],
         origin: Origin,
     ) {
-        let Key { document, name, doc, .. } = self;
-        document.describe(DescribedKey { name, doc, kind, allowed, default, value, origin });
+        let Key { document, name, doc, computed, .. } = self;
+        document.describe(DescribedKey { name, doc, kind, allowed, default, computed, value, origin });
     }
 }
-
-/// What a description shows in place of a secret.
-const HIDDEN: &str = "(hidden)";
 
 fn read_secret_text(written: &Written, file_key: &str) -> Result<SecretString, String> {
     if written.origin == Origin::CommandLine {
@@ -299,8 +303,8 @@ fn flatten(
     Ok(())
 }
 
-fn show_entry(name: &str, value: &str) -> String {
+fn show_entry(name: &str, value: &str) -> (String, Option<String>) {
     const SECRET_WORDS: [&str; 6] = ["password", "secret", "token", "key", "jaas", "credential"];
     let tells_of_secret = SECRET_WORDS.iter().any(|word| name.contains(word));
-    format!("{name}={}", if tells_of_secret { HIDDEN } else { value })
+    (name.to_owned(), (!tells_of_secret).then(|| value.to_owned()))
 }

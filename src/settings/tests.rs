@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::{Document, Environment, Faults, Origin, Section};
+use super::{Document, Environment, Faults, Origin, Section, Shown};
 
 const FILE: &str = "dumbwaiter.toml";
 
@@ -321,8 +321,11 @@ fn a_table_takes_dotted_names_and_overrides() {
         [("acks", "all"), ("fetch.min.bytes", "2"), ("sasl.password", "hunter2"), ("ssl.ca.location", "/ca")];
     assert_eq!(table, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let described = document.finish().unwrap();
-    let shown = described[0].keys[0].value.as_deref();
-    assert_eq!(shown, Some("acks=all,fetch.min.bytes=2,sasl.password=(hidden),ssl.ca.location=/ca"));
+    let shown = described[0].keys[0].value.as_ref().map(Shown::to_string);
+    assert_eq!(
+        shown.as_deref(),
+        Some("acks=all,fetch.min.bytes=2,sasl.password=(hidden),ssl.ca.location=/ca")
+    );
 }
 
 #[test]
@@ -350,13 +353,13 @@ fn what_was_read_is_described() {
         .keys
         .iter()
         .map(|key| {
-            let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+            let text = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
             (
                 key.name,
                 key.kind.label(),
-                text(&key.allowed),
-                text(&key.default),
-                text(&key.value),
+                text(key.allowed.clone()),
+                text(key.default.as_ref().map(Shown::to_string)),
+                text(key.value.as_ref().map(Shown::to_string)),
                 key.origin.to_string(),
             )
         })

@@ -85,13 +85,15 @@ impl Known<'_> {
             return None;
         }
         let variables = self.sections.iter().flat_map(|section| {
-            let spell =
-                |key: &super::DescribedKey| format!("{ENVIRONMENT_PREFIX}{}__{}", section.name, key.name);
+            let spell = |key: &super::DescribedKey| format!("{}__{}", section.name, key.name);
             section.keys.iter().map(move |key| spell(key).to_uppercase())
         });
         let variables: Vec<String> = variables.collect();
         let names: Vec<&str> = variables.iter().map(String::as_str).collect();
-        let hint = did_you_mean(variable, &names);
+        // Without the prefix, which would make any two of them look alike.
+        let hint =
+            nearest(name, &names).map(|nearest| format!("; did you mean {ENVIRONMENT_PREFIX}{nearest}?"));
+        let hint = hint.unwrap_or_default();
         let text = format!("names no setting{hint} (expected {ENVIRONMENT_PREFIX}SECTION__KEY)");
         Some(Fault { origin: Origin::Environment(variable.to_owned()), key: String::new(), text })
     }
@@ -107,7 +109,8 @@ fn is_service_link(name: &str) -> bool {
         || name.strip_prefix("PORT").is_some_and(of_port)
 }
 
-fn did_you_mean(name: &str, names: &[&str]) -> String {
+/// The nearest of `names`, as the part of a fault that offers it; empty when none is near.
+pub fn did_you_mean(name: &str, names: &[&str]) -> String {
     nearest(name, names).map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default()
 }
 

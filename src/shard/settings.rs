@@ -17,7 +17,8 @@ impl Settings {
         let mut section = document.section("shard", "The threads that own connections.");
         Settings {
             threads: section
-                .key("threads", "Threads; by default one less than there are cores.")
+                .key("threads", "Threads that own connections.")
+                .computed("cores - 1, at least 1")
                 .integer(default, 1..=SHARDS_MAX),
         }
     }

@@ -13,10 +13,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use reqwest::Url;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 use reqwest::redirect::Policy;
+use reqwest::{RequestBuilder, Url};
 use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
 
 use super::super::{SchemaId, WriterSchema};
 use super::reply::{self, Fault, Found, Outcome, Reference, no_answer, unusable};
@@ -73,10 +74,32 @@ impl Client {
 
     pub(super) async fn fetch(&self, address: &Url, id: SchemaId) -> Result<WriterSchema, Fault> {
         let found = self.get(below(address, &["schemas", "ids", &id.to_string()])).await?;
-        let mut references = References::default();
-        self.gather(address, found.references, 0, &mut references).await?;
-        WriterSchema::parse(&found.schema, &references.texts)
+        let references = self.referred_to(address, found.references).await?;
+        WriterSchema::parse(&found.schema, &references)
             .map_err(|fault| Fault::Unusable { poison: fault.poison(), reason: fault.to_string() })
+    }
+
+    /// The texts of what a schema refers to, in the order of their dependencies.
+    pub(super) async fn referred_to(
+        &self,
+        address: &Url,
+        wanted: Vec<Reference>,
+    ) -> Result<Vec<String>, Fault> {
+        let mut references = References::default();
+        self.gather(address, wanted, 0, &mut references).await?;
+        Ok(references.texts)
+    }
+
+    pub(super) async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Fault> {
+        let mut request = request.header(ACCEPT, ACCEPTED);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        reply::read(request.send().await.map_err(no_answer)?).await
+    }
+
+    pub(super) fn http(&self) -> &reqwest::Client {
+        &self.http
     }
 
     /// Fetches what is referred to, what that refers to first, so that each comes after what it needs.
@@ -105,26 +128,23 @@ impl Client {
     }
 
     async fn get(&self, url: Url) -> Result<Found, Fault> {
-        let answer = self.request(url).await;
+        let answer = self.ask(self.http.get(url)).await;
         (self.observer)(match &answer {
             Ok(_) => Outcome::Found,
             Err(Fault::Missing) => Outcome::Missing,
             Err(Fault::Unusable { .. }) => Outcome::TooLarge,
             Err(Fault::Outage { outcome, .. }) => *outcome,
         });
-        let found = answer?;
-        match found.schema_type.as_deref() {
-            None | Some("AVRO") => Ok(found),
-            Some(other) => Err(unusable(format!("schema is of type {other:?}, not AVRO"))),
-        }
+        let found: Found = answer?;
+        check_type(found.schema_type.as_deref())?;
+        Ok(found)
     }
+}
 
-    async fn request(&self, url: Url) -> Result<Found, Fault> {
-        let mut request = self.http.get(url).header(ACCEPT, ACCEPTED);
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization);
-        }
-        reply::read(request.send().await.map_err(no_answer)?).await
+pub(super) fn check_type(schema_type: Option<&str>) -> Result<(), Fault> {
+    match schema_type {
+        None | Some("AVRO") => Ok(()),
+        Some(other) => Err(unusable(format!("schema is of type {other:?}, not AVRO"))),
     }
 }
 
@@ -161,7 +181,7 @@ impl References {
 }
 
 /// `address` with segments added, percent-encoded: a subject may hold any character.
-fn below(address: &Url, segments: &[&str]) -> Url {
+pub(super) fn below(address: &Url, segments: &[&str]) -> Url {
     let mut url = address.clone();
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend(segments);

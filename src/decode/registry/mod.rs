@@ -13,6 +13,7 @@
 mod answers;
 mod client;
 mod health;
+mod questions;
 mod reply;
 mod settings;
 
@@ -35,6 +36,7 @@ use super::{Poison, SchemaId, WriterSchema};
 use crate::limits;
 
 pub use self::client::Observer;
+pub use self::questions::{NewestSchema, Questions, RegistryAnswerFault};
 pub use self::reply::Outcome;
 pub use self::settings::{Credentials, Settings};
 

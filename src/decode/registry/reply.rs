@@ -16,6 +16,7 @@ use std::time::Duration;
 use reqwest::header::{HeaderValue, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::super::Poison;
 use crate::limits;
@@ -66,10 +67,10 @@ pub(super) enum Fault {
     Outage { outcome: Outcome, reason: String, retry_after: Option<Duration> },
 }
 
-/// The schema in a reply, or why there is none.
-pub(super) async fn read(response: Response) -> Result<Found, Fault> {
+/// What a reply holds, or why there is nothing.
+pub(super) async fn read<T: DeserializeOwned>(response: Response) -> Result<T, Fault> {
     match response.status() {
-        StatusCode::OK => read_schema(response).await,
+        StatusCode::OK => read_content(response).await,
         StatusCode::NOT_FOUND => Err(read_missing(response).await),
         status => Err(outage_of(status, response.headers().get(RETRY_AFTER))),
     }
@@ -98,13 +99,13 @@ struct ErrorAnswer {
     message: String,
 }
 
-async fn read_schema(response: Response) -> Result<Found, Fault> {
+async fn read_content<T: DeserializeOwned>(response: Response) -> Result<T, Fault> {
     let Some(body) = read_bounded(response).await? else {
         return Err(unusable(format!("answer is longer than {} bytes", limits::REGISTRY_ANSWER_MAX_BYTES)));
     };
     // A proxy's page with status 200 is no reason to give up a record.
     serde_json::from_slice(&body)
-        .map_err(|_| failed("status 200 without a schema: is this a registry?".to_owned()))
+        .map_err(|_| failed("status 200 without what was asked for: is this a registry?".to_owned()))
 }
 
 /// "Not found" counts only as the registry's own words. A web server that knows no such path says it as

@@ -124,6 +124,11 @@ impl ReaderSchema {
         Ok(Self { record: lower::record(record, std::slice::from_ref(&schema))? })
     }
 
+    /// A payload of all that a writer writes, as it names it: for looking at a record.
+    pub fn of_writer(writer: &WriterSchema) -> Self {
+        Self { record: writer.record.clone() }
+    }
+
     /// Whether the payload has a field of this name.
     pub fn has_field(&self, name: &str) -> bool {
         self.record.fields.iter().any(|field| &*field.name == name)

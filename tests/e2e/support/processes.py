@@ -33,7 +33,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=_inherited_environment() | (env or {}),
+                env=inherited_environment() | (env or {}),
                 start_new_session=True,
             )
         _running.add(self)
@@ -108,7 +108,7 @@ def free_port():
         return port
 
 
-def _inherited_environment():
+def inherited_environment():
     """Ours, but for DUMBWAITER_BIN and its like: the service refuses settings that it does not know."""
     return {name: value for name, value in os.environ.items() if not name.startswith("DUMBWAITER_")}
 

@@ -66,6 +66,7 @@ class Producer:
             }
         )
         self._faults = []
+        self._last_place = None
 
     def order(self, order, schema=shapes.ORDER):
         """One `order.created` record; gives the order back, for what is expected of it."""
@@ -105,9 +106,15 @@ class Producer:
         left = self._kafka.flush(60)
         assert left == 0 and not self._faults, f"{left} records not written, faults: {self._faults}"
 
-    def _delivered(self, error, _message):
+    def last_place(self):
+        """Where the newest acknowledged record stands: topic-partition-offset."""
+        return self._last_place
+
+    def _delivered(self, error, message):
         if error is not None:
             self._faults.append(error)
+        else:
+            self._last_place = f"{message.topic()}-{message.partition()}-{message.offset()}"
 
 
 def framed(schema_id, body):

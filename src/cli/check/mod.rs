@@ -1,0 +1,104 @@
+//! `dumbwaiter check`: would the service start with this configuration, and (`--online`) find what it needs?
+//!
+//! It opens no port and joins no group. All that is wrong with settings and catalog is told at once; with
+//! `--online` so is what brokers and registry say.
+
+#[cfg(feature = "kafka")]
+mod online;
+mod report;
+
+use self::report::Report;
+use super::output::{Paint, put};
+use super::{ConfigArgs, Outcome};
+use crate::config::{Config, ConfigFault, effective, unsubscribed};
+use crate::decode::RegistryQuestions;
+use crate::settings::{Environment, Faults, Origin};
+use clap::Args;
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  dumbwaiter check --config dumbwaiter.toml
+  dumbwaiter check --config dumbwaiter.toml --online
+  dumbwaiter check --config dumbwaiter.toml --print-config
+
+Exit codes: 0 good (warnings included), 1 something asked by --online is not as it should be, 2 wrong settings.")]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Also asks brokers and registry: topics, and whether the newest schemas give the events' payloads
+    #[cfg(feature = "kafka")]
+    #[arg(long)]
+    online: bool,
+    /// Prints the settings in use, and where each comes from, instead of the report
+    #[arg(long, conflicts_with = "json")]
+    print_config: bool,
+    /// The report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &CheckArgs, environment: &Environment) -> Outcome {
+    let mut report = Report::default();
+    match args.config.load(environment) {
+        Ok(config) if args.print_config => {
+            let _ = put(&effective(&config.described).trim_end());
+            return Outcome::Done;
+        }
+        Ok(config) => {
+            offline(&config, &mut report);
+            #[cfg(feature = "kafka")]
+            if args.online {
+                online::check(&config, &mut report);
+            }
+        }
+        Err(ConfigFault::Settings(faults)) => wrong_settings(&faults, &mut report),
+        Err(fault @ ConfigFault::Read { .. }) => report.wrong("settings", fault.to_string()),
+    }
+    let paint = Paint::for_stdout(environment);
+    let _ = put(&if args.json { report.json() } else { report.text(paint) });
+    report.outcome()
+}
+
+fn wrong_settings(faults: &Faults, report: &mut Report) {
+    for fault in faults.iter() {
+        let subject = if fault.key.is_empty() { "settings" } else { &fault.key };
+        let place = (fault.origin != Origin::Default).then(|| fault.origin.to_string());
+        report.wrong_at(place, subject, &fault.text);
+    }
+}
+
+/// What the settings say, without asking anybody.
+fn offline(config: &Config, report: &mut Report) {
+    report.ok("settings", written(config));
+    let events: Vec<&str> = config.catalog.events().iter().map(|event| &*event.name).collect();
+    report.ok("catalog", events.join(", "));
+    for (event, topic) in unsubscribed(config) {
+        let detail =
+            format!("comes from topic {topic}, which is not among kafka.topics: it will never occur");
+        report.warn(format!("event {event}"), detail, "add the topic to kafka.topics");
+    }
+    report.ok("keys", config.auth.algorithms().join(", "));
+    #[cfg(feature = "kafka")]
+    if let Err(error) = crate::consume::Probe::new(&config.kafka) {
+        report.wrong("kafka.properties", format!("the Kafka client refuses them: {error}"));
+    }
+    if let Err(fault) = RegistryQuestions::new(config.registry.clone()) {
+        report.wrong("registry", format!("{:#}", anyhow::Error::from(fault)));
+    }
+}
+
+/// How many settings are written, and in how many places of which kind.
+fn written(config: &Config) -> String {
+    let keys = || config.described.iter().flat_map(|section| &section.keys);
+    let count = |of_kind: fn(&Origin) -> bool| keys().filter(|key| of_kind(&key.origin)).count();
+    let counts = [
+        (count(|origin| matches!(origin, Origin::File { .. })), "from the file"),
+        (count(|origin| matches!(origin, Origin::Environment(_))), "from the environment"),
+        (count(|origin| *origin == Origin::CommandLine), "from the command line"),
+        (count(|origin| *origin == Origin::Default), "by default"),
+    ];
+    let parts =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, source)| format!("{count} {source}"));
+    parts.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,193 @@
+//! `dumbwaiter check --online`: do the brokers answer, are the topics there, and do the writers' newest schemas give
+//! the payloads of the events?
+//!
+//! A writer's schema is resolved by the very code that the pipeline uses, so what is told here is what records
+//! would meet. Nothing is written and no group is joined.
+
+use super::report::Report;
+use crate::config::Config;
+use crate::consume::{Cluster, Probe, ProbeFault};
+use crate::decode::{NewestSchema, Plan, RegistryAnswerFault, RegistryQuestions};
+use crate::event::{Catalog, Event};
+use crate::limits::CHECK_PATIENCE;
+use std::collections::BTreeSet;
+use tokio::runtime::Runtime;
+
+pub(super) fn check(config: &Config, report: &mut Report) {
+    let topics = check_brokers(config, report);
+    let (Ok(runtime), Ok(questions)) = (Runtime::new(), RegistryQuestions::new(config.registry.clone()))
+    else {
+        // Why there is no client stands in the report already.
+        return;
+    };
+    runtime.block_on(check_registry(config, &topics, &questions, report));
+}
+
+/// The subscribed topics that exist.
+fn check_brokers(config: &Config, report: &mut Report) -> Vec<String> {
+    let cluster = match ask_brokers(config) {
+        Ok(cluster) => cluster,
+        Err(reason) => {
+            let way_out = "are kafka.brokers right, and do kafka.properties have the credentials they want?";
+            report.fail("brokers", format!("{}: {reason}", config.kafka.brokers.join(",")), way_out);
+            return Vec::new();
+        }
+    };
+    report.ok("brokers", format!("{} at {}", cluster.brokers, config.kafka.brokers.join(",")));
+    let found = cluster.topics.into_iter().filter(|(topic, _)| config.kafka.subscribes_to(topic));
+    let found: Vec<(String, usize)> = found.collect();
+    for (topic, partitions) in &found {
+        check_topic(&config.catalog, topic, *partitions, report);
+    }
+    for topic in missing_topics(config, &found) {
+        report.warn(
+            format!("topic {topic}"),
+            "does not exist; it is read as soon as it does",
+            "create it, or take it out of kafka.topics",
+        );
+    }
+    found.into_iter().map(|(topic, _)| topic).collect()
+}
+
+fn ask_brokers(config: &Config) -> Result<Cluster, String> {
+    let probe = Probe::new(&config.kafka).map_err(|error| error.to_string())?;
+    probe.cluster(CHECK_PATIENCE).map_err(|fault: ProbeFault| fault.to_string())
+}
+
+fn check_topic(catalog: &Catalog, topic: &str, partitions: usize, report: &mut Report) {
+    let counted = if partitions == 1 { "1 partition".to_owned() } else { format!("{partitions} partitions") };
+    let events: Vec<&str> = catalog.events_of(topic).map(|event| &*event.name).collect();
+    let meaning = if events.is_empty() { "no event, passed over".to_owned() } else { events.join(", ") };
+    report.ok(format!("topic {topic}"), format!("{counted}: {meaning}"));
+}
+
+/// Topics that are named, by the subscription or by an event that is subscribed to, and do not exist.
+fn missing_topics<'c>(config: &'c Config, found: &[(String, usize)]) -> BTreeSet<&'c str> {
+    let named = config.kafka.topics.iter().map(String::as_str).filter(|topic| !topic.starts_with('^'));
+    let of_events = config.catalog.events().iter().filter_map(Event::topic_name);
+    let wanted = named.chain(of_events.filter(|topic| config.kafka.subscribes_to(topic)));
+    wanted.filter(|wanted| !found.iter().any(|(topic, _)| topic == wanted)).collect()
+}
+
+async fn check_registry(
+    config: &Config,
+    topics: &[String],
+    questions: &RegistryQuestions,
+    report: &mut Report,
+) {
+    let address = config.registry.urls.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let subjects = match questions.subjects().await {
+        Ok(subjects) => subjects,
+        Err(fault) => {
+            let detail = match &fault {
+                RegistryAnswerFault::NoAnswer { .. } => fault.to_string(),
+                _ => format!("{address}: {fault}"),
+            };
+            report.fail("registry", detail, way_out(&fault));
+            return;
+        }
+    };
+    report.ok("registry", format!("{address}: {} subjects", subjects.len()));
+    for topic in topics.iter().filter(|topic| config.catalog.names_topic(topic)) {
+        let of_topic: Vec<&String> =
+            subjects.iter().filter(|subject| is_of_topic(&config.catalog, topic, subject)).collect();
+        if of_topic.is_empty() {
+            report.warn(
+                format!("subject {topic}-value"),
+                "is not in the registry; records are read if their schema is there under another subject",
+                "nothing to do if no record was written yet",
+            );
+        }
+        for subject in of_topic {
+            check_subject(&config.catalog, topic, subject, questions, report).await;
+        }
+    }
+}
+
+fn way_out(fault: &RegistryAnswerFault) -> &'static str {
+    match fault {
+        RegistryAnswerFault::Refused { .. } => {
+            "set registry.username and registry.password, or registry.token"
+        }
+        _ => "is registry.urls right, path included, and can it be reached from here?",
+    }
+}
+
+/// By the registry's naming strategies: topic, topic and record, or record.
+fn is_of_topic(catalog: &Catalog, topic: &str, subject: &str) -> bool {
+    if subject.strip_prefix(topic) == Some("-value") {
+        return true;
+    }
+    let record = subject.strip_prefix(topic).and_then(|rest| rest.strip_prefix('-')).unwrap_or(subject);
+    let record = record.rsplit('.').next().unwrap_or(record);
+    catalog.events_of(topic).any(|event| event.record_name() == Some(record))
+}
+
+async fn check_subject(
+    catalog: &Catalog,
+    topic: &str,
+    subject: &str,
+    questions: &RegistryQuestions,
+    report: &mut Report,
+) {
+    let line = format!("subject {subject}");
+    let newest = match questions.newest(subject).await {
+        Ok(newest) => newest,
+        Err(fault) => return report.fail(line, fault.to_string(), way_out(&fault)),
+    };
+    let version = format!("version {} (id {})", newest.version, newest.id);
+    match judge(catalog, topic, &newest) {
+        Verdict::Fits(event) => report.ok(line, format!("{version} gives {event}")),
+        Verdict::NoEvent(record) => report.ok(line, format!("{version}: {record} is no event, passed over")),
+        Verdict::FitsPartly(why) => {
+            report.warn(line, format!("{version}: {why}"), "records with that branch are passed over as poison");
+        }
+        Verdict::DoesNotFit(why) => report.fail(
+            line,
+            format!("{version}: {why}"),
+            "its records are passed over as poison: change the writer's schema, or the event's payload schema",
+        ),
+    }
+}
+
+enum Verdict {
+    Fits(String),
+    FitsPartly(String),
+    DoesNotFit(String),
+    NoEvent(String),
+}
+
+fn judge(catalog: &Catalog, topic: &str, newest: &NewestSchema) -> Verdict {
+    let writer = match newest.parse() {
+        Ok(writer) => writer,
+        Err(fault) => return Verdict::DoesNotFit(fault.to_string()),
+    };
+    let Some(event) = catalog.event_of(topic, writer.record_name()) else {
+        return Verdict::NoEvent(writer.full_name().to_owned());
+    };
+    match Plan::compile(&writer, &event.schema, &event.capture_names()) {
+        Err(why) => Verdict::DoesNotFit(format!("does not resolve into {}: {why}", event.name)),
+        Ok(plan) => match plan.unresolved().first() {
+            Some(why) => Verdict::FitsPartly(format!("gives {}, but {why}", event.name)),
+            None => Verdict::Fits(event.name.to_string()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_topic;
+    use crate::event::Catalog;
+
+    #[test]
+    fn a_topics_subjects_are_found_by_each_naming_strategy() {
+        let catalog = Catalog::built_in();
+        let check = |subject: &str, expected: bool| {
+            assert_eq!(is_of_topic(&catalog, "order.created", subject), expected, "{subject}");
+        };
+        check("order.created-value", true);
+        check("order.created-key", false);
+        check("order.created-shop.PopulatedOrder", false);
+        check("order.created.archive-value", false);
+    }
+}

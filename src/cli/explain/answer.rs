@@ -1,0 +1,310 @@
+//! The answer of `explain`, put together step by step, as lines for people or as one JSON object.
+//!
+//! ```text
+//! record     order.created-2-1041, 843 bytes, 2026-11-22T12:35:00.007Z
+//! schema     id 7, shop.events.PopulatedOrder
+//! fields     {"_id":"6263..","clientId":"4920..",...}
+//! event      order:new, to socketio clients
+//! payload    {"_id":"6263..",...}
+//! audience   role:ADMIN  role:WATCHER  user:4920..
+//! user       role:CUSTOMER  user:4920..
+//! delivered  yes, by user:4920..
+//! ```
+
+use super::texts;
+use crate::cli::output::{Colour, Paint};
+use crate::consume::OwnedRecord;
+use crate::decode::{SchemaId, WriterSchema};
+use crate::event::{Audience, Event, Key, shared};
+use crate::mapping::Passed;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// A record's place in Kafka.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Place {
+    pub topic: String,
+    pub partition: i32,
+    pub offset: i64,
+}
+
+/// The user who is asked about.
+pub(super) enum User {
+    LetIn(Vec<Key>),
+    Refused(String),
+}
+
+#[derive(Serialize)]
+pub(super) struct Answer {
+    record: RecordLine,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<SchemaLine>,
+    /// Everything that the writer wrote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<Box<RawValue>>,
+    /// Why the writer's schema does not resolve into the event's payload, if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incompatible: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<EventLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<Box<RawValue>>,
+    /// The keys of those who may see it; none if it is no event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audience: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<UserLine>,
+    /// None if no user was asked about and nothing else decides it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivered: Option<bool>,
+    /// The keys that both have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    by: Vec<String>,
+    /// Why it is not delivered, and whatever else is odd.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    because: Vec<String>,
+    #[serde(skip)]
+    asked: Option<User>,
+}
+
+#[derive(Serialize)]
+struct RecordLine {
+    #[serde(flatten)]
+    place: Option<Place>,
+    bytes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<String>,
+}
+
+#[derive(Serialize)]
+struct SchemaLine {
+    id: u32,
+    record: String,
+}
+
+#[derive(Serialize)]
+struct EventLine {
+    name: String,
+    clients: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct UserLine {
+    keys: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
+}
+
+impl Answer {
+    pub fn new(record: &OwnedRecord, from_kafka: bool, asked: Option<User>) -> Answer {
+        let OwnedRecord { topic, partition, offset, .. } = record;
+        let place = Place { topic: topic.clone(), partition: *partition, offset: *offset };
+        let user = asked.as_ref().map(|user| match user {
+            User::LetIn(keys) => UserLine { keys: texts(keys), refused: None },
+            User::Refused(refusal) => UserLine { keys: Vec::new(), refused: Some(refusal.clone()) },
+        });
+        Answer {
+            record: RecordLine {
+                place: from_kafka.then_some(place),
+                bytes: record.value.as_ref().map_or(0, Vec::len),
+                timestamp: record.timestamp_ms.and_then(timestamp),
+            },
+            schema: None,
+            fields: None,
+            incompatible: None,
+            event: None,
+            payload: None,
+            audience: None,
+            user,
+            delivered: None,
+            by: Vec::new(),
+            because: Vec::new(),
+            asked,
+        }
+    }
+
+    pub fn written(&mut self, id: SchemaId, schema: &WriterSchema, fields: Option<Box<RawValue>>) {
+        self.schema = Some(SchemaLine { id: id.0, record: schema.full_name().to_owned() });
+        self.fields = fields;
+    }
+
+    /// It is an event: whose?
+    pub fn mapped(&mut self, event: &Event, payload: Box<RawValue>, audience: &Audience) {
+        let clients = event.clients.iter().map(|protocol| protocol.label()).collect();
+        self.event = Some(EventLine { name: event.name.to_string(), clients });
+        self.payload = Some(payload);
+        self.audience = Some(texts(&audience.keys));
+        if audience.owner_unknown {
+            self.because.push(
+                "the record does not say whose order it is: a running instance looks it up among the open \
+                 orders and adds its owner, which this command cannot"
+                    .to_owned(),
+            );
+        }
+        self.decide(&audience.keys);
+    }
+
+    /// It is no event.
+    pub fn passed(&mut self, passed: Passed) {
+        self.delivered = Some(false);
+        self.because.push(match passed {
+            Passed::Unmapped => {
+                "no event of the catalog is of this topic and record: it is passed over".to_owned()
+            }
+            Passed::Tombstone => "the record is a tombstone: it has no value".to_owned(),
+            Passed::Poison(poison) => format!("the record is poison ({}): {poison}", poison.label()),
+            Passed::NotYet => "the registry has not given the record's schema".to_owned(),
+        });
+        self.because.extend(self.incompatible.clone());
+    }
+
+    fn decide(&mut self, audience: &[Key]) {
+        let reason = match &self.asked {
+            None => return,
+            Some(User::Refused(refusal)) => format!("the user is not let in: {refusal}"),
+            Some(User::LetIn(keys)) => {
+                self.by = shared(audience, keys).map(|key| key.as_str().to_owned()).collect();
+                self.delivered = Some(!self.by.is_empty());
+                if !self.by.is_empty() {
+                    return;
+                }
+                if audience.is_empty() {
+                    "the event has no audience"
+                } else {
+                    "the user holds none of the keys"
+                }
+                .to_owned()
+            }
+        };
+        self.delivered = Some(false);
+        self.because.push(reason);
+    }
+
+    pub fn json(&self) -> String {
+        serde_json::to_string(self).expect("texts and numbers are JSON")
+    }
+
+    pub fn text(&self, paint: Paint) -> String {
+        let mut lines = vec![("record", self.record.text())];
+        let schema = self.schema.as_ref().map(|schema| format!("id {}, {}", schema.id, schema.record));
+        lines.extend(schema.map(|schema| ("schema", schema)));
+        lines.extend(self.fields.as_ref().map(|fields| ("fields", fields.get().to_owned())));
+        let event = self.event.as_ref();
+        let event = event.map(|event| format!("{}, to {} clients", event.name, event.clients.join(" and ")));
+        lines.extend(event.map(|event| ("event", event)));
+        lines.extend(self.payload.as_ref().map(|payload| ("payload", payload.get().to_owned())));
+        lines.extend(self.audience.as_ref().map(|keys| ("audience", listed(keys))));
+        lines.extend(self.user.as_ref().map(|user| ("user", user.text())));
+        lines.extend(self.delivered.map(|delivered| ("delivered", self.verdict(delivered, paint))));
+        lines.extend(self.because.iter().map(|reason| ("because", reason.clone())));
+        let lines: Vec<String> = lines
+            .into_iter()
+            .map(|(name, text)| format!("{}{text}", paint.paint(Colour::Grey, &format_args!("{name:11}"))))
+            .collect();
+        lines.join("\n")
+    }
+
+    fn verdict(&self, delivered: bool, paint: Paint) -> String {
+        if delivered {
+            format!("{}, by {}", paint.paint(Colour::Green, &"yes"), listed(&self.by))
+        } else {
+            paint.paint(Colour::Red, &"no")
+        }
+    }
+}
+
+impl RecordLine {
+    fn text(&self) -> String {
+        let place = match &self.place {
+            Some(Place { topic, partition, offset }) => format!("{topic}-{partition}-{offset}, "),
+            None => String::new(),
+        };
+        let timestamp = self.timestamp.as_ref().map(|time| format!(", {time}")).unwrap_or_default();
+        format!("{place}{} bytes{timestamp}", self.bytes)
+    }
+}
+
+impl UserLine {
+    fn text(&self) -> String {
+        match &self.refused {
+            Some(refusal) => format!("not let in: {refusal}"),
+            None => listed(&self.keys),
+        }
+    }
+}
+
+fn listed(keys: &[String]) -> String {
+    if keys.is_empty() { "no key".to_owned() } else { keys.join("  ") }
+}
+
+fn timestamp(millis: i64) -> Option<String> {
+    let time = UNIX_EPOCH.checked_add(Duration::from_millis(u64::try_from(millis).ok()?))?;
+    // Beyond the year 9999 there is no such text.
+    (millis < 253_402_300_800_000).then(|| humantime::format_rfc3339_millis(time).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::Poison;
+    use crate::event::Catalog;
+
+    fn answer(user: Option<User>) -> Answer {
+        let (topic, value) = ("order.created".to_owned(), Some(vec![0; 5]));
+        let record = OwnedRecord { topic, partition: 2, offset: 9, timestamp_ms: Some(7), value };
+        Answer::new(&record, true, user)
+    }
+
+    fn check(user: Option<User>, audience: &[&str], expected: &str) {
+        let catalog = Catalog::built_in();
+        let event = catalog.events().iter().find(|event| &*event.name == "order:new").unwrap();
+        let mut answer = answer(user);
+        let keys = audience.iter().map(|key| Key::new(key)).collect();
+        let payload = RawValue::from_string("{}".to_owned()).unwrap();
+        answer.mapped(event, payload, &Audience { keys, owner_unknown: false });
+        let text = answer.text(Paint::PLAIN);
+        let verdict: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("audience")).collect();
+        assert_eq!(verdict.join("\n"), expected);
+    }
+
+    fn keys(texts: &[&str]) -> Option<User> {
+        Some(User::LetIn(texts.iter().map(|key| Key::new(key)).collect()))
+    }
+
+    #[test]
+    fn it_is_delivered_where_the_keys_meet() {
+        check(
+            keys(&["role:CUSTOMER", "user:u1"]),
+            &["role:ADMIN", "user:u1"],
+            "audience   role:ADMIN  user:u1\nuser       role:CUSTOMER  user:u1\ndelivered  yes, by user:u1",
+        );
+        check(
+            keys(&["user:u2"]),
+            &["role:ADMIN"],
+            "audience   role:ADMIN\nuser       user:u2\ndelivered  no\nbecause    the user holds none of the keys",
+        );
+        check(
+            keys(&[]),
+            &[],
+            "audience   no key\nuser       no key\ndelivered  no\nbecause    the event has no audience",
+        );
+        check(None, &["role:ADMIN"], "audience   role:ADMIN");
+        check(
+            Some(User::Refused("token has expired".to_owned())),
+            &["role:ADMIN"],
+            "audience   role:ADMIN\nuser       not let in: token has expired\ndelivered  no\n\
+             because    the user is not let in: token has expired",
+        );
+    }
+
+    #[test]
+    fn what_is_no_event_is_delivered_to_nobody() {
+        let mut answer = answer(keys(&["role:ADMIN"]));
+        answer.passed(Passed::Poison(Poison::Truncated));
+        assert_eq!(
+            answer.json(),
+            r#"{"record":{"topic":"order.created","partition":2,"offset":9,"bytes":5,"timestamp":"1970-01-01T00:00:00.007Z"},"user":{"keys":["role:ADMIN"]},"delivered":false,"because":["the record is poison (truncated): record ends early"]}"#
+        );
+    }
+}

@@ -1,0 +1,217 @@
+//! `dumbwaiter explain`: what one record is to clients, and whether one user gets it, by which key.
+//!
+//! ```text
+//! TOPIC-PARTITION-OFFSET, or a file ──> record ──> mapping ──> event, payload, audience ──┐
+//! a token, or claims ──────────────────> identity ──> the user's keys ──────────────────┴──> delivered or not
+//! ```
+//!
+//! The answer is the service's own: the same mapping, grants and meeting of keys. What only a running instance
+//! knows is the open orders: a condition that does not say whose order it is has no known owner here.
+
+mod answer;
+
+use self::answer::{Answer, Place, User};
+use super::output::{Paint, put, say};
+use super::{ConfigArgs, Outcome};
+use crate::auth::{Claims, Verifier};
+use crate::config::Config;
+use crate::consume::{OwnedRecord, Probe, Record};
+use crate::decode::{Plan, ReaderSchema, Registry};
+use crate::event::Key;
+use crate::limits::CHECK_PATIENCE;
+use crate::mapping::{Mapping, Passed, Written};
+use crate::settings::Environment;
+use clap::Args;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  dumbwaiter explain --config dumbwaiter.toml order.created-2-1041 --token-file token.txt
+  dumbwaiter explain --config dumbwaiter.toml pizza.created-0-7 --claims '{\"sub\": \"u1\", \"store_id\": 7}'
+  dumbwaiter explain --config dumbwaiter.toml --file record.bin --topic order.created --json
+
+Without a user it tells who the audience is. Exit codes: 0 answered (delivered or not), 1 no record or no schema to
+be had, 2 wrong settings.")]
+pub(super) struct ExplainArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The record's place in Kafka
+    #[arg(value_name = "TOPIC-PARTITION-OFFSET", value_parser = place, required_unless_present = "file")]
+    record: Option<Place>,
+    /// A record's value in a file instead, byte by byte
+    #[arg(long, value_name = "FILE", conflicts_with = "record", requires = "topic")]
+    file: Option<PathBuf>,
+    /// The topic that the file's record is from
+    #[arg(long, conflicts_with = "record")]
+    topic: Option<String>,
+    /// A user, by the token that they bring
+    #[arg(long)]
+    token: Option<String>,
+    /// File with the token, which on the command line every process can read
+    #[arg(long, value_name = "FILE", conflicts_with = "token")]
+    token_file: Option<PathBuf>,
+    /// A user, by the claims that their token would have
+    #[arg(long, value_name = "JSON", value_parser = claims, conflicts_with_all = ["token", "token_file"])]
+    claims: Option<Map<String, Value>>,
+    /// The answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &ExplainArgs, environment: &Environment) -> Outcome {
+    let config = match args.config.load_or_say(environment) {
+        Ok(config) => config,
+        Err(outcome) => return outcome,
+    };
+    match explain(args, config) {
+        Ok(answer) => {
+            let paint = Paint::for_stdout(environment);
+            let _ = put(&if args.json { answer.json() } else { answer.text(paint) });
+            Outcome::Done
+        }
+        Err(reason) => {
+            say(&reason);
+            Outcome::Failed
+        }
+    }
+}
+
+fn explain(args: &ExplainArgs, config: Config) -> Result<Answer, String> {
+    let user = user(args, &config)?;
+    let record = record(args, &config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
+    let registry = Registry::new(config.registry, runtime.handle().clone(), Box::new(|_| {}));
+    let registry = registry.map_err(|fault| format!("registry: {:#}", anyhow::Error::from(fault)))?;
+    let mut mapping = Mapping::new(Arc::clone(&config.catalog), registry.clone());
+    runtime.block_on(wait_for_schema(&mapping, registry, record.lend()))?;
+    let mut answer = Answer::new(&record, args.record.is_some(), user);
+    if let Ok(written) = mapping.written(record.lend()) {
+        answer.written(written.schema_id, &written.schema, fields(&written)?);
+        let event = config.catalog.event_of(&record.topic, written.schema.record_name());
+        let compiled =
+            event.map(|event| Plan::compile(&written.schema, &event.schema, &event.capture_names()));
+        answer.incompatible = compiled.and_then(Result::err).map(|why| why.to_string());
+    }
+    match mapping.map(record.lend()) {
+        Ok(mapped) => answer.mapped(mapped.event, raw_json(mapped.payload)?, &mapped.audience),
+        Err(passed) => answer.passed(passed),
+    }
+    Ok(answer)
+}
+
+fn record(args: &ExplainArgs, config: &Config) -> Result<OwnedRecord, String> {
+    if let Some(Place { topic, partition, offset }) = &args.record {
+        let probe = Probe::new(&config.kafka)
+            .map_err(|error| format!("kafka.properties: the Kafka client refuses them: {error}"))?;
+        let record = probe.record(topic, *partition, *offset, CHECK_PATIENCE);
+        return record.map_err(|fault| fault.to_string());
+    }
+    let file = args.file.as_deref().unwrap_or(Path::new(""));
+    let value = std::fs::read(file).map_err(|error| format!("{file:?} cannot be read: {error}"))?;
+    let topic = args.topic.as_deref().unwrap_or_default();
+    let record = Record { topic, partition: 0, offset: 0, timestamp_ms: None, value: Some(&value) };
+    Ok(record.to_owned())
+}
+
+/// The user by whose keys it is decided; none if only the audience is asked for.
+fn user(args: &ExplainArgs, config: &Config) -> Result<Option<User>, String> {
+    let keys = |claims: &Claims| config.catalog.grants().identity(claims).keys.to_vec();
+    if let Some(claims) = &args.claims {
+        let claims = Claims::new(claims.clone(), SystemTime::now());
+        return Ok(Some(User::LetIn(keys(&claims))));
+    }
+    let token = match (&args.token, &args.token_file) {
+        (Some(token), _) => token.clone(),
+        (None, Some(file)) => std::fs::read_to_string(file)
+            .map_err(|error| format!("{file:?} cannot be read: {error}"))?
+            .trim()
+            .to_owned(),
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(match Verifier::new(config.auth.clone()).verify(&token, SystemTime::now()) {
+        Ok(claims) => User::LetIn(keys(&claims)),
+        Err(refusal) => User::Refused(refusal.to_string()),
+    }))
+}
+
+/// Until the registry has said what it knows of the record's schema.
+async fn wait_for_schema(
+    mapping: &Mapping,
+    mut registry: Registry,
+    record: Record<'_>,
+) -> Result<(), String> {
+    let deadline = Instant::now() + CHECK_PATIENCE;
+    while matches!(mapping.written(record), Err(Passed::NotYet)) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left == Duration::ZERO {
+            return Err("the registry gives no answer about the record's schema: dumbwaiter check --online \
+                        tells why"
+                .to_owned());
+        }
+        let _ = tokio::time::timeout(left, registry.answered()).await;
+    }
+    Ok(())
+}
+
+/// Everything in the record, as its writer named it.
+fn fields(written: &Written<'_>) -> Result<Option<Box<RawValue>>, String> {
+    let all = ReaderSchema::of_writer(&written.schema);
+    let Ok(plan) = Plan::compile(&written.schema, &all, &[]) else { return Ok(None) };
+    let (mut json, mut captured) = (Vec::new(), Vec::new());
+    match plan.run(written.body, &mut json, &mut captured) {
+        Ok(()) => raw_json(&json).map(Some),
+        Err(_) => Ok(None),
+    }
+}
+
+fn raw_json(bytes: &[u8]) -> Result<Box<RawValue>, String> {
+    let text = String::from_utf8(bytes.to_vec()).map_err(|fault| fault.to_string())?;
+    RawValue::from_string(text).map_err(|fault| fault.to_string())
+}
+
+/// A topic's name may have hyphens too, so the numbers are taken from the end.
+fn place(text: &str) -> Result<Place, String> {
+    let mut parts = text.rsplitn(3, '-');
+    let place = (|| {
+        let offset = parts.next()?.parse().ok()?;
+        let partition = parts.next()?.parse().ok()?;
+        let topic = parts.next().filter(|topic| !topic.is_empty())?.to_owned();
+        Some(Place { topic, partition, offset })
+    })();
+    place.ok_or_else(|| "expected TOPIC-PARTITION-OFFSET, such as order.created-2-1041".to_owned())
+}
+
+fn claims(text: &str) -> Result<Map<String, Value>, String> {
+    serde_json::from_str(text).map_err(|fault| format!("expected a JSON object: {fault}"))
+}
+
+/// The texts of keys, for people who asked for them.
+fn texts(keys: &[Key]) -> Vec<String> {
+    keys.iter().map(|key| key.as_str().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_topic_partition_and_offset() {
+        let check = |text: &str, expected: Option<(&str, i32, i64)>| {
+            let place = place(text).ok();
+            let parts = place.as_ref().map(|place| (place.topic.as_str(), place.partition, place.offset));
+            assert_eq!(parts, expected, "{text}");
+        };
+        check("order.created-2-1041", Some(("order.created", 2, 1041)));
+        check("a-b-0-7", Some(("a-b", 0, 7)));
+        for wrong in ["order.created", "order.created-2", "-0-7", "t-x-7", "t-0-", "t-0-99999999999999999999"]
+        {
+            check(wrong, None);
+        }
+    }
+}

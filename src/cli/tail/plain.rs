@@ -1,0 +1,53 @@
+//! The plain client: a ticket for the token, a WebSocket with the ticket, and messages that are events.
+//!
+//! ```text
+//! GET /api/v1/ws/ticket   Authorization: Bearer <token>     {"success":true,"token":"<ticket>",...}
+//! GET /ws?key=<ticket>    Upgrade: websocket
+//! <  {"event_name":"CREATE_PIZZA","data":{...}}
+//! ```
+
+use super::{Ended, Received, ws_address};
+use reqwest::{StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Where to connect: every connection has a ticket of its own.
+pub(super) async fn address(base: &Url, token: &SecretString) -> Result<Url, Ended> {
+    let ticket = ticket(base, token).await?;
+    Ok(ws_address(base, "/ws", &[("key", &ticket)]))
+}
+
+async fn ticket(base: &Url, token: &SecretString) -> Result<String, Ended> {
+    #[derive(Deserialize)]
+    struct Granted {
+        token: String,
+    }
+    let dropped = |error: reqwest::Error| {
+        Ended::Dropped(format!("no ticket from {base}: {:#}", anyhow::Error::from(error.without_url())))
+    };
+    let mut url = base.clone();
+    url.set_path("/api/v1/ws/ticket");
+    // The WebSocket goes straight to the service, so the ticket does too.
+    let http = reqwest::Client::builder().no_proxy().build().map_err(dropped)?;
+    let response = http.get(url).bearer_auth(token.expose_secret()).send().await.map_err(dropped)?;
+    match response.status() {
+        StatusCode::OK => Ok(response.json::<Granted>().await.map_err(dropped)?.token),
+        StatusCode::UNAUTHORIZED => {
+            Err(Ended::Refused("refused: the service does not take this token".to_owned()))
+        }
+        status => Err(Ended::Dropped(format!("no ticket from {base}: status {status}"))),
+    }
+}
+
+pub(super) fn understand(text: &str) -> Received {
+    #[derive(Deserialize)]
+    struct Event {
+        event_name: String,
+        data: Box<RawValue>,
+    }
+    match serde_json::from_str(text) {
+        Ok(Event { event_name, data }) => Received::Event { name: event_name, data },
+        Err(_) => Received::Strange,
+    }
+}
