@@ -79,7 +79,7 @@ impl App {
         let App { parts, public, admin } = self;
         let metrics = parts.metrics;
         let health = Health::new(metrics.clone());
-        let verifier = Verifier::new(parts.auth.clone());
+        let verifier = Verifier::new(parts.auth.keys, parts.auth.rules);
         let catalog = parts.catalog;
         let admission = Arc::new(Admission::new(
             verifier,

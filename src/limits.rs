@@ -194,11 +194,14 @@ pub const AUTH_LEEWAY_MAX: Duration = Duration::from_secs(5);
 /// The most that `auth.max_lifetime` may be: ten years, beyond which it bounds nothing.
 pub const AUTH_LIFETIME_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
-/// RFC 7518, section 3.2: a key for HS256 has at least the length of the hash.
+/// RFC 7518, section 3.2: a key for HS256 has at least the length of the hash; HS384 and HS512 need 48 and 64.
 pub const HMAC_SECRET_MIN_BYTES: usize = 32;
 
 /// RFC 7518, section 3.3: an RSA key has at least 2,048 bits.
 pub const RSA_MODULUS_MIN_BITS: usize = 2048;
+
+/// The longest RSA modulus: what the key library verifies with; tokens of a longer key would all be refused.
+pub const RSA_MODULUS_MAX_BITS: usize = 8192;
 
 /// How long a ticket can be redeemed: the client protocol promises "valid for 60s".
 pub const TICKET_TTL: Duration = Duration::from_secs(60);

@@ -11,17 +11,22 @@
 mod identity;
 mod jwt;
 mod key;
+mod public_key;
+mod rules;
 mod settings;
 mod ticket;
 
 pub use identity::Claims;
 pub use jwt::Verifier;
-pub use key::{KeyFault, VerifyingKey};
+pub use key::{ALGORITHMS, KeyFault, VerifyingKey};
+pub use rules::Rules;
 pub use settings::Settings;
 pub use ticket::{TicketFault, TicketKey, Tickets};
 
+use std::borrow::Cow;
+
 /// Why somebody is not let in. Each is one value of a metric's label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error("no token")]
     Missing,
@@ -29,8 +34,11 @@ pub enum Refusal {
     TooLarge,
     #[error("not a JWT in compact form")]
     Malformed,
-    /// No key is configured for the algorithm; `none` is such a one always.
-    #[error("token's algorithm is not one of the configured keys'")]
+    /// The token's `kid` is no configured key's, or it has none and every key has a name.
+    #[error("token does not name a configured key")]
+    UnknownKey,
+    /// The key that the token may be of is for another algorithm; `none` is such a one always.
+    #[error("token's algorithm is not that of a configured key")]
     UnsupportedAlgorithm,
     /// RFC 7515, section 4.1.11: who does not understand an extension marked critical must refuse it.
     #[error("token has a critical header extension")]
@@ -48,17 +56,18 @@ pub enum Refusal {
     #[error("token is for another audience")]
     WrongAudience,
     #[error("token has no claim {0}")]
-    MissingClaim(&'static str),
+    MissingClaim(Cow<'static, str>),
     #[error("claim {0} is of the wrong type")]
     BadClaim(&'static str),
 }
 
 impl Refusal {
     /// Every label there is, for counters that exist before they count.
-    pub const LABELS: [&str; 13] = [
+    pub const LABELS: [&str; 14] = [
         "missing",
         "too_large",
         "malformed",
+        "unknown_key",
         "unsupported_algorithm",
         "unsupported_extension",
         "bad_signature",
@@ -71,12 +80,17 @@ impl Refusal {
         "bad_claim",
     ];
 
+    pub(crate) fn missing(claim: &'static str) -> Refusal {
+        Refusal::MissingClaim(claim.into())
+    }
+
     /// The name under which it is counted.
     pub fn label(&self) -> &'static str {
         match self {
             Refusal::Missing => "missing",
             Refusal::TooLarge => "too_large",
             Refusal::Malformed => "malformed",
+            Refusal::UnknownKey => "unknown_key",
             Refusal::UnsupportedAlgorithm => "unsupported_algorithm",
             Refusal::UnsupportedExtension => "unsupported_extension",
             Refusal::BadSignature => "bad_signature",
@@ -125,10 +139,10 @@ mod tests {
     #[test]
     fn labels_and_texts_are_told_apart() {
         let refusals =
-            [Refusal::Missing, Refusal::Expired, Refusal::MissingClaim("exp"), Refusal::BadClaim("sub")];
+            [Refusal::Missing, Refusal::Expired, Refusal::missing("exp"), Refusal::BadClaim("sub")];
         for refusal in refusals {
             assert!(Refusal::LABELS.contains(&refusal.label()));
         }
-        assert_eq!(Refusal::MissingClaim("exp").to_string(), "token has no claim exp");
+        assert_eq!(Refusal::missing("exp").to_string(), "token has no claim exp");
     }
 }
