@@ -1,8 +1,8 @@
-//! Who is it: from a token or a ticket to verified claims.
+//! Who is it: from a token, a session or a ticket to verified claims.
 //!
-//! A request brings a JWT (`Authorization: Bearer`, or the Socket.IO CONNECT packet) or a one-off
-//! ticket that was given for one. Out come [`Claims`], or a [`Refusal`] that says why not, in words for
-//! the log and a metric, never for the client. Nothing here holds or shows the token itself.
+//! A request brings a JWT (`Authorization: Bearer`, or the Socket.IO CONNECT packet), the cookie of a session
+//! at the login, or a one-off ticket that was given for one of these. Out come [`Claims`], or a [`Refusal`]
+//! that says why not, in words for the log and a metric, never for the client. Nothing here shows a token.
 //! Which events those claims entitle to is for the catalog's grants; what a client is told, for `web`
 //! and `protocol`.
 //!
@@ -13,6 +13,7 @@ mod jwt;
 mod key;
 mod public_key;
 mod rules;
+mod session;
 mod settings;
 mod ticket;
 
@@ -20,6 +21,9 @@ pub use identity::Claims;
 pub use jwt::Verifier;
 pub use key::{ALGORITHMS, KeyFault, VerifyingKey};
 pub use rules::Rules;
+pub use session::{
+    Outcome as SessionOutcome, SessionValue, Sessions, SessionsFault, Settings as SessionSettings,
+};
 pub use settings::Settings;
 pub use ticket::{TicketFault, TicketKey, Tickets};
 
@@ -59,11 +63,19 @@ pub enum Refusal {
     MissingClaim(Cow<'static, str>),
     #[error("claim {0} is of the wrong type")]
     BadClaim(&'static str),
+    #[error("session is not known to the login")]
+    UnknownSession,
+    /// Any page can make a browser send its cookies; only pages of this very host are heard.
+    #[error("session cookie comes from a page of another host")]
+    ForeignOrigin,
+    /// Not the client's fault, and soon over: it is to come back.
+    #[error("session could not be looked up")]
+    LookupFailed,
 }
 
 impl Refusal {
     /// Every label there is, for counters that exist before they count.
-    pub const LABELS: [&str; 14] = [
+    pub const LABELS: [&str; 17] = [
         "missing",
         "too_large",
         "malformed",
@@ -78,6 +90,9 @@ impl Refusal {
         "wrong_audience",
         "missing_claim",
         "bad_claim",
+        "unknown_session",
+        "foreign_origin",
+        "lookup_failed",
     ];
 
     pub(crate) fn missing(claim: &'static str) -> Refusal {
@@ -101,7 +116,15 @@ impl Refusal {
             Refusal::WrongAudience => "wrong_audience",
             Refusal::MissingClaim(_) => "missing_claim",
             Refusal::BadClaim(_) => "bad_claim",
+            Refusal::UnknownSession => "unknown_session",
+            Refusal::ForeignOrigin => "foreign_origin",
+            Refusal::LookupFailed => "lookup_failed",
         }
+    }
+
+    /// Whether the same client may well be let in a little later.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Refusal::LookupFailed)
     }
 }
 

@@ -15,8 +15,8 @@ use std::time::Duration;
 use jsonwebtoken::Algorithm;
 use secrecy::ExposeSecret;
 
-use super::Rules;
 use super::key::{ALGORITHMS, KeyFault, VerifyingKey, is_symmetric};
+use super::{Rules, SessionSettings};
 use crate::limits;
 use crate::settings::{Document, Section};
 
@@ -28,25 +28,36 @@ pub struct Settings {
     pub rules: Rules,
     /// Whether Socket.IO clients may bring their token in the query, where proxies log it.
     pub query_token: bool,
+    /// Where opaque sessions are looked up; none: they are not.
+    pub session: Option<SessionSettings>,
 }
 
 impl Settings {
-    /// Reads the section; faults are the document's.
+    /// Reads the sections `[auth]` and `[session]`; faults are the document's.
     pub fn read(document: &mut Document) -> Settings {
         let mut section = document.section("auth", "How callers are identified.");
         let keys = read_keys(&mut section);
-        Settings {
-            keys,
-            rules: read_rules(&mut section),
-            query_token: section
-                .key(
-                    "query_token",
-                    "Whether Socket.IO clients may bring the token in the query, where proxies log it.",
-                )
-                .flag(false),
-        }
+        let rules = read_rules(&mut section);
+        let query_token = section
+            .key(
+                "query_token",
+                "Whether Socket.IO clients may bring the token in the query, where proxies log it.",
+            )
+            .flag(false);
+        let session = SessionSettings::read(document);
+        let keys = keys.unwrap_or_else(|| {
+            if session.is_none() {
+                document.fault("auth", "secret", NOBODY);
+            }
+            Vec::new()
+        });
+        Settings { keys, rules, query_token, session }
     }
 }
+
+/// What is said where nobody could be let in.
+const NOBODY: &str = "is not set, nor is another key: without one nobody can be let in; set auth.secret_file \
+                      (HS256), auth.public_key_file (RS256), or [[auth.keys]]; or session.url";
 
 fn read_rules(section: &mut Section<'_>) -> Rules {
     Rules {
@@ -66,7 +77,8 @@ fn read_rules(section: &mut Section<'_>) -> Rules {
     }
 }
 
-fn read_keys(section: &mut Section<'_>) -> Vec<VerifyingKey> {
+/// The keys; none if none is written.
+fn read_keys(section: &mut Section<'_>) -> Option<Vec<VerifyingKey>> {
     let mut keys = Vec::new();
     let secret = section.key("secret", "The shared secret that signs tokens with HS256.").secret();
     if let Some(secret) = secret {
@@ -87,12 +99,9 @@ fn read_keys(section: &mut Section<'_>) -> Vec<VerifyingKey> {
             keys.push(key);
         }
     });
-    if tables.is_empty() && !section.is_written("secret") && !section.is_written("public_key_file") {
-        let way_out = "is not set, nor is another key: without one nobody can be let in; set auth.secret_file \
-                       (HS256), auth.public_key_file (RS256), or [[auth.keys]]";
-        section.fault("secret", way_out);
-    }
-    keys
+    let is_written =
+        !tables.is_empty() || section.is_written("secret") || section.is_written("public_key_file");
+    is_written.then_some(keys)
 }
 
 /// One table of `[[auth.keys]]`.
@@ -183,8 +192,9 @@ mod tests {
             "[auth]\nleeway = \"1m\"",
             Err("dumbwaiter.toml:2:10: in auth.leeway: \"1m\" is out of range (expected 0s to 5s)\n\
                  in auth.secret: is not set, nor is another key: without one nobody can be let in; \
-                 set auth.secret_file (HS256), auth.public_key_file (RS256), or [[auth.keys]]"),
+                 set auth.secret_file (HS256), auth.public_key_file (RS256), or [[auth.keys]]; or session.url"),
         );
+        check("[session]\nurl = \"https://login.example/session\"", Ok(0));
     }
 
     #[test]

@@ -3,12 +3,12 @@
 //! A connection that takes everything is live and holds no data. One that takes less is lagging: it holds what
 //! is left of one frame, its position, and the control frames that it is owed.
 
+use crate::admission::Credentials;
 use crate::event::Key;
 use crate::limits::{CONTROL_FRAMES_MAX, STALLED_MAX, WRITE_FRAMES_MAX};
 use crate::protocol::{Ending, Protocol, Session};
 use bytes::{Buf, Bytes};
 use mio::net::TcpStream;
-use secrecy::SecretString;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
@@ -60,8 +60,8 @@ pub(super) struct Connection {
     pub session: Session,
     pub standing: Standing,
     pub keys: Arc<[Key]>,
-    /// Token of the upgrade request, until CONNECT.
-    pub request_token: Option<SecretString>,
+    /// What the upgrade request has said of the client, until CONNECT.
+    pub credentials: Option<Box<Credentials>>,
     /// The tick of the wheel that counts.
     pub timer: u64,
     /// Already queued to catch up.
@@ -82,7 +82,7 @@ impl Connection {
             session,
             standing: Standing::Arriving,
             keys: Arc::new([]),
-            request_token: None,
+            credentials: None,
             timer: u64::MAX,
             waits_for_turn: false,
             socket,

@@ -1,14 +1,13 @@
 //! The door of the shards: the web side hands sockets over, the pipeline says that there is something to read.
 
 use super::{Settings, Shard, WAKER};
-use crate::admission::Admission;
+use crate::admission::{Admission, Credentials};
 use crate::event::Identity;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::protocol::{Ending, Protocol};
 use bytes::Bytes;
 use mio::{Poll, Waker};
-use secrecy::SecretString;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -30,15 +29,15 @@ pub struct Arrival {
 pub enum Admitted {
     /// Its ticket was redeemed before the upgrade, or was refused.
     Plain(Result<Identity, Ending>),
-    /// It says who it is after the upgrade; `token` came with the request itself.
-    SocketIo { token: Option<SecretString> },
+    /// It says who it is after the upgrade, or leaves it at what its request has said.
+    SocketIo(Credentials),
 }
 
 impl Admitted {
     pub fn protocol(&self) -> Protocol {
         match self {
             Admitted::Plain(_) => Protocol::Plain,
-            Admitted::SocketIo { .. } => Protocol::SocketIo,
+            Admitted::SocketIo(_) => Protocol::SocketIo,
         }
     }
 }

@@ -22,7 +22,7 @@ pub use connection::ConnectionId;
 pub use handle::{Admitted, Arrival, Shards};
 pub use settings::Settings;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Credentials};
 use crate::journal::Journal;
 use crate::limits::{READ_BUFFER_BYTES, READS_PER_TURN_MAX};
 use crate::metrics::ShardMetrics;
@@ -126,7 +126,7 @@ impl Shard {
         let Arrival { stream, mut received, response, admitted } = arrival;
         let (session, opening) = match &admitted {
             Admitted::Plain(_) => (Session::plain(now), Bytes::new()),
-            Admitted::SocketIo { .. } => Session::socket_io(Uuid::new_v4(), now),
+            Admitted::SocketIo(_) => Session::socket_io(Uuid::new_v4(), now),
         };
         let Some(id) = self.insert(stream, session) else { return };
         let connection = &mut self.connections[id.slot as usize];
@@ -135,7 +135,7 @@ impl Shard {
         match admitted {
             Admitted::Plain(Ok(identity)) => self.join(id, &identity, now),
             Admitted::Plain(Err(ending)) => connection.session.end(ending, now, &mut self.actions),
-            Admitted::SocketIo { token } => connection.request_token = token,
+            Admitted::SocketIo(credentials) => connection.credentials = Some(Box::new(credentials)),
         }
         self.receive(id, &mut received, now);
         self.apply_actions(id, now);
@@ -249,12 +249,14 @@ impl Shard {
         let Some(connection) = self.connection(id).filter(|connection| connection.session.is_open()) else {
             return;
         };
-        let token = token.or_else(|| connection.request_token.take());
-        let verdict = self.admission.admit(Protocol::SocketIo, token.as_ref(), SystemTime::now());
-        match verdict {
+        let request = connection.credentials.take().map_or(Credentials::Nothing, |boxed| *boxed);
+        match self.admission.admit(token, request, SystemTime::now()) {
             Ok(identity) => {
                 self.join(id, &identity, now);
                 self.connections[id.slot as usize].session.authorized(actions);
+            }
+            Err(refusal) if refusal.is_passing() => {
+                self.connections[id.slot as usize].session.end(Ending::Unavailable, now, actions);
             }
             Err(_) => self.connections[id.slot as usize].session.refused(now, actions),
         }

@@ -10,4 +10,5 @@ mod delivery;
 mod demo;
 mod documents;
 mod imports;
+mod session;
 mod support;
