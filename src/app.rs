@@ -152,8 +152,8 @@ fn admission(
         )
     };
     Ok(Admission {
+        verifier: Verifier::new(&auth),
         sessions: auth.session.map(new_sessions).transpose()?,
-        verifier: Verifier::new(auth.keys, auth.rules),
         tickets: Tickets::in_memory(),
         catalog: Arc::clone(catalog),
         metrics: metrics.clone(),

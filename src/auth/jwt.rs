@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::identity::Claims;
-use super::{Refusal, Rules, VerifyingKey};
+use super::{Refusal, Rules, Settings, VerifyingKey};
 use crate::limits;
 
 /// Knows the keys and what a token must say.
@@ -32,8 +32,8 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    pub fn new(keys: Vec<VerifyingKey>, rules: Rules) -> Verifier {
-        Verifier { keys, rules }
+    pub fn new(settings: &Settings) -> Verifier {
+        Verifier { keys: settings.keys.clone(), rules: settings.rules.clone() }
     }
 
     /// The claims of a token that is good at `now`.

@@ -7,7 +7,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, EncodingKey};
 use serde_json::{Value, json};
 
-use crate::auth::{ALGORITHMS, Claims, Refusal, Rules, Verifier, VerifyingKey};
+use crate::auth::{ALGORITHMS, Claims, Refusal, Rules, Settings, Verifier, VerifyingKey};
 
 macro_rules! pem {
     ($name:literal) => {
@@ -73,8 +73,12 @@ fn hs256(claims: &Value) -> String {
     sign(&json!({"alg": "HS256", "typ": "JWT"}), claims, &signing_key(Algorithm::HS256), Algorithm::HS256)
 }
 
+fn verifier(keys: Vec<VerifyingKey>, rules: Rules) -> Verifier {
+    Verifier::new(&Settings { keys, rules, ..Settings::default() })
+}
+
 fn verify(keys: Vec<VerifyingKey>, token: &str) -> Result<Claims, Refusal> {
-    Verifier::new(keys, rules()).verify(token, now())
+    verifier(keys, rules()).verify(token, now())
 }
 
 fn check_refused(keys: &[VerifyingKey], token: &str, expected: Refusal) {
@@ -82,7 +86,7 @@ fn check_refused(keys: &[VerifyingKey], token: &str, expected: Refusal) {
 }
 
 fn check(rules: Rules, claims: Value, expected: Result<(), Refusal>) {
-    let verifier = Verifier::new(vec![verifying_key(Algorithm::HS256)], rules);
+    let verifier = verifier(vec![verifying_key(Algorithm::HS256)], rules);
     assert_eq!(verifier.verify(&hs256(&claims), now()).map(drop), expected, "{claims}");
 }
 
