@@ -1,10 +1,11 @@
-//! Who may come in, and with which keys: verified token or redeemed ticket → identity.
+//! Who may come in, and with which keys: token, session or redeemed ticket → identity.
 //!
-//! The one place where authentication (`auth`) and entitlement (the catalog's grants) meet; the web side asks
-//! it for tickets, the shards ask it for Socket.IO tokens. What a refused client is told is decided by the
-//! protocols; here the outcome is counted, without saying whose it was.
+//! The one place where authentication (`auth`) and entitlement (the catalog's grants) meet. The web side has
+//! a request's session looked up before it answers, which is all that takes time, and asks for tickets; the
+//! shards then judge Socket.IO clients at once. What a refused client is told is decided by the protocols;
+//! here the outcome is counted, without saying whose it was.
 
-use crate::auth::{Claims, Refusal, TicketKey, Tickets, Verifier};
+use crate::auth::{Claims, Refusal, SessionValue, Sessions, TicketKey, Tickets, Verifier};
 use crate::event::{Catalog, Identity};
 use crate::metrics::Metrics;
 use crate::protocol::{Ending, Protocol};
@@ -13,41 +14,85 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 pub struct Admission {
-    verifier: Verifier,
-    tickets: Tickets,
-    catalog: Arc<Catalog>,
-    metrics: Metrics,
+    pub verifier: Verifier,
+    /// None where cookies are no login.
+    pub sessions: Option<Sessions>,
+    pub tickets: Tickets,
+    pub catalog: Arc<Catalog>,
+    pub metrics: Metrics,
     /// Socket.IO clients may put their token into the query, where proxies log it.
     pub query_token: bool,
 }
 
+/// What a request shows of its sender: the first of these that it has, in the order token, session.
+pub enum Presented {
+    Nothing,
+    Token(SecretString),
+    Session(SessionValue),
+    /// A session that a page of another host made the browser send.
+    ForeignSession,
+}
+
+/// The same once the session has been looked up.
+pub enum Credentials {
+    Nothing,
+    Token(SecretString),
+    Session(Result<Arc<Claims>, Refusal>),
+}
+
+/// Why there is no ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoTicket {
+    /// Whoever asks is not entitled to one.
+    Refused,
+    /// Not now: there are too many, or nobody knows who asks.
+    TryLater,
+}
+
 impl Admission {
-    pub fn new(
-        verifier: Verifier,
-        tickets: Tickets,
-        catalog: Arc<Catalog>,
-        metrics: Metrics,
-        query_token: bool,
-    ) -> Admission {
-        Admission { verifier, tickets, catalog, metrics, query_token }
+    /// The name of the cookie that has a session; none where cookies are no login.
+    pub fn session_cookie(&self) -> Option<&str> {
+        self.sessions.as_ref().map(Sessions::cookie)
     }
 
-    /// Judges a token.
+    /// Looks up the session, if that is what the request shows.
+    pub async fn look_up(&self, presented: Presented) -> Credentials {
+        match (presented, &self.sessions) {
+            (Presented::Token(token), _) => Credentials::Token(token),
+            (Presented::Session(session), Some(sessions)) => {
+                Credentials::Session(sessions.look_up(&session).await)
+            }
+            (Presented::ForeignSession, Some(_)) => Credentials::Session(Err(Refusal::ForeignOrigin)),
+            (Presented::Nothing | Presented::Session(_) | Presented::ForeignSession, _) => {
+                Credentials::Nothing
+            }
+        }
+    }
+
+    /// Judges a Socket.IO client by the token of its CONNECT packet, or else by its request. The first that
+    /// is there decides: a bad token is not made good by a session.
     pub fn admit(
         &self,
-        protocol: Protocol,
-        token: Option<&SecretString>,
+        connect_token: Option<SecretString>,
+        request: Credentials,
         now: SystemTime,
     ) -> Result<Identity, Refusal> {
-        self.verify(protocol, token, now).map(|claims| self.catalog.grants().identity(&claims))
+        let credentials = connect_token.map_or(request, Credentials::Token);
+        let claims = self.verify(Protocol::SocketIo, &credentials, now)?;
+        Ok(self.catalog.grants().identity(&claims))
     }
 
-    /// A ticket for the bearer of a token; none if the token is refused or no ticket can be had.
-    pub async fn issue_ticket(&self, token: Option<&SecretString>) -> Option<TicketKey> {
-        let claims = self.verify(Protocol::Plain, token, SystemTime::now()).ok()?;
-        let ticket = self.tickets.issue(Arc::new(claims), Instant::now()).await;
+    /// A ticket for whoever the request is from.
+    pub async fn issue_ticket(&self, request: &Credentials) -> Result<TicketKey, NoTicket> {
+        let claims = self
+            .verify(Protocol::Plain, request, SystemTime::now())
+            .map_err(|refusal| if refusal.is_passing() { NoTicket::TryLater } else { NoTicket::Refused })?;
+        let ticket = self.tickets.issue(claims, Instant::now()).await;
         self.metrics.ticket(if ticket.is_ok() { "issued" } else { "full" });
-        ticket.inspect_err(|error| tracing::warn!(%error, "no ticket issued")).ok()
+        ticket.map_err(|error| {
+            tracing::warn!(%error, "no ticket issued");
+            NoTicket::TryLater
+        })
     }
 
     /// The identity behind a ticket, which is used up by this.
@@ -57,7 +102,7 @@ impl Admission {
             return Err(Ending::EmptyKey);
         }
         let claims = self.tickets.redeem(key, Instant::now()).await;
-        // The token behind a ticket may have expired in the ticket's own minute.
+        // What is behind a ticket may have expired in the ticket's own minute.
         let claims = claims.filter(|claims| claims.expires_at() > SystemTime::now());
         self.metrics.ticket(if claims.is_some() { "redeemed" } else { "wrong" });
         claims.map(|claims| self.catalog.grants().identity(&claims)).ok_or(Ending::WrongKey)
@@ -66,15 +111,21 @@ impl Admission {
     fn verify(
         &self,
         protocol: Protocol,
-        token: Option<&SecretString>,
+        credentials: &Credentials,
         now: SystemTime,
-    ) -> Result<Claims, Refusal> {
-        let verdict = match token {
-            Some(token) => self.verifier.verify(token.expose_secret(), now),
-            None => Err(Refusal::Missing),
+    ) -> Result<Arc<Claims>, Refusal> {
+        let verdict = match credentials {
+            Credentials::Nothing => Err(Refusal::Missing),
+            Credentials::Token(token) => self.verifier.verify(token.expose_secret(), now).map(Arc::new),
+            Credentials::Session(verdict) => verdict.clone().and_then(|claims| still_good(claims, now)),
         };
         let outcome = verdict.as_ref().map_or_else(Refusal::label, |_| "ok");
         self.metrics.authorization(protocol, outcome);
         verdict
     }
+}
+
+/// The claims of a session were good when it was looked up, which may be a while ago.
+fn still_good(claims: Arc<Claims>, now: SystemTime) -> Result<Arc<Claims>, Refusal> {
+    if claims.expires_at() > now { Ok(claims) } else { Err(Refusal::Expired) }
 }

@@ -4,7 +4,7 @@
 //! come in by the same way as the program.
 
 use crate::admission::Admission;
-use crate::auth::{self, Tickets, Verifier};
+use crate::auth::{self, Sessions, SessionsFault, Tickets, Verifier};
 use crate::consume::{Source, SourceFault};
 use crate::decode::Registry;
 use crate::event::Catalog;
@@ -44,6 +44,8 @@ pub enum AppFault {
     #[error("cannot start a shard: {0}")]
     Shard(io::Error),
     #[error(transparent)]
+    Sessions(#[from] SessionsFault),
+    #[error(transparent)]
     Source(#[from] SourceFault),
 }
 
@@ -78,15 +80,8 @@ impl App {
         let App { parts, public, admin } = self;
         let metrics = parts.metrics;
         let health = Health::new(metrics.clone());
-        let verifier = Verifier::new(parts.auth.clone());
         let catalog = parts.catalog;
-        let admission = Arc::new(Admission::new(
-            verifier,
-            Tickets::in_memory(),
-            Arc::clone(&catalog),
-            metrics.clone(),
-            parts.auth.query_token,
-        ));
+        let admission = Arc::new(admission(parts.auth, &catalog, &metrics)?);
         let (writer, journal) = journal::open(&parts.journal);
         let (shards, shard_threads) =
             Shards::start(&parts.shard, &journal, &admission, &metrics).map_err(AppFault::Shard)?;
@@ -142,6 +137,29 @@ impl App {
         outcome.expect("the pipeline does not panic")?;
         Ok(())
     }
+}
+
+fn admission(
+    auth: auth::Settings,
+    catalog: &Arc<Catalog>,
+    metrics: &Metrics,
+) -> Result<Admission, SessionsFault> {
+    let new_sessions = |settings| {
+        let counted = metrics.clone();
+        Sessions::new(
+            settings,
+            auth.rules.clone(),
+            Box::new(move |outcome| counted.session_lookup(outcome.label())),
+        )
+    };
+    Ok(Admission {
+        verifier: Verifier::new(&auth),
+        sessions: auth.session.map(new_sessions).transpose()?,
+        tickets: Tickets::in_memory(),
+        catalog: Arc::clone(catalog),
+        metrics: metrics.clone(),
+        query_token: auth.query_token,
+    })
 }
 
 /// Waits for the shards' last connections, which have a deadline of their own; a shard that does not end in

@@ -228,11 +228,14 @@ pub const AUTH_LEEWAY_MAX: Duration = Duration::from_secs(5);
 /// The most that `auth.max_lifetime` may be: ten years, beyond which it bounds nothing.
 pub const AUTH_LIFETIME_MAX: Duration = Duration::from_secs(10 * 31_557_600);
 
-/// RFC 7518, section 3.2: a key for HS256 has at least the length of the hash.
+/// RFC 7518, section 3.2: a key for HS256 has at least the length of the hash; HS384 and HS512 need 48 and 64.
 pub const HMAC_SECRET_MIN_BYTES: usize = 32;
 
 /// RFC 7518, section 3.3: an RSA key has at least 2,048 bits.
 pub const RSA_MODULUS_MIN_BITS: usize = 2048;
+
+/// The longest RSA modulus: what the key library verifies with; tokens of a longer key would all be refused.
+pub const RSA_MODULUS_MAX_BITS: usize = 8192;
 
 /// How long a ticket can be redeemed: the client protocol promises "valid for 60s".
 pub const TICKET_TTL: Duration = Duration::from_secs(60);
@@ -241,6 +244,38 @@ pub const TICKET_TTL: Duration = Duration::from_secs(60);
 /// minute, after a restart; at about 1 KiB of claims each, 64 MiB. At it, expired ones are dropped, then
 /// requests for tickets are refused.
 pub const TICKETS_MAX: usize = 64 * 1024;
+
+// --- session lookup ---
+
+/// How long one session lookup may take, by default. The client's handshake waits meanwhile.
+pub const SESSION_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The most that `session.timeout` may be: clients give up connecting after about as long.
+pub const SESSION_TIMEOUT_MAX: Duration = Duration::from_secs(10);
+
+/// How long an answer of the login counts, by default: long enough for a page that fetches a ticket and
+/// connects, short enough that a logout soon counts for new connections.
+pub const SESSION_CACHE_TTL: Duration = Duration::from_secs(5);
+
+/// The most that `session.cache_ttl` may be. A connection lasts as long as its claims anyway; this only
+/// spares the login a crowd's reconnects.
+pub const SESSION_CACHE_TTL_MAX: Duration = Duration::from_secs(60);
+
+/// Sessions whose answer is remembered, or being waited for. At it the oldest goes, and is asked for again.
+pub const SESSION_CACHE_MAX: usize = 8 * 1024;
+
+/// Lookups under way at once: the login has other things to do. At it they wait, within their timeout.
+pub const SESSION_LOOKUPS_MAX: usize = 32;
+
+/// The longest session value that is looked up. A UUID has 36 characters, a signed one about 100; a longer
+/// value is no session.
+pub const SESSION_VALUE_MAX_BYTES: usize = 1024;
+
+/// The longest answer that is read: as many claims as the longest token has. At it the lookup has failed.
+pub const SESSION_ANSWER_MAX_BYTES: usize = TOKEN_MAX_BYTES;
+
+/// How often failing lookups are told in the log.
+pub const SESSION_WARN_INTERVAL: Duration = Duration::from_secs(30);
 
 // ---- web: what a client may cost before it is one ----
 

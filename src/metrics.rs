@@ -39,6 +39,7 @@ pub struct Metrics {
     lagged: IntCounter,
     caught_up: IntCounter,
     authorizations: IntCounterVec,
+    session_lookups: IntCounterVec,
     tickets: IntCounterVec,
     consumer_lag: IntGaugeVec,
     kafka_errors: IntCounterVec,
@@ -118,8 +119,13 @@ impl Metrics {
                 .counter("connections_caught_up_total", "Times that a lagging connection became live again."),
             authorizations: new.counters(
                 "authorizations_total",
-                "Tokens and tickets judged, by outcome.",
+                "Tokens and sessions judged, by outcome.",
                 &["protocol", "outcome"],
+            ),
+            session_lookups: new.counters(
+                "session_lookups_total",
+                "Sessions asked for at the login, by outcome.",
+                &["outcome"],
             ),
             tickets: new.counters("tickets_total", "Tickets, by what became of them.", &["outcome"]),
             consumer_lag: new.gauges(
@@ -211,6 +217,10 @@ impl Metrics {
 
     pub fn authorization(&self, protocol: Protocol, outcome: &'static str) {
         self.authorizations.with_label_values(&[protocol.label(), outcome]).inc();
+    }
+
+    pub fn session_lookup(&self, outcome: &'static str) {
+        self.session_lookups.with_label_values(&[outcome]).inc();
     }
 
     pub fn ticket(&self, outcome: &'static str) {

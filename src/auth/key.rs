@@ -1,18 +1,35 @@
-//! A key that verifies tokens, bound to the one algorithm it is for.
+//! A key that verifies tokens, bound to the one algorithm it is for (RFC 8725, section 3.1).
 //!
 //! The binding is what makes algorithm confusion impossible: the token's `alg` only selects among the
-//! configured keys, and never how a key is used. What the key library would take without a word is
-//! refused here: private keys, certificates (it reads some other bit string out of them), and RSA keys
-//! that are too short, which it notices by refusing every token.
+//! configured keys, and never how a key is used. A key that does not fit its algorithm, or is too short for
+//! it, is refused here, where an operator can be told, and not later by refusing every token.
 
-use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind, EncodingKey, Header};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind, EncodingKey, Header};
 use serde_json::{Map, Value};
 
+use super::public_key::{PublicKey, pem_label};
 use crate::limits;
+
+/// The algorithms that a key can be for, by their names in tokens and settings (RFC 7518, RFC 8037).
+pub const ALGORITHMS: [(&str, Algorithm); 12] = [
+    ("HS256", Algorithm::HS256),
+    ("HS384", Algorithm::HS384),
+    ("HS512", Algorithm::HS512),
+    ("RS256", Algorithm::RS256),
+    ("RS384", Algorithm::RS384),
+    ("RS512", Algorithm::RS512),
+    ("PS256", Algorithm::PS256),
+    ("PS384", Algorithm::PS384),
+    ("PS512", Algorithm::PS512),
+    ("ES256", Algorithm::ES256),
+    ("ES384", Algorithm::ES384),
+    ("EdDSA", Algorithm::EdDSA),
+];
 
 /// A checked key.
 #[derive(Clone)]
 pub struct VerifyingKey {
+    kid: Option<String>,
     algorithm: Algorithm,
     key: DecodingKey,
 }
@@ -20,50 +37,76 @@ pub struct VerifyingKey {
 /// Why a key cannot be used; the way out is part of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFault {
-    #[error("has {0} bytes, HS256 needs {min} at least (make one: openssl rand -base64 48)", min = limits::HMAC_SECRET_MIN_BYTES)]
-    ShortSecret(usize),
+    #[error("has {has} bytes, {algorithm:?} needs {needs} at least (make one: openssl rand -hex {needs})")]
+    ShortSecret { algorithm: Algorithm, has: usize, needs: usize },
     #[error("holds a PEM key, not a secret; a public key belongs in public_key_file")]
     SecretIsPem,
     #[error("holds a private key, which does not belong here; take its public half (openssl pkey -pubout)")]
     PrivateKey,
     #[error("holds a certificate; take the public key out of it (openssl x509 -noout -pubkey)")]
     Certificate,
-    #[error("holds no RSA public key in PEM form (expected -----BEGIN PUBLIC KEY-----)")]
-    NotRsaPublicKey,
-    #[error("holds an RSA key of {0} bits, {min} are needed", min = limits::RSA_MODULUS_MIN_BITS)]
-    ShortModulus(usize),
+    #[error("holds no public key in PEM form (expected -----BEGIN PUBLIC KEY-----)")]
+    NotPublicKey,
+    #[error(
+        "holds a public key of a kind that no algorithm here uses (expected RSA, P-256, P-384 or Ed25519)"
+    )]
+    UnknownKind,
+    #[error("holds a public key of kind {has}, {algorithm:?} needs one of kind {needs}")]
+    WrongKind { algorithm: Algorithm, has: &'static str, needs: &'static str },
+    #[error(
+        "holds an RSA key of {0} bits (expected {least} to {most})",
+        least = limits::RSA_MODULUS_MIN_BITS,
+        most = limits::RSA_MODULUS_MAX_BITS
+    )]
+    ModulusLength(usize),
 }
 
 impl VerifyingKey {
-    /// A shared secret for HS256, its bytes taken as they are.
-    pub fn hs256(secret: &str) -> Result<VerifyingKey, KeyFault> {
+    /// A shared secret, its bytes taken as they are, for an algorithm of the HS family.
+    pub fn from_secret(algorithm: Algorithm, secret: &str) -> Result<VerifyingKey, KeyFault> {
         if pem_label(secret).is_some() {
             return Err(KeyFault::SecretIsPem);
         }
-        if secret.len() < limits::HMAC_SECRET_MIN_BYTES {
-            return Err(KeyFault::ShortSecret(secret.len()));
+        let needs = secret_min_bytes(algorithm);
+        if secret.len() < needs {
+            return Err(KeyFault::ShortSecret { algorithm, has: secret.len(), needs });
         }
-        let key = DecodingKey::from_secret(secret.as_bytes());
-        Ok(VerifyingKey { algorithm: Algorithm::HS256, key })
+        Ok(VerifyingKey { kid: None, algorithm, key: DecodingKey::from_secret(secret.as_bytes()) })
     }
 
-    /// An RSA public key in PEM form (SubjectPublicKeyInfo or PKCS #1) for RS256.
-    pub fn rs256(pem: &str) -> Result<VerifyingKey, KeyFault> {
-        match pem_label(pem) {
-            Some("PUBLIC KEY" | "RSA PUBLIC KEY") => {}
-            Some("CERTIFICATE") => return Err(KeyFault::Certificate),
-            Some(label) if label.ends_with("PRIVATE KEY") => return Err(KeyFault::PrivateKey),
-            _ => return Err(KeyFault::NotRsaPublicKey),
+    /// A public key in PEM form, for an algorithm of any other family.
+    pub fn from_pem(algorithm: Algorithm, pem: &str) -> Result<VerifyingKey, KeyFault> {
+        let public_key = PublicKey::parse(pem)?;
+        let has = public_key.kind();
+        let needs = kind_needed(algorithm);
+        if has != needs {
+            return Err(KeyFault::WrongKind { algorithm, has, needs });
         }
-        let key = DecodingKey::from_rsa_pem(pem.as_bytes()).map_err(|_| KeyFault::NotRsaPublicKey)?;
-        let DecodingKeyKind::SecretOrDer(der) = key.kind() else {
-            return Err(KeyFault::NotRsaPublicKey);
+        let key = match public_key {
+            PublicKey::Rsa { der, modulus_bits } => {
+                check_modulus(modulus_bits)?;
+                DecodingKey::from_rsa_der(&der)
+            }
+            PublicKey::P256(point) | PublicKey::P384(point) => DecodingKey::from_ec_der(&point),
+            PublicKey::Ed25519(bytes) => DecodingKey::from_ed_der(&bytes),
         };
-        match modulus_bits(der) {
-            None => Err(KeyFault::NotRsaPublicKey),
-            Some(bits) if bits < limits::RSA_MODULUS_MIN_BITS => Err(KeyFault::ShortModulus(bits)),
-            Some(_) => Ok(VerifyingKey { algorithm: Algorithm::RS256, key }),
-        }
+        Ok(VerifyingKey { kid: None, algorithm, key })
+    }
+
+    /// The same key, for tokens that name it so.
+    #[must_use]
+    pub fn with_kid(self, kid: Option<String>) -> VerifyingKey {
+        VerifyingKey { kid, ..self }
+    }
+
+    /// What tokens call it; a key without a name is for tokens whatever they call theirs.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// Whether a token that names its key so, or does not, may be this key's.
+    pub(super) fn is_meant_by(&self, kid: Option<&str>) -> bool {
+        self.kid.is_none() || self.kid.as_deref() == kid
     }
 
     /// A token of these claims, for development: a shared secret signs as well as it verifies. None from a
@@ -79,8 +122,16 @@ impl VerifyingKey {
     }
 
     /// The `alg` of the tokens that it verifies.
-    pub(super) fn algorithm(&self) -> Algorithm {
+    pub fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// Whether it is the same key as another, whatever both are called and used for.
+    pub(super) fn is_same_as(&self, other: &VerifyingKey) -> bool {
+        match (self.key.kind(), other.key.kind()) {
+            (DecodingKeyKind::SecretOrDer(one), DecodingKeyKind::SecretOrDer(two)) => one == two,
+            _ => false,
+        }
     }
 
     /// Whether `signature` (base64url) is this key's over `message`; an error if it is not base64url.
@@ -89,71 +140,98 @@ impl VerifyingKey {
     }
 }
 
-/// What the first PEM block says it is.
-fn pem_label(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once("-----BEGIN ")?;
-    rest.split_once("-----").map(|(label, _)| label)
+/// Whether the algorithm works with a secret that both sides have.
+pub(super) fn is_symmetric(algorithm: Algorithm) -> bool {
+    algorithm.family() == AlgorithmFamily::Hmac
 }
 
-/// The length of the modulus, the first member of the sequence (RFC 8017, appendix A.1.1):
-///
-/// ```text
-/// 30 <length>  02 <length> <modulus, big-endian>  02 <length> <exponent>
-/// ```
-fn modulus_bits(der: &[u8]) -> Option<usize> {
-    let (sequence, _) = der_value(der, 0x30)?;
-    let (modulus, _) = der_value(sequence, 0x02)?;
-    let first = modulus.iter().position(|&byte| byte != 0)?;
-    let leading_zeros = usize::try_from(modulus.get(first)?.leading_zeros()).ok()?;
-    Some((modulus.len() - first) * 8 - leading_zeros)
-}
-
-/// The content of the DER value at the start of `input`, and what follows it.
-fn der_value(input: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (&found, rest) = input.split_first()?;
-    let (&length, rest) = rest.split_first()?;
-    if found != tag {
-        return None;
+/// RFC 7518, section 3.2: at least the length of the hash.
+fn secret_min_bytes(algorithm: Algorithm) -> usize {
+    match algorithm {
+        Algorithm::HS384 => 48,
+        Algorithm::HS512 => 64,
+        _ => limits::HMAC_SECRET_MIN_BYTES,
     }
-    let (length, rest) = match length {
-        0..=0x7f => (usize::from(length), rest),
-        0x81..=0x83 => {
-            let (bytes, rest) = rest.split_at_checked(usize::from(length - 0x80))?;
-            (bytes.iter().fold(0, |length, &byte| length << 8 | usize::from(byte)), rest)
-        }
-        _ => return None,
-    };
-    rest.split_at_checked(length)
+}
+
+/// The kind of public key by [`PublicKey::kind`]; none fits an algorithm that works with a secret.
+fn kind_needed(algorithm: Algorithm) -> &'static str {
+    match (algorithm, algorithm.family()) {
+        (_, AlgorithmFamily::Rsa) => "RSA",
+        (Algorithm::ES384, _) => "P-384",
+        (_, AlgorithmFamily::Ec) => "P-256",
+        (_, AlgorithmFamily::Ed) => "Ed25519",
+        (_, AlgorithmFamily::Hmac) => "secret",
+    }
+}
+
+fn check_modulus(bits: usize) -> Result<(), KeyFault> {
+    let range = limits::RSA_MODULUS_MIN_BITS..=limits::RSA_MODULUS_MAX_BITS;
+    if range.contains(&bits) { Ok(()) } else { Err(KeyFault::ModulusLength(bits)) }
 }
 
 #[cfg(test)]
 mod tests {
+    use jsonwebtoken::Algorithm::{self, ES256, ES384, EdDSA, HS256, HS384, HS512, PS512, RS256};
+
     use super::{KeyFault, VerifyingKey};
 
-    const PUBLIC: &str = include_str!("../../tests/fixtures/test-only-keys/rsa-public.pem");
-    const PRIVATE: &str = include_str!("../../tests/fixtures/test-only-keys/rsa-private.pem");
-    const SHORT: &str = include_str!("../../tests/fixtures/test-only-keys/rsa-1024-public.pem");
+    macro_rules! pem {
+        ($name:literal) => {
+            include_str!(concat!("../../tests/fixtures/test-only-keys/", $name, ".pem"))
+        };
+    }
+
+    const RSA: &str = pem!("rsa-public");
 
     #[test]
-    fn an_rsa_key_is_taken_only_as_a_long_enough_public_one() {
-        let check =
-            |pem: &str, expected: Option<KeyFault>| assert_eq!(VerifyingKey::rs256(pem).err(), expected);
-        check(PUBLIC, None);
-        check(&format!("a comment\n{PUBLIC}"), None);
-        check(PRIVATE, Some(KeyFault::PrivateKey));
-        check(SHORT, Some(KeyFault::ShortModulus(1024)));
-        check("-----BEGIN CERTIFICATE-----\n", Some(KeyFault::Certificate));
-        check(&PUBLIC[..200], Some(KeyFault::NotRsaPublicKey));
-        check("", Some(KeyFault::NotRsaPublicKey));
+    fn a_public_key_must_fit_its_algorithm() {
+        let check = |algorithm: Algorithm, pem: &str, expected: Option<KeyFault>| {
+            assert_eq!(VerifyingKey::from_pem(algorithm, pem).err(), expected, "{algorithm:?}");
+        };
+        let wrong = |algorithm, has, needs| Some(KeyFault::WrongKind { algorithm, has, needs });
+        check(RS256, RSA, None);
+        check(PS512, RSA, None);
+        check(RS256, &format!("a comment\n{RSA}"), None);
+        check(ES256, pem!("p256-public"), None);
+        check(ES384, pem!("p384-public"), None);
+        check(EdDSA, pem!("ed25519-public"), None);
+        check(ES256, RSA, wrong(ES256, "RSA", "P-256"));
+        check(ES256, pem!("p384-public"), wrong(ES256, "P-384", "P-256"));
+        check(ES384, pem!("p256-public"), wrong(ES384, "P-256", "P-384"));
+        check(EdDSA, pem!("p256-public"), wrong(EdDSA, "P-256", "Ed25519"));
+        check(RS256, pem!("ed25519-public"), wrong(RS256, "Ed25519", "RSA"));
+        check(HS256, RSA, wrong(HS256, "RSA", "secret"));
+        check(ES256, pem!("secp256k1-public"), Some(KeyFault::UnknownKind));
+        check(RS256, pem!("rsa-1024-public"), Some(KeyFault::ModulusLength(1024)));
+    }
+
+    #[test]
+    fn what_is_not_a_public_key_is_told_from_one() {
+        let check = |pem: &str, expected: KeyFault| {
+            assert_eq!(VerifyingKey::from_pem(RS256, pem).err(), Some(expected), "{pem}");
+        };
+        check(pem!("rsa-private"), KeyFault::PrivateKey);
+        check(pem!("ed25519-private"), KeyFault::PrivateKey);
+        check("-----BEGIN CERTIFICATE-----\n", KeyFault::Certificate);
+        check("-----BEGIN CERTIFICATE REQUEST-----\n", KeyFault::NotPublicKey);
+        check("", KeyFault::NotPublicKey);
+        check("-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----", KeyFault::NotPublicKey);
+        check(&RSA.replace("PUBLIC", "RSA PUBLIC"), KeyFault::NotPublicKey);
+        // Cut anywhere, it is no key; never a panic, never another key.
+        for length in 0..RSA.len() - "\n-----END PUBLIC KEY-----\n".len() {
+            check(&RSA[..length], KeyFault::NotPublicKey);
+        }
     }
 
     #[test]
     fn a_secret_is_taken_only_when_long_enough() {
-        let check = |secret: &str, expected: Option<KeyFault>| {
-            assert_eq!(VerifyingKey::hs256(secret).err(), expected);
-        };
-        check(&"s".repeat(32), None);
-        check(&"s".repeat(31), Some(KeyFault::ShortSecret(31)));
-        check(PUBLIC, Some(KeyFault::SecretIsPem));
+        for (algorithm, needs) in [(HS256, 32), (HS384, 48), (HS512, 64)] {
+            let has = needs - 1;
+            let fault = |length: usize| VerifyingKey::from_secret(algorithm, &"s".repeat(length)).err();
+            assert_eq!(fault(needs), None);
+            assert_eq!(fault(has), Some(KeyFault::ShortSecret { algorithm, has, needs }));
+        }
+        assert_eq!(VerifyingKey::from_secret(HS256, RSA).err(), Some(KeyFault::SecretIsPem));
     }
 }

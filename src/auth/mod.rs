@@ -1,8 +1,8 @@
-//! Who is it: from a token or a ticket to verified claims.
+//! Who is it: from a token, a session or a ticket to verified claims.
 //!
-//! A request brings a JWT (`Authorization: Bearer`, or the Socket.IO CONNECT packet) or a one-off
-//! ticket that was given for one. Out come [`Claims`], or a [`Refusal`] that says why not, in words for
-//! the log and a metric, never for the client. Nothing here holds or shows the token itself.
+//! A request brings a JWT (`Authorization: Bearer`, or the Socket.IO CONNECT packet), the cookie of a session
+//! at the login, or a one-off ticket that was given for one of these. Out come [`Claims`], or a [`Refusal`]
+//! that says why not, in words for the log and a metric, never for the client. Nothing here shows a token.
 //! Which events those claims entitle to is for the catalog's grants; what a client is told, for `web`
 //! and `protocol`.
 //!
@@ -11,17 +11,26 @@
 mod identity;
 mod jwt;
 mod key;
+mod public_key;
+mod rules;
+mod session;
 mod settings;
 mod ticket;
 
 pub use identity::Claims;
 pub use jwt::Verifier;
-pub use key::{KeyFault, VerifyingKey};
+pub use key::{ALGORITHMS, KeyFault, VerifyingKey};
+pub use rules::Rules;
+pub use session::{
+    Outcome as SessionOutcome, SessionValue, Sessions, SessionsFault, Settings as SessionSettings,
+};
 pub use settings::Settings;
 pub use ticket::{TicketFault, TicketKey, Tickets};
 
+use std::borrow::Cow;
+
 /// Why somebody is not let in. Each is one value of a metric's label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error("no token")]
     Missing,
@@ -29,8 +38,11 @@ pub enum Refusal {
     TooLarge,
     #[error("not a JWT in compact form")]
     Malformed,
-    /// No key is configured for the algorithm; `none` is such a one always.
-    #[error("token's algorithm is not one of the configured keys'")]
+    /// The token's `kid` is no configured key's, or it has none and every key has a name.
+    #[error("token does not name a configured key")]
+    UnknownKey,
+    /// The key that the token may be of is for another algorithm; `none` is such a one always.
+    #[error("token's algorithm is not that of a configured key")]
     UnsupportedAlgorithm,
     /// RFC 7515, section 4.1.11: who does not understand an extension marked critical must refuse it.
     #[error("token has a critical header extension")]
@@ -48,17 +60,26 @@ pub enum Refusal {
     #[error("token is for another audience")]
     WrongAudience,
     #[error("token has no claim {0}")]
-    MissingClaim(&'static str),
+    MissingClaim(Cow<'static, str>),
     #[error("claim {0} is of the wrong type")]
     BadClaim(&'static str),
+    #[error("session is not known to the login")]
+    UnknownSession,
+    /// Any page can make a browser send its cookies; only pages of this very host are heard.
+    #[error("session cookie comes from a page of another host")]
+    ForeignOrigin,
+    /// Not the client's fault, and soon over: it is to come back.
+    #[error("session could not be looked up")]
+    LookupFailed,
 }
 
 impl Refusal {
     /// Every label there is, for counters that exist before they count.
-    pub const LABELS: [&str; 13] = [
+    pub const LABELS: [&str; 17] = [
         "missing",
         "too_large",
         "malformed",
+        "unknown_key",
         "unsupported_algorithm",
         "unsupported_extension",
         "bad_signature",
@@ -69,7 +90,14 @@ impl Refusal {
         "wrong_audience",
         "missing_claim",
         "bad_claim",
+        "unknown_session",
+        "foreign_origin",
+        "lookup_failed",
     ];
+
+    pub(crate) fn missing(claim: &'static str) -> Refusal {
+        Refusal::MissingClaim(claim.into())
+    }
 
     /// The name under which it is counted.
     pub fn label(&self) -> &'static str {
@@ -77,6 +105,7 @@ impl Refusal {
             Refusal::Missing => "missing",
             Refusal::TooLarge => "too_large",
             Refusal::Malformed => "malformed",
+            Refusal::UnknownKey => "unknown_key",
             Refusal::UnsupportedAlgorithm => "unsupported_algorithm",
             Refusal::UnsupportedExtension => "unsupported_extension",
             Refusal::BadSignature => "bad_signature",
@@ -87,7 +116,15 @@ impl Refusal {
             Refusal::WrongAudience => "wrong_audience",
             Refusal::MissingClaim(_) => "missing_claim",
             Refusal::BadClaim(_) => "bad_claim",
+            Refusal::UnknownSession => "unknown_session",
+            Refusal::ForeignOrigin => "foreign_origin",
+            Refusal::LookupFailed => "lookup_failed",
         }
+    }
+
+    /// Whether the same client may well be let in a little later.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Refusal::LookupFailed)
     }
 }
 
@@ -125,10 +162,10 @@ mod tests {
     #[test]
     fn labels_and_texts_are_told_apart() {
         let refusals =
-            [Refusal::Missing, Refusal::Expired, Refusal::MissingClaim("exp"), Refusal::BadClaim("sub")];
+            [Refusal::Missing, Refusal::Expired, Refusal::missing("exp"), Refusal::BadClaim("sub")];
         for refusal in refusals {
             assert!(Refusal::LABELS.contains(&refusal.label()));
         }
-        assert_eq!(Refusal::MissingClaim("exp").to_string(), "token has no claim exp");
+        assert_eq!(Refusal::missing("exp").to_string(), "token has no claim exp");
     }
 }

@@ -69,7 +69,7 @@ fn token(args: &TokenArgs, settings: &Settings, now: SystemTime) -> Result<Strin
         "no shared secret is configured (auth.secret): tokens of a public key come from its issuer only",
     )?;
     // What the service would refuse is no use to anybody.
-    let verdict = Verifier::new(settings.clone()).verify(&token, now);
+    let verdict = Verifier::new(settings).verify(&token, now);
     verdict.map(|_| token).map_err(|refusal| format!("the service would refuse such a token: {refusal}"))
 }
 
@@ -79,8 +79,8 @@ fn claims(args: &TokenArgs, settings: &Settings, now: SystemTime) -> Map<String,
     claims.insert("sub".to_owned(), args.sub.clone().into());
     claims.extend(one_or_list("role", &args.role));
     claims.extend(one_or_list("store_id", &args.store_id));
-    claims.extend(settings.issuer.clone().map(|issuer| ("iss".to_owned(), issuer.into())));
-    claims.extend(settings.audience.clone().map(|audience| ("aud".to_owned(), audience.into())));
+    claims.extend(settings.rules.issuer.clone().map(|issuer| ("iss".to_owned(), issuer.into())));
+    claims.extend(settings.rules.audience.clone().map(|audience| ("aud".to_owned(), audience.into())));
     claims.insert("iat".to_owned(), now.as_secs().into());
     claims.insert("exp".to_owned(), (now + args.ttl).as_secs().into());
     claims.extend(args.claims.iter().cloned());
@@ -105,8 +105,9 @@ fn claim(text: &str) -> Result<(String, Value), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::VerifyingKey;
+    use crate::auth::{Rules, VerifyingKey};
     use clap::Parser;
+    use jsonwebtoken::Algorithm;
     use serde_json::json;
 
     #[derive(Parser)]
@@ -116,16 +117,20 @@ mod tests {
     }
 
     fn settings() -> Settings {
-        let key = VerifyingKey::hs256("a secret of this test, long enough for HS256").unwrap();
-        let issuer = Some("https://login.example".to_owned());
-        Settings { keys: vec![key], issuer, require_subject: true, ..Settings::default() }
+        let key = VerifyingKey::from_secret(Algorithm::HS256, "a secret of this test, long enough for HS256");
+        let rules = Rules {
+            issuer: Some("https://login.example".to_owned()),
+            required_claims: vec!["sub".to_owned()],
+            ..Rules::default()
+        };
+        Settings { keys: vec![key.unwrap()], rules, ..Settings::default() }
     }
 
     fn check(arguments: &[&str], expected: Result<Value, &str>) {
         let command = Command::parse_from(["token"].iter().chain(arguments));
         let now = UNIX_EPOCH + Duration::from_secs(1_795_000_000);
         let claims = token(&command.args, &settings(), now).map(|token| {
-            let claims = Verifier::new(settings()).verify(&token, now).unwrap();
+            let claims = Verifier::new(&settings()).verify(&token, now).unwrap();
             let names = ["sub", "role", "store_id", "iss", "exp", "site"];
             let present =
                 names.iter().filter_map(|name| Some(((*name).to_owned(), claims.get(name)?.clone())));

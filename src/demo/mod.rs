@@ -23,7 +23,7 @@ pub use self::pizzeria::{Occurrence, Pizzeria};
 use self::people::{Desk, Issuer};
 use self::producer::{Producer, ProducerFault, TOPICS};
 use crate::app::{App, AppFault, Parts};
-use crate::auth::{self, KeyFault, Verifier};
+use crate::auth::{self, KeyFault, Rules, Verifier};
 use crate::consume::{ClientFault, EmbeddedBroker, KafkaSource, Source};
 use crate::decode::registry::RegistryFault;
 use crate::decode::{Registry, RegistryOutcome, RegistrySettings};
@@ -149,12 +149,15 @@ fn parts(
     let (issuer, verifying_key) = Issuer::new()?;
     let auth = auth::Settings {
         keys: vec![verifying_key],
-        max_lifetime: Some(people::TOKEN_LIFETIME),
-        require_subject: true,
+        rules: Rules {
+            required_claims: vec!["sub".to_owned()],
+            max_lifetime: Some(people::TOKEN_LIFETIME),
+            ..Rules::default()
+        },
         ..auth::Settings::default()
     };
     let catalog = Arc::new(Catalog::built_in());
-    let desk = Desk::new(issuer, Verifier::new(auth.clone()), Arc::clone(&catalog));
+    let desk = Desk::new(issuer, Verifier::new(&auth), Arc::clone(&catalog));
     let counted = metrics.clone();
     let observer = Box::new(move |outcome: RegistryOutcome| counted.registry_request(outcome.label()));
     let registry_urls = format!("registry.urls=http://{registry}");

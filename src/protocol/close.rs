@@ -20,6 +20,7 @@ pub enum Ending {
     Revoked,
     TooSlow,
     Unauthorized,
+    Unavailable,
     Unauthenticated,
     BadPacket,
     Unresponsive,
@@ -56,7 +57,7 @@ pub struct CloseRow {
 
 impl Ending {
     /// Every ending, in the order of the documented table.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ClientClosed,
         Self::ProtocolError,
         Self::InvalidText,
@@ -69,6 +70,7 @@ impl Ending {
         Self::Revoked,
         Self::TooSlow,
         Self::Unauthorized,
+        Self::Unavailable,
         Self::Unauthenticated,
         Self::BadPacket,
         Self::Unresponsive,
@@ -92,6 +94,7 @@ impl Ending {
             Self::Revoked         => row(Some(4003), "revoked",         "Access revoked",                 WithNewToken, "the login was revoked"),
             Self::TooSlow         => row(Some(4004), "too_slow",        "Too slow",                       AtOnce,       "events were not taken in time"),
             Self::Unauthorized    => row(None,       "unauthorized",    "",                               WithNewToken, "a Socket.IO client's token is no good"),
+            Self::Unavailable     => row(None,       "unavailable",     "",                               AtOnce,       "nobody can tell for now who the client is"),
             Self::Unauthenticated => row(None,       "unauthenticated", "",                               Later,        "not authorized within the time allowed"),
             Self::BadPacket       => row(None,       "bad_packet",      "",                               No,           "a packet breaks the Socket.IO protocol"),
             Self::Unresponsive    => row(None,       "unresponsive",    "",                               AtOnce,       "a ping was not answered in time"),

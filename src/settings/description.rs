@@ -3,6 +3,7 @@
 //! A description is recorded by the very call that reads the key, so it cannot fall behind the code.
 //! Values of secrets are not in it at all, only that they are set.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::fault::Origin;
@@ -10,9 +11,29 @@ use super::fault::Origin;
 /// One section with the keys that were read from it, in reading order.
 #[derive(Clone, Debug)]
 pub struct DescribedSection {
-    pub name: &'static str,
+    /// Such as `web`; of the tables of an array `auth.keys[0]`, and so on.
+    pub name: Cow<'static, str>,
     pub doc: &'static str,
     pub keys: Vec<DescribedKey>,
+}
+
+impl DescribedSection {
+    /// The section's head as it is written in the file: `[web]`, `[[auth.keys]]`.
+    pub fn heading(&self) -> String {
+        match self.name.split_once('[') {
+            Some((array, _)) => format!("[[{array}]]"),
+            None => format!("[{}]", self.name),
+        }
+    }
+
+    /// Whether it is one table of an array, which only the file can have.
+    pub fn is_table_of_array(&self) -> bool {
+        is_table_of_array(&self.name)
+    }
+}
+
+pub(super) fn is_table_of_array(section: &str) -> bool {
+    section.ends_with(']')
 }
 
 /// One key: what it means, and what it is now.
@@ -83,6 +104,8 @@ pub enum Kind {
     Secret,
     /// A table of foreign names, which are not checked here.
     Table,
+    /// An array of tables. Each is described as a section of its own, so the key itself has no value.
+    Tables,
 }
 
 impl Kind {
@@ -102,6 +125,7 @@ impl Kind {
             Kind::Choice => "choice",
             Kind::Secret => "secret",
             Kind::Table => "table",
+            Kind::Tables => "list of tables",
         }
     }
 }

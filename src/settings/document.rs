@@ -9,17 +9,19 @@
 //!
 //! A later layer beats an earlier one, key by key. An empty variable counts as not set, since compose
 //! files pass one for every variable that has no value. Tables (`[kafka.properties]`) come from the
-//! file and the command line only: a variable's name cannot spell `ssl.ca.location`.
+//! file and the command line only: a variable's name cannot spell `ssl.ca.location`. Arrays of tables
+//! (`[[auth.keys]]`) come from the file only; each becomes a section of its own, `auth.keys[0]`.
 //! Reading typed values is for `section`; what nobody asked for is judged by `unknown`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::description::{DescribedKey, DescribedSection};
+use super::description::{DescribedKey, DescribedSection, is_table_of_array};
 use super::fault::{Fault, Faults, Origin};
 use super::section::Section;
 use super::unknown;
-use super::value::Written;
+use super::value::{Value, Written};
 
 /// Environment variables by name, handed in so that tests never touch the process.
 pub type Environment = BTreeMap<String, String>;
@@ -113,14 +115,61 @@ impl Document {
 
     /// Opens a section for reading; `doc` is its line in the reference of all keys.
     pub fn section(&mut self, name: &'static str, doc: &'static str) -> Section<'_> {
-        self.described.push(DescribedSection { name, doc, keys: Vec::new() });
+        self.open(name.into(), doc)
+    }
+
+    pub(super) fn open(&mut self, name: Cow<'static, str>, doc: &'static str) -> Section<'_> {
+        self.described.push(DescribedSection { name: name.clone(), doc, keys: Vec::new() });
         Section::new(self, name)
+    }
+
+    /// Makes a section of each table of an array of tables and gives their names. To be done once, when
+    /// the array is read.
+    pub(super) fn lift_tables(&mut self, section: &str, key: &str) -> Vec<String> {
+        let items = self.take_items(section, key).unwrap_or_else(|(origin, text)| {
+            self.push_fault(origin, format!("{section}.{key}"), text);
+            Vec::new()
+        });
+        let mut names = Vec::new();
+        for (index, Written { value, origin }) in items.into_iter().enumerate() {
+            let name = format!("{section}.{key}[{index}]");
+            match value {
+                Value::Table(table) => {
+                    let keys = table.into_iter().collect();
+                    self.file.insert(name.clone(), WrittenSection { origin, keys });
+                    names.push(name);
+                }
+                other => self.push_fault(origin, name, format!("{other} is not a table")),
+            }
+        }
+        names
+    }
+
+    /// The items of a list that only the file may have; or what is wrong with it, and where.
+    fn take_items(&mut self, section: &str, key: &str) -> Result<Vec<Written>, (Origin, String)> {
+        let above_the_file = [&self.command_line, &self.environment];
+        if let Some(written) = above_the_file.into_iter().find_map(|layer| layer.get(section)?.keys.get(key))
+        {
+            let text = format!("is taken from the file only, where it is written as [[{section}.{key}]]");
+            return Err((written.origin.clone(), text));
+        }
+        let section_keys = self.file.get_mut(section).map(|section| &mut section.keys);
+        match section_keys.and_then(|keys| keys.get_mut(key)) {
+            None => Ok(Vec::new()),
+            Some(Written { value: Value::List(items), .. }) => Ok(std::mem::take(items)),
+            Some(Written { value, origin }) => {
+                let expected = format!("(expected tables, each under [[{section}.{key}]])");
+                Err((origin.clone(), format!("{value} is not a list of tables {expected}")))
+            }
+        }
     }
 
     /// A fault that only shows when several sections are seen together, on one of their keys.
     pub fn fault(&mut self, section: &str, key: &str, text: impl Into<String>) {
-        let written = self.find_either(section, key);
-        let origin = written.map_or(Origin::Default, |written| written.origin.clone());
+        let origin = match self.find_either(section, key) {
+            Some(written) => written.origin.clone(),
+            None => self.origin_of_table(section),
+        };
         self.push_fault(origin, format!("{section}.{key}"), text.into());
     }
 
@@ -163,8 +212,14 @@ impl Document {
         [&self.command_line, &self.environment, &self.file]
     }
 
-    pub(super) fn describe(&mut self, key: DescribedKey) {
-        if let Some(section) = self.described.last_mut() {
+    /// Where something is missing: at the head of the table, if it is one of an array.
+    fn origin_of_table(&self, section: &str) -> Origin {
+        let table = self.file.get(section).filter(|_| is_table_of_array(section));
+        table.map_or(Origin::Default, |table| table.origin.clone())
+    }
+
+    pub(super) fn describe(&mut self, section: &str, key: DescribedKey) {
+        if let Some(section) = self.described.iter_mut().rfind(|described| described.name == section) {
             section.keys.push(key);
         }
     }
@@ -193,10 +248,9 @@ impl Document {
     }
 
     fn read_file_section(&mut self, text: &str, name: &str, origin: Origin, table: &toml::de::DeTable<'_>) {
-        let keys = table.iter().map(|(key, item)| {
-            let origin = self.place(text, item.span().start);
-            (key.get_ref().to_string(), Written { value: item.get_ref().into(), origin })
-        });
+        let place = |offset| self.place(text, offset);
+        let keys =
+            table.iter().map(|(key, item)| (key.get_ref().to_string(), Written::in_file(item, &place)));
         let section = WrittenSection { keys: keys.collect(), origin };
         self.file.insert(name.to_owned(), section);
     }

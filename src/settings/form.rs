@@ -64,7 +64,7 @@ impl Form for List {
     fn parse(&self, value: &Value) -> Result<Vec<String>, String> {
         let items: Option<Vec<String>> = match value {
             Value::Bare(text) => Some(text.split(',').map(|item| item.trim().to_owned()).collect()),
-            Value::List(items) => items.iter().map(|item| item.as_text().map(str::to_owned)).collect(),
+            Value::List(items) => items.iter().map(|item| item.value.as_text().map(str::to_owned)).collect(),
             _ => None,
         };
         let items =

@@ -4,6 +4,7 @@
 //! default. Whatever is wrong is recorded in the document and the default is given, so that reading
 //! goes on and the operator sees all faults at once. Bounds and forms are judged in `form`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -26,27 +27,27 @@ use super::value::{Value, Written};
 /// One section of the settings, open for reading.
 pub struct Section<'d> {
     document: &'d mut Document,
-    name: &'static str,
+    name: Cow<'static, str>,
 }
 
 impl<'d> Section<'d> {
-    pub(super) fn new(document: &'d mut Document, name: &'static str) -> Section<'d> {
+    pub(super) fn new(document: &'d mut Document, name: Cow<'static, str>) -> Section<'d> {
         Section { document, name }
     }
 
     /// Names a key; `doc` is its line in the reference (meaning and, at a bare number, the unit).
     pub fn key(&mut self, name: &'static str, doc: &'static str) -> Key<'_> {
-        Key { document: self.document, section: self.name, name, doc, computed: None }
+        Key { document: self.document, section: &self.name, name, doc, computed: None }
     }
 
     /// Whether the key, or its `_file` form, is written in any layer, be it wrongly.
     pub fn is_written(&self, key: &str) -> bool {
-        self.document.find_either(self.name, key).is_some()
+        self.document.find_either(&self.name, key).is_some()
     }
 
     /// Records what only the part itself can see to be wrong: why, and the way out.
     pub fn fault(&mut self, key: &str, text: impl Into<String>) {
-        self.document.fault(self.name, key, text);
+        self.document.fault(&self.name, key, text);
     }
 }
 
@@ -54,7 +55,7 @@ impl<'d> Section<'d> {
 #[must_use = "a key is read by the method that says its form"]
 pub struct Key<'d> {
     document: &'d mut Document,
-    section: &'static str,
+    section: &'d str,
     name: &'static str,
     doc: &'static str,
     computed: Option<&'static str>,
@@ -149,6 +150,11 @@ impl Key<'_> {
         self.read(&Choice(choices), default)
     }
 
+    /// The same without a default.
+    pub fn choice_if_set<T: Copy + PartialEq>(self, choices: &[(&'static str, T)]) -> Option<T> {
+        self.read_if_set(&Choice(choices))
+    }
+
     /// A secret, written under the key itself or as the path of a file under `<key>_file`. The file's
     /// content is taken without the white space around it, which editors and `echo` leave there.
     pub fn secret(self) -> Option<SecretString> {
@@ -184,6 +190,26 @@ impl Key<'_> {
         let shown: Vec<_> = entries.iter().map(|(name, value)| show_entry(name, value)).collect();
         self.describe(Kind::Table, None, [None, (!shown.is_empty()).then_some(Shown::Table(shown))], origin);
         entries.into_iter().collect()
+    }
+
+    /// An array of tables, each read by `read` like a section of its own, in the order of the file.
+    pub fn tables<T>(self, mut read: impl FnMut(&mut Section<'_>) -> T) -> Vec<T> {
+        let Key { document, section, name, doc, computed } = self;
+        let written = document.find(section, name);
+        let origin = written.map_or(Origin::Default, |written| written.origin.clone());
+        let key = DescribedKey {
+            name,
+            doc,
+            kind: Kind::Tables,
+            allowed: None,
+            default: None,
+            computed,
+            value: None,
+            origin,
+        };
+        document.describe(section, key);
+        let tables = document.lift_tables(section, name);
+        tables.into_iter().map(|table| read(&mut document.open(table.into(), doc))).collect()
     }
 
     fn read<F: Form>(mut self, form: &F, default: F::Output) -> F::Output {
@@ -258,8 +284,9 @@ impl Key<'_> {
         [default, value]: [Option<Shown>; 2],
         origin: Origin,
     ) {
-        let Key { document, name, doc, computed, .. } = self;
-        document.describe(DescribedKey { name, doc, kind, allowed, default, computed, value, origin });
+        let Key { document, section, name, doc, computed } = self;
+        document
+            .describe(section, DescribedKey { name, doc, kind, allowed, default, computed, value, origin });
     }
 }
 
@@ -287,11 +314,11 @@ fn table_entries(value: &Value) -> Result<Vec<(String, String)>, String> {
 
 /// Dotted names may be quoted in TOML or not; unquoted they arrive as tables within tables.
 fn flatten(
-    table: &[(String, Value)],
+    table: &[(String, Written)],
     prefix: &str,
     entries: &mut Vec<(String, String)>,
 ) -> Result<(), String> {
-    for (name, value) in table {
+    for (name, Written { value, .. }) in table {
         let name = format!("{prefix}{name}");
         if let Value::Table(inner) = value {
             flatten(inner, &format!("{name}."), entries)?;

@@ -328,6 +328,93 @@ fn a_table_takes_dotted_names_and_overrides() {
     );
 }
 
+/// Reads `[[auth.keys]]` tables of `kid` and `secret`, each of which must have a kid.
+fn tables_of(document: Document) -> Result<Vec<(String, bool)>, String> {
+    let mut document = document;
+    let mut auth = document.section("auth", "");
+    let tables = auth.key("keys", "Keys.").tables(|table| {
+        let kid = table.key("kid", "").text_if_set();
+        let has_secret = table.key("secret", "").secret().is_some();
+        if kid.is_none() {
+            table.fault("kid", "is not set");
+        }
+        (kid.unwrap_or_default(), has_secret)
+    });
+    auth.key("issuer", "").text_if_set();
+    document.finish().map(|_| tables).map_err(|faults| faults.to_string())
+}
+
+#[test]
+fn an_array_of_tables_is_read_like_sections() {
+    let table = |kid: &str, has_secret| (kid.to_owned(), has_secret);
+    let text =
+        "[auth]\nissuer = \"i\"\n[[auth.keys]]\nkid = \"a\"\n[[auth.keys]]\nkid = \"b\"\nsecret = \"s\"\n";
+    assert_eq!(tables_of(Document::parse(FILE, text)).unwrap(), [table("a", false), table("b", true)]);
+    let inline = "[auth]\nkeys = [{kid = \"a\"}]";
+    assert_eq!(tables_of(Document::parse(FILE, inline)).unwrap(), [table("a", false)]);
+    assert_eq!(tables_of(Document::parse(FILE, "[auth]\nkeys = []")).unwrap(), []);
+    assert_eq!(tables_of(Document::empty()).unwrap(), []);
+}
+
+#[test]
+fn a_fault_in_a_table_of_an_array_is_at_its_own_place() {
+    let check = |text: &str, expected: &str| check_fault(tables_of(Document::parse(FILE, text)), expected);
+    check(
+        "[auth]\n[[auth.keys]]\nkid = \"a\"\n[[auth.keys]]\nkid = 7\nsecrt = \"hunter2\"\n[[auth.keys]]\n",
+        "dumbwaiter.toml:5:7: in auth.keys[1].kid: 7 is not a text\n\
+         dumbwaiter.toml:5:7: in auth.keys[1].kid: is not set\n\
+         dumbwaiter.toml:6:9: in auth.keys[1].secrt: unknown key; did you mean secret? (keys of [[auth.keys]]: kid, secret)\n\
+         dumbwaiter.toml:7:1: in auth.keys[2].kid: is not set",
+    );
+    check(
+        "[auth]\nissur = \"i\"\n[[auth.keys]]\nkid = \"a\"\nissuer = \"i\"\n[auht]",
+        "dumbwaiter.toml:2:9: in auth.issur: unknown key; did you mean issuer? (keys of [auth]: issuer, keys)\n\
+         dumbwaiter.toml:5:10: in auth.keys[0].issuer: unknown key; issuer is a key of [auth] (keys of [[auth.keys]]: kid, secret)\n\
+         dumbwaiter.toml:6:2: in auht: unknown section; did you mean auth? (sections: auth)",
+    );
+    check(
+        "[auth.keys]\nkid = \"a\"",
+        "dumbwaiter.toml:1:1: in auth.keys: a table is not a list of tables (expected tables, each under [[auth.keys]])",
+    );
+    check(
+        "[auth]\nkeys = [{kid = \"a\"}, \"b\"]",
+        "dumbwaiter.toml:2:22: in auth.keys[1]: \"b\" is not a table",
+    );
+    let variable = Document::empty().with_environment(&environment(&[("DUMBWAITER_AUTH__KEYS", "a")]));
+    check_fault(
+        tables_of(variable),
+        "environment variable DUMBWAITER_AUTH__KEYS: in auth.keys: is taken from the file only, \
+         where it is written as [[auth.keys]]",
+    );
+}
+
+#[test]
+fn tables_of_an_array_are_described_as_sections() {
+    let mut document = Document::parse(FILE, "[[auth.keys]]\nkid = \"a\"\n[[auth.keys]]\nkid = \"b\"");
+    let mut auth = document.section("auth", "");
+    auth.key("keys", "Keys.").tables(|table| table.key("kid", "").text_if_set());
+    auth.key("issuer", "").text_if_set();
+    let described = document.finish().unwrap();
+    let rows = described.iter().map(|section| {
+        let keys = section
+            .keys
+            .iter()
+            .map(|key| (key.name, key.value.as_ref().map_or_else(String::new, ToString::to_string)));
+        (section.heading(), keys.collect::<Vec<_>>())
+    });
+    let row = |heading: &str, keys: &[(&'static str, &str)]| {
+        (heading.to_owned(), keys.iter().map(|(name, value)| (*name, (*value).to_owned())).collect())
+    };
+    assert_eq!(
+        rows.collect::<Vec<_>>(),
+        [
+            row("[auth]", &[("keys", ""), ("issuer", "")]),
+            row("[[auth.keys]]", &[("kid", "a")]),
+            row("[[auth.keys]]", &[("kid", "b")]),
+        ]
+    );
+}
+
 #[test]
 fn a_part_adds_its_own_fault_at_the_place_of_the_key() {
     let mut document = Document::parse(FILE, "[web]\nport = 81\n");
@@ -348,7 +435,7 @@ fn what_was_read_is_described() {
     format(&mut web);
     web.key("secret", "Signs.").secret();
     let described = document.finish().unwrap();
-    assert_eq!((described[0].name, described[0].doc), ("web", "Where clients connect."));
+    assert_eq!((&*described[0].name, described[0].doc), ("web", "Where clients connect."));
     let rows: Vec<_> = described[0]
         .keys
         .iter()

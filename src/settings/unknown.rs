@@ -58,7 +58,8 @@ impl Known<'_> {
     }
 
     fn unknown_section(&self, name: &str, origin: &Origin) -> Fault {
-        let mut names: Vec<&str> = self.sections.iter().map(|section| section.name).collect();
+        let sections = self.sections.iter().filter(|section| !section.is_table_of_array());
+        let mut names: Vec<&str> = sections.map(|section| section.name.as_ref()).collect();
         names.sort_unstable();
         let text = format!("unknown section{} (sections: {})", did_you_mean(name, &names), names.join(", "));
         Fault { origin: origin.clone(), key: name.to_owned(), text }
@@ -70,11 +71,13 @@ impl Known<'_> {
         let elsewhere = self.sections.iter().find(|other| other.keys.iter().any(|key| key.name == name));
         let hint = match elsewhere {
             Some(other) if nearest(name, &names).is_none() => {
-                format!("; {name} is a key of [{}]", other.name)
+                format!("; {name} is a key of {}", other.heading())
             }
             _ => did_you_mean(name, &names),
         };
-        let text = format!("unknown key{hint} (keys of [{section}]: {})", names.join(", "));
+        let heading = self.sections.iter().find(|known| known.name == section).map(DescribedSection::heading);
+        let heading = heading.unwrap_or_default();
+        let text = format!("unknown key{hint} (keys of {heading}: {})", names.join(", "));
         Fault { origin: origin.clone(), key: format!("{section}.{name}"), text }
     }
 
@@ -84,7 +87,8 @@ impl Known<'_> {
         if is_service_link(name) {
             return None;
         }
-        let variables = self.sections.iter().flat_map(|section| {
+        let sections = self.sections.iter().filter(|section| !section.is_table_of_array());
+        let variables = sections.flat_map(|section| {
             let spell = |key: &super::DescribedKey| format!("{}__{}", section.name, key.name);
             section.keys.iter().map(move |key| spell(key).to_uppercase())
         });

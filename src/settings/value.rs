@@ -1,9 +1,13 @@
 //! A value as it is written, before anybody has asked for it as a type.
 //!
-//! The file gives typed TOML values; environment and command line give bare text, which takes the type
-//! that the reader asks for. Dates and floats are not used by any setting, so they stay opaque.
+//! The file gives typed TOML values, each with its own place; environment and command line give bare text,
+//! which takes the type that the reader asks for. Dates and floats are not used by any setting, so they
+//! stay opaque.
 
 use std::fmt;
+
+use toml::Spanned;
+use toml::de::DeValue;
 
 use super::fault::Origin;
 
@@ -18,14 +22,19 @@ impl Written {
     pub fn bare(text: &str, origin: Origin) -> Written {
         Written { value: Value::Bare(text.to_owned()), origin }
     }
+
+    /// A value of the file, and all that is in it; `place` says where a byte of the file is.
+    pub fn in_file(item: &Spanned<DeValue<'_>>, place: &dyn Fn(usize) -> Origin) -> Written {
+        Written { value: Value::in_file(item.get_ref(), place), origin: place(item.span().start) }
+    }
 }
 
 pub(super) enum Value {
     Text(String),
     Integer(i64),
     Flag(bool),
-    List(Vec<Value>),
-    Table(Vec<(String, Value)>),
+    List(Vec<Written>),
+    Table(Vec<(String, Written)>),
     /// Text that takes the type it is asked for as.
     Bare(String),
     /// A TOML type that no setting takes, by its name.
@@ -33,6 +42,26 @@ pub(super) enum Value {
 }
 
 impl Value {
+    fn in_file(value: &DeValue<'_>, place: &dyn Fn(usize) -> Origin) -> Value {
+        match value {
+            DeValue::String(text) => Value::Text(text.to_string()),
+            DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+                .map_or(Value::Other("an integer beyond 64 bits"), Value::Integer),
+            DeValue::Boolean(flag) => Value::Flag(*flag),
+            DeValue::Array(items) => {
+                Value::List(items.iter().map(|item| Written::in_file(item, place)).collect())
+            }
+            DeValue::Table(table) => {
+                let entries = table.iter();
+                let written =
+                    entries.map(|(key, item)| (key.get_ref().to_string(), Written::in_file(item, place)));
+                Value::Table(written.collect())
+            }
+            DeValue::Float(_) => Value::Other("a float"),
+            DeValue::Datetime(_) => Value::Other("a date"),
+        }
+    }
+
     /// The text of a text: bare text, or a TOML string.
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -49,24 +78,6 @@ impl Value {
             Value::Integer(integer) => Some(integer.to_string()),
             Value::Flag(flag) => Some(flag.to_string()),
             Value::List(_) | Value::Table(_) | Value::Other(_) => None,
-        }
-    }
-}
-
-impl From<&toml::de::DeValue<'_>> for Value {
-    fn from(value: &toml::de::DeValue<'_>) -> Value {
-        use toml::de::DeValue;
-        match value {
-            DeValue::String(text) => Value::Text(text.to_string()),
-            DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
-                .map_or(Value::Other("an integer beyond 64 bits"), Value::Integer),
-            DeValue::Boolean(flag) => Value::Flag(*flag),
-            DeValue::Array(items) => Value::List(items.iter().map(|item| item.get_ref().into()).collect()),
-            DeValue::Table(table) => Value::Table(
-                table.iter().map(|(key, item)| (key.get_ref().to_string(), item.get_ref().into())).collect(),
-            ),
-            DeValue::Float(_) => Value::Other("a float"),
-            DeValue::Datetime(_) => Value::Other("a date"),
         }
     }
 }

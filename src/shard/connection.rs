@@ -3,13 +3,13 @@
 //! A connection that takes everything is live and holds no data. One that takes less is lagging: it holds what
 //! is left of one frame, its position, and the control frames that it is owed.
 
+use crate::admission::Credentials;
 use crate::event::Key;
 use crate::journal::Guard;
 use crate::limits::{CONTROL_FRAMES_MAX, STALLED_MAX, WRITE_FRAMES_MAX};
 use crate::protocol::{Ending, Protocol, Session};
 use bytes::{Buf, Bytes};
 use mio::net::TcpStream;
-use secrecy::SecretString;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
@@ -72,8 +72,8 @@ pub(super) struct Connection {
     pub session: Session,
     pub standing: Standing,
     pub keys: Arc<[Key]>,
-    /// Token of the upgrade request, until CONNECT.
-    pub request_token: Option<SecretString>,
+    /// What the upgrade request has said of the client, until CONNECT.
+    pub credentials: Option<Box<Credentials>>,
     /// It asked for cursors.
     pub cursors: Option<Box<Cursors>>,
     /// The tick of the wheel that counts.
@@ -96,7 +96,7 @@ impl Connection {
             session,
             standing: Standing::Arriving,
             keys: Arc::new([]),
-            request_token: None,
+            credentials: None,
             cursors: None,
             timer: u64::MAX,
             waits_for_turn: false,

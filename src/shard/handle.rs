@@ -1,14 +1,13 @@
 //! The door of the shards: the web side hands sockets over, the pipeline says that there is something to read.
 
 use super::{Settings, Shard, WAKER};
-use crate::admission::Admission;
+use crate::admission::{Admission, Credentials};
 use crate::event::Identity;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::protocol::{Ending, Protocol};
 use bytes::Bytes;
 use mio::{Poll, Waker};
-use secrecy::SecretString;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -31,9 +30,9 @@ pub enum Admitted {
     /// Its ticket was redeemed before the upgrade, or was refused. `cursor` is there if it asked for cursors, and
     /// empty if it has none yet.
     Plain { identity: Result<Identity, Ending>, cursor: Option<String> },
-    /// It says who it is after the upgrade; `token` came with the request itself. `recovers`: it asked for
+    /// It says who it is after the upgrade, or leaves it at what its request has said. `recovers`: it asked for
     /// connection state recovery.
-    SocketIo { token: Option<SecretString>, recovers: bool },
+    SocketIo { credentials: Credentials, recovers: bool },
 }
 
 impl Admitted {

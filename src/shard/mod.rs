@@ -23,7 +23,7 @@ pub use connection::ConnectionId;
 pub use handle::{Admitted, Arrival, Shards};
 pub use settings::Settings;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Credentials};
 use crate::event::Identity;
 use crate::journal::Journal;
 use crate::limits::{READ_BUFFER_BYTES, READS_PER_TURN_MAX};
@@ -147,8 +147,8 @@ impl Shard {
             Admitted::Plain { identity: Err(ending), .. } => {
                 connection.session.end(ending, now, &mut self.actions);
             }
-            Admitted::SocketIo { token, recovers } => {
-                connection.request_token = token;
+            Admitted::SocketIo { credentials, recovers } => {
+                connection.credentials = Some(Box::new(credentials));
                 if recovers {
                     self.ask_for_cursors(id);
                 }
@@ -274,10 +274,12 @@ impl Shard {
         let Some(connection) = self.connection(id).filter(|connection| connection.session.is_open()) else {
             return;
         };
-        let token = token.or_else(|| connection.request_token.take());
-        let verdict = self.admission.admit(Protocol::SocketIo, token.as_ref(), SystemTime::now());
-        match verdict {
+        let request = connection.credentials.take().map_or(Credentials::Nothing, |boxed| *boxed);
+        match self.admission.admit(token, request, SystemTime::now()) {
             Ok(identity) => self.join_socket_io(id, &identity, recovery, now, actions),
+            Err(refusal) if refusal.is_passing() => {
+                self.connections[id.slot as usize].session.end(Ending::Unavailable, now, actions);
+            }
             Err(_) => self.connections[id.slot as usize].session.refused(now, actions),
         }
     }

@@ -3,6 +3,7 @@
 
 mod accept;
 mod admin;
+mod credentials;
 mod settings;
 mod ticket;
 mod upgrade;
@@ -11,17 +12,15 @@ pub use accept::{Listener, serve};
 pub use settings::Settings;
 
 use crate::admission::Admission;
-use crate::auth;
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::shard::Shards;
 use axum::Router;
-use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use rand::Rng;
-use secrecy::SecretString;
 use std::sync::Arc;
 
 /// What the handlers need; cheap to clone.
@@ -65,14 +64,13 @@ impl Web {
             return None;
         };
         self.metrics.connection_refused(reason);
-        // Spread out, so that a crowd does not come back in the same second.
-        let seconds: u16 = rand::rng().random_range(1..=5);
-        Some((StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, HeaderValue::from(seconds))]).into_response())
+        Some(try_later())
     }
 }
 
-/// The token of an `Authorization: Bearer` header (RFC 6750, section 2.1).
-fn bearer_token(headers: &HeaderMap) -> Option<SecretString> {
-    let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    auth::bearer(header).map(SecretString::from)
+/// The answer to a request that may well be granted in a few seconds.
+fn try_later() -> Response {
+    // Spread out, so that a crowd does not come back in the same second.
+    let seconds: u16 = rand::rng().random_range(1..=5);
+    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, HeaderValue::from(seconds))]).into_response()
 }

@@ -1,6 +1,7 @@
 //! `GET /api/v1/ws/ticket`: a one-off token for the plain WebSocket handshake (plain-websocket.md, "Get ticket").
 
-use super::{Web, bearer_token};
+use super::{Web, try_later};
+use crate::admission::NoTicket;
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
@@ -27,14 +28,15 @@ pub(super) async fn issue(State(web): State<Web>, headers: HeaderMap) -> Respons
     if let Some(refusal) = web.refuse_if_unready() {
         return refusal;
     }
-    let token = bearer_token(&headers);
-    match web.admission.issue_ticket(token.as_ref()).await {
-        Some(ticket) => {
+    let credentials = web.admission.look_up(web.presented(&headers, None)).await;
+    match web.admission.issue_ticket(&credentials).await {
+        Ok(ticket) => {
             let info = "Your ws connection token is valid for 60s";
             let body = Json(Issued { success: true, info, token: ticket.as_str() });
             ([(CACHE_CONTROL, "no-store")], body).into_response()
         }
-        None => {
+        Err(NoTicket::TryLater) => try_later(),
+        Err(NoTicket::Refused) => {
             let body = Json(Refused { success: false, error: "Wrong authorization data" });
             (StatusCode::UNAUTHORIZED, body).into_response()
         }

@@ -1,7 +1,7 @@
 //! `/ws`: checks the request, says who it is as far as the request tells, answers 101, and hands the raw socket
 //! to a shard. With an `EIO` parameter it is Socket.IO, otherwise a plain WebSocket with a ticket in `key`.
 
-use super::{Web, bearer_token};
+use super::Web;
 use crate::limits::{SOCKET_SEND_BUFFER_BYTES, STALLED_MAX};
 use crate::protocol::engineio::{self, RequestError};
 use crate::protocol::handshake::{self, UpgradeError, VERSION};
@@ -13,7 +13,6 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use secrecy::SecretString;
 use tokio::net::TcpStream;
 
 /// Decoded pairs, in the order of the request.
@@ -41,8 +40,10 @@ pub(super) async fn connect(
         }
     };
     let admitted = if is_socket_io {
+        let query_token = value(&query, "token").filter(|_| web.admission.query_token);
+        let presented = web.presented(request.headers(), query_token);
         let recovers = value(&query, "recovery") == Some("1");
-        Admitted::SocketIo { token: request_token(&web, &request, &query), recovers }
+        Admitted::SocketIo { credentials: web.admission.look_up(presented).await, recovers }
     } else {
         let key = value(&query, "key").unwrap_or_default();
         let cursor = value(&query, "cursor").map(str::to_owned);
@@ -73,12 +74,6 @@ fn refuse_socket_io(error: RequestError) -> Response {
 
 fn refuse_plain(error: UpgradeError) -> Response {
     (error.status(), [(SEC_WEBSOCKET_VERSION, VERSION)], format!("{error}\n")).into_response()
-}
-
-/// The token that came with the request; one in CONNECT goes before it.
-fn request_token(web: &Web, request: &Request, query: &Pairs) -> Option<SecretString> {
-    let in_query = || value(query, "token").filter(|_| web.admission.query_token).map(SecretString::from);
-    bearer_token(request.headers()).or_else(in_query)
 }
 
 fn value<'q>(query: &'q Pairs, name: &str) -> Option<&'q str> {

@@ -1,7 +1,9 @@
 //! Documents that repeat what the code says are compared with it.
 
+use dumbwaiter::auth::{Refusal, SessionOutcome, Settings};
 use dumbwaiter::protocol::Ending;
 use dumbwaiter::protocol::close::ComeBack;
+use dumbwaiter::settings::Document;
 
 #[test]
 fn the_documented_close_codes_are_those_of_the_code() {
@@ -24,4 +26,28 @@ fn close_row(ending: Ending) -> String {
         ComeBack::WithNewToken => "with a new token",
     };
     format!("| `{}` | {code} | {} | {} | {come_back} |", row.label, row.reason, row.meaning)
+}
+
+const AUTHENTICATION: &str = include_str!("../../docs/authentication.md");
+
+#[test]
+fn every_refusal_and_lookup_outcome_is_documented() {
+    let labels = Refusal::LABELS.into_iter().chain(SessionOutcome::ALL.map(SessionOutcome::label));
+    let missing: Vec<&str> = labels.filter(|label| !AUTHENTICATION.contains(&format!("`{label}`"))).collect();
+    assert!(missing.is_empty(), "docs/authentication.md lacks {missing:?}");
+}
+
+#[test]
+fn every_setting_of_authentication_is_documented_with_its_default() {
+    let mut document = Document::parse("dumbwaiter.toml", "[session]\nurl = \"https://login.example\"");
+    Settings::read(&mut document);
+    let described = document.finish().expect("a session address is enough");
+    let keys = described.iter().flat_map(|section| section.keys.iter().map(move |key| (&section.name, key)));
+    for (section, key) in keys {
+        let name = format!("`{section}.{}`", key.name);
+        let row = AUTHENTICATION.lines().find(|line| line.starts_with("| `") && line.contains(&name));
+        let row = row.unwrap_or_else(|| panic!("docs/authentication.md lacks {name}"));
+        let default = key.default.as_ref().map_or_else(String::new, ToString::to_string);
+        assert!(row.contains(&default), "{name} has the default {default}, not as in: {row}");
+    }
 }

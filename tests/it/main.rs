@@ -11,4 +11,5 @@ mod demo;
 mod documents;
 mod imports;
 mod resume;
+mod session;
 mod support;

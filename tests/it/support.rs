@@ -4,7 +4,7 @@ use apache_avro::Schema;
 use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
 use axum::extract::Path;
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode};
 
 use axum::{Json, Router};
 use dumbwaiter::app::{App, AppFault, Parts};
@@ -183,7 +183,15 @@ impl Instance {
     }
 
     pub async fn connect(&self, path: &str) -> Client {
-        let request = format!("ws://{}{path}", self.address).into_client_request().unwrap();
+        self.connect_with(path, &[]).await
+    }
+
+    pub async fn connect_with(&self, path: &str, headers: &[(&str, &str)]) -> Client {
+        let mut request = format!("ws://{}{path}", self.address).into_client_request().unwrap();
+        for (name, value) in headers {
+            let name: HeaderName = name.parse().unwrap();
+            request.headers_mut().insert(name, value.parse().unwrap());
+        }
         Client(connect_async(request).await.expect("the upgrade is answered by 101").0)
     }
 }

@@ -134,7 +134,7 @@ fn user(args: &ExplainArgs, config: &Config) -> Result<Option<User>, String> {
             .to_owned(),
         (None, None) => return Ok(None),
     };
-    Ok(Some(match Verifier::new(config.auth.clone()).verify(&token, SystemTime::now()) {
+    Ok(Some(match Verifier::new(&config.auth).verify(&token, SystemTime::now()) {
         Ok(claims) => User::LetIn(keys(&claims)),
         Err(refusal) => User::Refused(refusal.to_string()),
     }))

@@ -150,18 +150,25 @@ def start_serve(folder, settings, env=None):
 
 
 def toml(settings):
-    """Sections of plain values, and tables inside sections; JSON's scalars and arrays are TOML's too."""
+    """Sections of plain values, with tables and lists of tables in them; JSON's scalars and arrays are TOML's too."""
     lines = []
     for section, values in settings.items():
-        tables = {name: value for name, value in values.items() if isinstance(value, dict)}
         lines += [f"[{section}]", *_assignments(values)]
-        for name, table in tables.items():
-            lines += [f"[{section}.{name}]", *_assignments(table)]
+        for name, value in values.items():
+            if isinstance(value, dict):
+                lines += [f"[{section}.{name}]", *_assignments(value)]
+            for table in value if _is_list_of_tables(value) else []:
+                lines += [f"[[{section}.{name}]]", *_assignments(table)]
     return "\n".join(lines) + "\n"
 
 
 def _assignments(values):
-    return [f"{json.dumps(k)} = {json.dumps(v)}" for k, v in values.items() if not isinstance(v, dict)]
+    plain = {name: value for name, value in values.items() if not isinstance(value, dict)}
+    return [f"{json.dumps(k)} = {json.dumps(v)}" for k, v in plain.items() if not _is_list_of_tables(v)]
+
+
+def _is_list_of_tables(value):
+    return isinstance(value, list) and any(isinstance(item, dict) for item in value)
 
 
 def merged(base, changes):

@@ -1,0 +1,155 @@
+//! The latest answers of the login, each for some seconds, and what is being asked.
+//!
+//! A session has one cell, which the first who asks fills and all others wait for. A failed lookup is
+//! shared by those who waited for it and not kept, so that the login's return is noticed at once. Time is a
+//! parameter; asking is for the parent.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::sync::OnceCell;
+
+use super::super::{Claims, Refusal};
+use super::SessionValue;
+
+pub(super) type Cell = Arc<OnceCell<Settled>>;
+
+/// What the login has said of a session.
+pub(super) struct Settled {
+    pub verdict: Result<Arc<Claims>, Refusal>,
+    until: Instant,
+}
+
+/// A mutex, because each section is a lookup and an insertion; nothing is awaited while it is held.
+pub(super) struct Cache {
+    slots: Mutex<Slots>,
+    capacity: usize,
+    ttl: Duration,
+    /// After so long a cell is over whatever is in it: an answer has been settled and is too old by then.
+    kept: Duration,
+}
+
+/// Both maps hold the same sessions; `by_age` is in the order of arrival.
+#[derive(Default)]
+struct Slots {
+    by_session: HashMap<SessionValue, Slot>,
+    by_age: BTreeMap<u64, SessionValue>,
+    arrivals: u64,
+}
+
+struct Slot {
+    cell: Cell,
+    since: Instant,
+    number: u64,
+}
+
+impl Cache {
+    /// For `capacity` sessions. `timeout` is the longest that an answer takes, `ttl` how long it counts then.
+    pub fn new(capacity: usize, ttl: Duration, timeout: Duration) -> Cache {
+        Cache { slots: Mutex::default(), capacity, ttl, kept: timeout + ttl }
+    }
+
+    /// The session's cell: filled, being filled, or to be filled by whoever gets it.
+    pub fn find(&self, session: &SessionValue, now: Instant) -> Cell {
+        let mut slots = self.slots.lock();
+        if let Some(slot) = slots.by_session.get(session)
+            && slot.cell.get().is_none_or(|settled| now < settled.until)
+        {
+            return Arc::clone(&slot.cell);
+        }
+        slots.remove(session);
+        slots.remove_oldest_while(|slots, oldest| {
+            slots.by_session.len() >= self.capacity || now.duration_since(oldest.since) >= self.kept
+        });
+        slots.insert(session.clone(), now)
+    }
+
+    /// An answer with its time of expiry.
+    pub fn settle(&self, verdict: Result<Arc<Claims>, Refusal>, now: Instant) -> Settled {
+        let is_failure = verdict.as_ref().is_err_and(Refusal::is_passing);
+        Settled { verdict, until: if is_failure { now } else { now + self.ttl } }
+    }
+}
+
+impl Slots {
+    fn insert(&mut self, session: SessionValue, now: Instant) -> Cell {
+        let number = self.arrivals;
+        self.arrivals += 1;
+        let cell = Cell::default();
+        self.by_age.insert(number, session.clone());
+        self.by_session.insert(session, Slot { cell: Arc::clone(&cell), since: now, number });
+        cell
+    }
+
+    fn remove(&mut self, session: &SessionValue) {
+        if let Some(slot) = self.by_session.remove(session) {
+            self.by_age.remove(&slot.number);
+        }
+    }
+
+    fn remove_oldest_while(&mut self, is_over: impl Fn(&Slots, &Slot) -> bool) {
+        while let Some(session) = self.by_age.first_key_value().map(|(_, session)| session.clone()) {
+            if !self.by_session.get(&session).is_some_and(|oldest| is_over(self, oldest)) {
+                break;
+            }
+            self.remove(&session);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TTL: Duration = Duration::from_secs(5);
+    const TIMEOUT: Duration = Duration::from_secs(2);
+
+    fn session(value: &str) -> SessionValue {
+        SessionValue::parse(value).unwrap()
+    }
+
+    fn refusal(cell: &Cell) -> Option<Refusal> {
+        cell.get().map(|settled| settled.verdict.clone().unwrap_err())
+    }
+
+    fn settle(cache: &Cache, cell: &Cell, refusal: Refusal, now: Instant) {
+        assert!(cell.set(cache.settle(Err(refusal), now)).is_ok());
+    }
+
+    #[test]
+    fn an_answer_counts_for_a_while_and_a_failure_does_not() {
+        let (cache, start) = (Cache::new(8, TTL, TIMEOUT), Instant::now());
+        settle(&cache, &cache.find(&session("a"), start), Refusal::UnknownSession, start);
+        settle(&cache, &cache.find(&session("b"), start), Refusal::LookupFailed, start);
+        let soon = start + TTL - Duration::from_nanos(1);
+        assert_eq!(refusal(&cache.find(&session("a"), soon)), Some(Refusal::UnknownSession));
+        assert_eq!(refusal(&cache.find(&session("b"), start)), None);
+        assert_eq!(refusal(&cache.find(&session("a"), start + TTL)), None);
+    }
+
+    #[test]
+    fn whoever_asks_meanwhile_waits_for_the_same_answer() {
+        let (cache, start) = (Cache::new(8, TTL, TIMEOUT), Instant::now());
+        let first = cache.find(&session("a"), start);
+        assert!(Arc::ptr_eq(&first, &cache.find(&session("a"), start + TIMEOUT)));
+        assert!(!Arc::ptr_eq(&first, &cache.find(&session("b"), start)));
+    }
+
+    #[test]
+    fn sessions_are_bounded_and_old_ones_forgotten() {
+        let (cache, start) = (Cache::new(3, TTL, TIMEOUT), Instant::now());
+        let held = |cache: &Cache| {
+            let slots = cache.slots.lock();
+            assert_eq!(slots.by_session.len(), slots.by_age.len());
+            slots.by_age.values().cloned().collect::<Vec<_>>()
+        };
+        for value in ["a", "b", "c", "a", "d"] {
+            cache.find(&session(value), start);
+        }
+        assert_eq!(held(&cache), ["b", "c", "d"].map(session));
+        cache.find(&session("e"), start + TIMEOUT + TTL);
+        assert_eq!(held(&cache), ["e"].map(session));
+    }
+}
