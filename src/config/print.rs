@@ -61,7 +61,7 @@ mod tests {
 [kafka]
 brokers = ["a:1", "b:2"]
 topics = ['^order\..{1,20}$']
-properties = { "ssl.ca.location" = "/ca", "sasl.password" = "hunter2" }
+properties = { "ssl.ca.location" = "/ca", "ssl.key.location" = "hunter2" }
 [registry]
 urls = ["https://registry.shop.example/"]
 [auth]
@@ -82,7 +82,7 @@ max_lifetime = "1h"
             r#"brokers = ["a:1", "b:2"]  # dumbwaiter.toml:3:11"#,
             r#"group = "dumbwaiter"  # default"#,
             r#"properties."ssl.ca.location" = "/ca"  # dumbwaiter.toml:5:14"#,
-            r#"# properties."sasl.password": hidden  # dumbwaiter.toml:5:14"#,
+            r#"# properties."ssl.key.location": hidden  # dumbwaiter.toml:5:14"#,
             "# secret: hidden  # dumbwaiter.toml:9:10",
             "# issuer: not set",
             r#"max_lifetime = "1h"  # dumbwaiter.toml:10:16"#,
@@ -103,9 +103,10 @@ max_lifetime = "1h"
         };
         let (printed, expected) = values(FILE);
         let secret = "[auth]\nsecret = \"hunter2 hunter2 hunter2 hunter2!\"";
-        let with_secrets = printed
-            .replace("[auth]", secret)
-            .replace("properties.\"ssl", "properties.\"sasl.password\" = \"hunter2\"\nproperties.\"ssl");
+        let with_secrets = printed.replace("[auth]", secret).replace(
+            "properties.\"ssl.ca",
+            "properties.\"ssl.key.location\" = \"hunter2\"\nproperties.\"ssl.ca",
+        );
         assert_eq!(values(&with_secrets).1, expected);
     }
 }

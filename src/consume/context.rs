@@ -58,6 +58,13 @@ impl Context {
         self.troubles.lock().troubles.obstacle(Instant::now()).map(|trouble| trouble.row().way_out)
     }
 
+    /// The client's last words on a connection that failed, for whoever waits for an answer.
+    pub fn last_failure(&self) -> Option<String> {
+        let reported = self.troubles.lock();
+        let words = shortened(&reported.last_failure);
+        (!words.is_empty()).then(|| words.to_owned())
+    }
+
     /// Brokers that are known by their id; those of the bootstrap list are forgotten once these are.
     fn note_connections(&self, statistics: &Statistics) {
         let mut states = statistics.brokers.values().filter(|broker| broker.nodeid >= 0).peekable();

@@ -191,7 +191,7 @@ impl KafkaSource {
     }
 }
 
-fn client_fault(error: KafkaError) -> ClientFault {
+pub fn client_fault(error: KafkaError) -> ClientFault {
     match error {
         KafkaError::ClientConfig(_, reason, property, _) => ClientFault::Property { property, reason },
         KafkaError::ClientCreation(reason) => ClientFault::Properties(reason),
@@ -205,7 +205,8 @@ fn one_partition(topic: &str, partition: i32) -> TopicPartitionList {
     list
 }
 
-pub(super) fn client_config(settings: &Settings) -> ClientConfig {
+/// What every client of ours has in common: the brokers, how to reach them, and who we are to them.
+pub fn connection_config(settings: &Settings) -> ClientConfig {
     let mut config = ClientConfig::new();
     for (name, value) in &settings.properties {
         config.set(name, value);
@@ -213,10 +214,15 @@ pub(super) fn client_config(settings: &Settings) -> ClientConfig {
     for (name, value) in settings.credentials.expose() {
         config.set(name, value);
     }
+    config.set("bootstrap.servers", settings.brokers.join(","));
+    config
+}
+
+pub(super) fn client_config(settings: &Settings) -> ClientConfig {
+    let mut config = connection_config(settings);
     // Why a connection failed is told at this level; whether it is shown is decided by our own log's.
     config.set_log_level(RDKafkaLogLevel::Info);
     config
-        .set("bootstrap.servers", settings.brokers.join(","))
         .set("group.id", settings.group_id())
         .set("group.instance.id", &settings.instance)
         .set("enable.auto.commit", "false")

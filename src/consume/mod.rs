@@ -24,7 +24,7 @@ pub use credentials::Credentials;
 #[cfg(feature = "kafka")]
 pub use embedded::EmbeddedBroker;
 #[cfg(feature = "kafka")]
-pub use kafka::KafkaSource;
+pub use kafka::{KafkaSource, client_fault, connection_config};
 pub use memory::{MemorySource, memory};
 #[cfg(feature = "kafka")]
 pub use probe::{Cluster, Probe, ProbeFault};

@@ -3,20 +3,20 @@
 //! It connects as the service does, and joins no group: a running instance does not notice. What fails is told
 //! with the client's own reason ("connection refused", "authentication failed"), which its error codes leave out.
 
-use super::kafka::client_config;
-use super::{OwnedRecord, Record, Settings};
+use super::context::Context;
+use super::kafka::{client_config, client_fault};
+use super::{ClientFault, OwnedRecord, Record, Settings};
 use crate::limits::KAFKA_STEP_TIMEOUT;
-use parking_lot::Mutex;
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use crate::metrics::Metrics;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use std::time::{Duration, Instant};
 
 pub struct Probe {
-    consumer: BaseConsumer<Reasons>,
+    consumer: BaseConsumer<Context>,
 }
 
 /// What the brokers say of themselves.
@@ -30,8 +30,8 @@ pub struct Cluster {
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeFault {
-    #[error("{0}")]
-    NoAnswer(String),
+    #[error("{reason}")]
+    NoAnswer { reason: String, way_out: Option<&'static str> },
     #[error("topic {topic:?} has no partition {partition}")]
     NoPartition { topic: String, partition: i32 },
     #[error("partition {partition} of {topic} holds offsets {low} to {}, not {offset}", high - 1)]
@@ -44,11 +44,13 @@ pub enum ProbeFault {
 
 impl Probe {
     /// Fails on properties that librdkafka does not take; no broker is asked yet.
-    pub fn new(settings: &Settings) -> KafkaResult<Probe> {
+    pub fn new(settings: &Settings) -> Result<Probe, ClientFault> {
         let mut config = client_config(settings);
         config.remove("group.instance.id");
         config.set("group.id", format!("{}-tools", settings.group)).set("statistics.interval.ms", "0");
-        Ok(Probe { consumer: config.create_with_context(Reasons::default())? })
+        // Its errors are told to whoever asks, and counted for nobody.
+        let consumer = config.create_with_context(Context::new(Metrics::new())).map_err(client_fault)?;
+        Ok(Probe { consumer })
     }
 
     pub fn cluster(&self, patience: Duration) -> Result<Cluster, ProbeFault> {
@@ -73,7 +75,7 @@ impl Probe {
         let assigned = place
             .add_partition_offset(topic, partition, Offset::Offset(offset))
             .and_then(|()| self.consumer.assign(&place));
-        assigned.map_err(|error| ProbeFault::NoAnswer(error.to_string()))?;
+        assigned.map_err(|error| self.no_answer(&error))?;
         let message = self.next_message(patience)?;
         if message.offset() == offset { Ok(owned(&message)) } else { Err(ProbeFault::Hole { offset }) }
     }
@@ -104,12 +106,18 @@ impl Probe {
 
     fn next_message(&self, patience: Duration) -> Result<BorrowedMessage<'_>, ProbeFault> {
         let deadline = Instant::now() + patience;
-        while Instant::now() < deadline {
-            if let Some(Ok(message)) = self.consumer.poll(Duration::from_millis(100)) {
-                return Ok(message);
+        loop {
+            match self.consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => return Ok(message),
+                Some(Err(error)) => self.note(&error),
+                None => {}
+            }
+            if Instant::now() >= deadline {
+                return Err(
+                    self.no_answer(&KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut))
+                );
             }
         }
-        Err(ProbeFault::NoAnswer(self.reason("no record came in time".to_owned())))
     }
 
     /// The client gives up at once where it knows of no broker yet; what fails is asked again until `patience` ends.
@@ -121,16 +129,24 @@ impl Probe {
                 Err(error) => error,
             };
             // Its reasons come as events, which are served here.
-            let _ = self.consumer.poll(Duration::from_millis(200));
+            if let Some(Err(event)) = self.consumer.poll(Duration::from_millis(200)) {
+                self.note(&event);
+            }
             if Instant::now() >= deadline {
-                return Err(ProbeFault::NoAnswer(self.reason(error.to_string())));
+                return Err(self.no_answer(&error));
             }
         }
     }
 
-    /// The client's newest reason, or the error that led here.
-    fn reason(&self, error: String) -> String {
-        self.consumer.context().newest.lock().take().unwrap_or(error)
+    fn note(&self, error: &KafkaError) {
+        self.consumer.context().note_error(error, &error.to_string());
+    }
+
+    /// With the client's own reason and the way out, where they are known.
+    fn no_answer(&self, error: &KafkaError) -> ProbeFault {
+        let context = self.consumer.context();
+        let reason = context.last_failure().unwrap_or_else(|| error.to_string());
+        ProbeFault::NoAnswer { reason, way_out: context.trouble() }
     }
 }
 
@@ -138,27 +154,4 @@ fn owned(message: &BorrowedMessage<'_>) -> OwnedRecord {
     let timestamp_ms = message.timestamp().to_millis().filter(|millis| *millis >= 0);
     let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
     Record { topic, partition, offset, timestamp_ms, value: message.payload() }.to_owned()
-}
-
-/// Keeps the newest reason that the client gave for an error.
-#[derive(Default)]
-struct Reasons {
-    /// A lock only because librdkafka's contexts are shared by type; written and read by the asking thread.
-    newest: Mutex<Option<String>>,
-}
-
-impl ConsumerContext for Reasons {}
-
-impl ClientContext for Reasons {
-    fn error(&self, error: KafkaError, reason: &str) {
-        // "All brokers are down" follows each of the errors that say why.
-        let all_down = error.rdkafka_error_code() == Some(rdkafka::types::RDKafkaErrorCode::AllBrokersDown);
-        let mut newest = self.newest.lock();
-        if !all_down || newest.is_none() {
-            *newest = Some(reason.to_owned());
-        }
-    }
-
-    /// The tools tell what went wrong themselves.
-    fn log(&self, _level: RDKafkaLogLevel, _facility: &str, _message: &str) {}
 }

@@ -2,10 +2,9 @@
 //!
 //! Settings are those of the service (`[kafka]`), but for what only concerns consumers.
 
-use crate::consume;
+use crate::consume::{self, ClientFault, client_fault, connection_config};
 use crate::limits::PRODUCE_TIMEOUT;
 use futures_util::FutureExt;
-use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::producer::future_producer::{Delivery, DeliveryFuture};
 use rdkafka::producer::{FutureProducer, FutureRecord};
@@ -25,23 +24,14 @@ pub struct Producer {
     in_flight: VecDeque<(String, DeliveryFuture)>,
 }
 
-/// The client's configuration for producing, by the service's own settings.
-pub fn producer_config(settings: &consume::Settings) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    for (name, value) in &settings.properties {
-        config.set(name, value);
-    }
-    config
-        .set("bootstrap.servers", settings.brokers.join(","))
-        .set("enable.idempotence", "true")
-        .set("message.timeout.ms", PRODUCE_TIMEOUT.as_millis().to_string());
-    config
-}
-
 impl Producer {
     /// Fails on properties that librdkafka does not take; no broker is asked yet.
-    pub fn new(settings: &consume::Settings) -> KafkaResult<Producer> {
-        Ok(Producer { kafka: producer_config(settings).create()?, in_flight: VecDeque::new() })
+    pub fn new(settings: &consume::Settings) -> Result<Producer, ClientFault> {
+        let mut config = connection_config(settings);
+        config
+            .set("enable.idempotence", "true")
+            .set("message.timeout.ms", PRODUCE_TIMEOUT.as_millis().to_string());
+        Ok(Producer { kafka: config.create().map_err(client_fault)?, in_flight: VecDeque::new() })
     }
 
     /// Puts a record on its way.

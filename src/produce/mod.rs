@@ -9,4 +9,4 @@ mod kafka;
 
 pub use encode::{EncodeFault, Encoder};
 #[cfg(feature = "kafka")]
-pub use kafka::{Produced, Producer, producer_config};
+pub use kafka::{Produced, Producer};

@@ -93,7 +93,7 @@ def test_an_event_whose_topic_is_not_read_is_a_warning(write_config):
 
 @pytest.mark.parametrize("command", ["serve", "check"])
 def test_the_settings_in_force_are_printed_with_their_origins_and_without_secrets(write_config, command):
-    config = write_config(good(kafka={"properties": {"sasl.password": "hunter2", "client.id": "mine"}}))
+    config = write_config(good(kafka={"properties": {"ssl.key.location": "hunter2", "client.id": "mine"}}))
 
     printed = run(
         command, "--config", config, "--print-config", "--set", "log.level=debug",

@@ -80,8 +80,8 @@ fn offline(config: &Config, report: &mut Report) {
     }
     report.ok("keys", config.auth.algorithms().join(", "));
     #[cfg(feature = "kafka")]
-    if let Err(error) = crate::consume::Probe::new(&config.kafka) {
-        report.wrong("kafka.properties", format!("the Kafka client refuses them: {error}"));
+    if let Err(fault) = crate::consume::Probe::new(&config.kafka) {
+        report.wrong("kafka.properties", fault.to_string());
     }
     if let Err(fault) = RegistryQuestions::new(config.registry.clone()) {
         report.wrong("registry", format!("{:#}", anyhow::Error::from(fault)));

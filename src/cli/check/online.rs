@@ -6,7 +6,7 @@
 
 use super::report::Report;
 use crate::config::Config;
-use crate::consume::{Cluster, Probe, ProbeFault};
+use crate::consume::{Probe, ProbeFault};
 use crate::decode::{NewestSchema, Plan, RegistryAnswerFault, RegistryQuestions};
 use crate::event::{Catalog, Event};
 use crate::limits::CHECK_PATIENCE;
@@ -25,11 +25,12 @@ pub(super) fn check(config: &Config, report: &mut Report) {
 
 /// The subscribed topics that exist.
 fn check_brokers(config: &Config, report: &mut Report) -> Vec<String> {
-    let cluster = match ask_brokers(config) {
+    // Why there is no client stands in the report already.
+    let Ok(probe) = Probe::new(&config.kafka) else { return Vec::new() };
+    let cluster = match probe.cluster(CHECK_PATIENCE) {
         Ok(cluster) => cluster,
-        Err(reason) => {
-            let way_out = "are kafka.brokers right, and do kafka.properties have the credentials they want?";
-            report.fail("brokers", format!("{}: {reason}", config.kafka.brokers.join(",")), way_out);
+        Err(fault) => {
+            report.fail("brokers", fault.to_string(), brokers_way_out(&fault));
             return Vec::new();
         }
     };
@@ -49,9 +50,11 @@ fn check_brokers(config: &Config, report: &mut Report) -> Vec<String> {
     found.into_iter().map(|(topic, _)| topic).collect()
 }
 
-fn ask_brokers(config: &Config) -> Result<Cluster, String> {
-    let probe = Probe::new(&config.kafka).map_err(|error| error.to_string())?;
-    probe.cluster(CHECK_PATIENCE).map_err(|fault: ProbeFault| fault.to_string())
+fn brokers_way_out(fault: &ProbeFault) -> &'static str {
+    match fault {
+        ProbeFault::NoAnswer { way_out: Some(way_out), .. } => way_out,
+        _ => "are kafka.brokers right, and can they be reached from here?",
+    }
 }
 
 fn check_topic(catalog: &Catalog, topic: &str, partitions: usize, report: &mut Report) {

@@ -15,7 +15,7 @@ use super::output::{Paint, put, say};
 use super::{ConfigArgs, Outcome};
 use crate::auth::{Claims, Verifier};
 use crate::config::Config;
-use crate::consume::{OwnedRecord, Probe, Record};
+use crate::consume::{OwnedRecord, Probe, ProbeFault, Record};
 use crate::decode::{Plan, ReaderSchema, Registry};
 use crate::event::Key;
 use crate::limits::CHECK_PATIENCE;
@@ -107,16 +107,22 @@ fn explain(args: &ExplainArgs, config: Config) -> Result<Answer, String> {
 
 fn record(args: &ExplainArgs, config: &Config) -> Result<OwnedRecord, String> {
     if let Some(Place { topic, partition, offset }) = &args.record {
-        let probe = Probe::new(&config.kafka)
-            .map_err(|error| format!("kafka.properties: the Kafka client refuses them: {error}"))?;
+        let probe = Probe::new(&config.kafka).map_err(|fault| fault.to_string())?;
         let record = probe.record(topic, *partition, *offset, CHECK_PATIENCE);
-        return record.map_err(|fault| fault.to_string());
+        return record.map_err(|fault| told(&fault));
     }
     let file = args.file.as_deref().unwrap_or(Path::new(""));
     let value = std::fs::read(file).map_err(|error| format!("{file:?} cannot be read: {error}"))?;
     let topic = args.topic.as_deref().unwrap_or_default();
     let record = Record { topic, partition: 0, offset: 0, timestamp_ms: None, value: Some(&value) };
     Ok(record.to_owned())
+}
+
+fn told(fault: &ProbeFault) -> String {
+    match fault {
+        ProbeFault::NoAnswer { reason, way_out: Some(way_out) } => format!("{reason}\n{way_out}"),
+        fault => fault.to_string(),
+    }
 }
 
 /// The user by whose keys it is decided; none if only the audience is asked for.

@@ -97,8 +97,7 @@ pub(super) fn run(args: &ProduceArgs, environment: &Environment) -> Outcome {
 }
 
 async fn produce(args: &ProduceArgs, config: Config, summary: &mut Summary) -> Result<(), String> {
-    let mut producer = Producer::new(&config.kafka)
-        .map_err(|error| format!("kafka.properties: the Kafka client refuses them: {error}"))?;
+    let mut producer = Producer::new(&config.kafka).map_err(|fault| fault.to_string())?;
     let questions = RegistryQuestions::new(config.registry)
         .map_err(|fault| format!("registry: {:#}", anyhow::Error::from(fault)))?;
     let records = match &args.topic {
