@@ -201,10 +201,23 @@ async fn a_page_of_another_host_cannot_use_a_session() {
 async fn a_connection_ends_when_its_session_does() {
     let (login, instance) = Login::start().await;
     login.knows("s1", json!({"sub": "ann", "role": "ADMIN", "exp": seconds_from_now(2)}));
-    let mut client = connect(&instance, &[("cookie", &cookie("s1"))], "40").await;
+    let headers = [("cookie", &*cookie("s1"))];
+    let mut client = connect(&instance, &headers, "40").await;
+    let mut late = instance.connect_with(SOCKET_IO, &headers).await;
     assert!(client.text().await.starts_with("40{"));
     assert_eq!(client.text().await, OK);
     assert!(client.next().await.is_none());
+
+    // Looked up while it held, and shown when it does no more.
+    assert!(late.text().await.starts_with("0{"));
+    late.send("40").await;
+    assert!(late.text().await.starts_with("40{"));
+    assert_eq!(late.text().await, REFUSAL);
+
+    // Prolonged at the login, it is good again, and is asked for though the answer is in the cache.
+    login.knows("s1", staff());
+    check(&instance, &headers, "40", OK).await;
+    assert_eq!(login.requests(), 2);
     instance.stop().await;
 }
 

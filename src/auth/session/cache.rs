@@ -1,8 +1,7 @@
 //! The latest answers of the login, each for some seconds, and what is being asked.
 //!
-//! A session has one cell, which the first who asks fills and all others wait for. A failed lookup is
-//! shared by those who waited for it and not kept, so that the login's return is noticed at once. Time is a
-//! parameter; asking is for the parent.
+//! A session has one cell, which the first who asks fills and all others wait for. Time is a parameter;
+//! asking, and how long an answer may count, is for the parent.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -66,10 +65,9 @@ impl Cache {
         slots.insert(session.clone(), now)
     }
 
-    /// An answer with its time of expiry.
-    pub fn settle(&self, verdict: Result<Arc<Claims>, Refusal>, now: Instant) -> Settled {
-        let is_failure = verdict.as_ref().is_err_and(Refusal::is_passing);
-        Settled { verdict, until: if is_failure { now } else { now + self.ttl } }
+    /// An answer that counts for the cache's time to live, or for `most` if that is shorter.
+    pub fn settle(&self, verdict: Result<Arc<Claims>, Refusal>, most: Duration, now: Instant) -> Settled {
+        Settled { verdict, until: now + self.ttl.min(most) }
     }
 }
 
@@ -114,19 +112,19 @@ mod tests {
         cell.get().map(|settled| settled.verdict.clone().unwrap_err())
     }
 
-    fn settle(cache: &Cache, cell: &Cell, refusal: Refusal, now: Instant) {
-        assert!(cell.set(cache.settle(Err(refusal), now)).is_ok());
-    }
-
     #[test]
-    fn an_answer_counts_for_a_while_and_a_failure_does_not() {
+    fn an_answer_counts_for_a_while() {
         let (cache, start) = (Cache::new(8, TTL, TIMEOUT), Instant::now());
-        settle(&cache, &cache.find(&session("a"), start), Refusal::UnknownSession, start);
-        settle(&cache, &cache.find(&session("b"), start), Refusal::LookupFailed, start);
-        let soon = start + TTL - Duration::from_nanos(1);
-        assert_eq!(refusal(&cache.find(&session("a"), soon)), Some(Refusal::UnknownSession));
-        assert_eq!(refusal(&cache.find(&session("b"), start)), None);
-        assert_eq!(refusal(&cache.find(&session("a"), start + TTL)), None);
+        for (value, most, expected) in [("a", Duration::MAX, TTL), ("b", TTL / 2, TTL / 2)] {
+            let settled = cache.settle(Err(Refusal::UnknownSession), most, start);
+            assert!(cache.find(&session(value), start).set(settled).is_ok());
+            let soon = start + expected - Duration::from_nanos(1);
+            assert_eq!(refusal(&cache.find(&session(value), soon)), Some(Refusal::UnknownSession));
+            assert_eq!(refusal(&cache.find(&session(value), start + expected)), None);
+        }
+        let failed = cache.settle(Err(Refusal::LookupFailed), Duration::ZERO, start);
+        assert!(cache.find(&session("c"), start).set(failed).is_ok());
+        assert_eq!(refusal(&cache.find(&session("c"), start)), None);
     }
 
     #[test]

@@ -94,7 +94,8 @@ impl Sessions {
             }
         };
         (self.observer)(outcome);
-        self.cache.settle(verdict, Instant::now())
+        let most = counts_for(&verdict, SystemTime::now());
+        self.cache.settle(verdict, most, Instant::now())
     }
 
     /// Waits for its turn, then asks; the caller's timeout counts for both.
@@ -108,5 +109,15 @@ impl Sessions {
         if let Some(unsaid) = self.complaints.admit() {
             tracing::warn!(reason, unsaid, "cannot look up a session; its client is to come back");
         }
+    }
+}
+
+/// How long an answer may count at most. A session that has ended may have been prolonged meanwhile. A failure
+/// is for those who waited for it, so that the login's return is noticed at once.
+fn counts_for(verdict: &Result<Arc<Claims>, Refusal>, now: SystemTime) -> Duration {
+    match verdict {
+        Ok(claims) => claims.expires_at().duration_since(now).unwrap_or_default(),
+        Err(refusal) if refusal.is_passing() => Duration::ZERO,
+        Err(_) => Duration::MAX,
     }
 }
