@@ -22,6 +22,9 @@ pub struct Settings {
     pub lifetime: Option<Duration>,
 }
 
+/// As the second contract's own login calls it.
+const COOKIE: &str = "sessionId";
+
 impl Settings {
     /// Reads the section; faults are the document's. None where sessions are not looked up.
     pub fn read(document: &mut Document) -> Option<Settings> {
@@ -29,7 +32,7 @@ impl Settings {
         let url = section
             .key("url", "Address that answers a session cookie with claims; not set: cookies are no login.")
             .url_if_set();
-        let cookie = section.key("cookie", "The name of the cookie that has the session.").text("sessionId");
+        let cookie = section.key("cookie", "The name of the cookie that has the session.").text(COOKIE);
         let timeout = section
             .key("timeout", "How long one lookup may take; the client waits meanwhile.")
             .duration(limits::SESSION_TIMEOUT, Duration::from_millis(100)..=limits::SESSION_TIMEOUT_MAX);
@@ -42,14 +45,20 @@ impl Settings {
         if !is_cookie_name(&cookie) {
             section.fault("cookie", format!("{cookie:?} cannot be the name of a cookie"));
         }
-        check_url(&mut section, url.as_ref());
+        // A written default is no fault: `--print-config` writes them all.
+        let in_vain = [
+            ("cookie", cookie != COOKIE),
+            ("timeout", timeout != limits::SESSION_TIMEOUT),
+            ("cache_ttl", cache_ttl != limits::SESSION_CACHE_TTL),
+            ("lifetime", lifetime.is_some()),
+        ];
+        check_url(&mut section, url.as_ref(), &in_vain);
         Some(Settings { url: url?, cookie, timeout, cache_ttl, lifetime })
     }
 }
 
 /// Who has a session's value is that user, so it does not go over a network in the clear.
-fn check_url(section: &mut Section<'_>, url: Option<&Url>) {
-    let others = ["cookie", "timeout", "cache_ttl", "lifetime"];
+fn check_url(section: &mut Section<'_>, url: Option<&Url>, in_vain: &[(&'static str, bool)]) {
     match url {
         Some(url) if url.scheme() == "http" && !is_loopback(url) => {
             section
@@ -58,7 +67,7 @@ fn check_url(section: &mut Section<'_>, url: Option<&Url>) {
         Some(_) => {}
         None if section.is_written("url") => {}
         None => {
-            if let Some(key) = others.into_iter().find(|key| section.is_written(key)) {
+            if let Some((key, _)) = in_vain.iter().find(|(_, changed)| *changed) {
                 section.fault(key, "is written without session.url");
             }
         }
