@@ -116,7 +116,8 @@ impl VerifyingKey {
         let is_secret = matches!(self.algorithm, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512);
         let signed = || {
             let key = EncodingKey::from_secret(secret);
-            jsonwebtoken::encode(&Header::new(self.algorithm), claims, &key).ok()
+            let header = Header { kid: self.kid.clone(), ..Header::new(self.algorithm) };
+            jsonwebtoken::encode(&header, claims, &key).ok()
         };
         is_secret.then(signed).flatten()
     }

@@ -9,7 +9,7 @@
 //!
 //! What is printed can be used as a settings file. Secrets are not in it, only where they come from.
 
-use crate::settings::{DescribedKey, DescribedSection, Shown};
+use crate::settings::{DescribedKey, DescribedSection, Kind, Shown};
 use std::fmt::Write;
 
 /// The settings in use. Sections and keys stand in the order in which they were read.
@@ -18,8 +18,10 @@ pub fn effective(sections: &[DescribedSection]) -> String {
     for section in sections {
         let blank = if text.is_empty() { "" } else { "\n" };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{blank}# {}\n[{}]", section.doc, section.name);
-        for line in section.keys.iter().flat_map(lines) {
+        let _ = writeln!(text, "{blank}# {}\n{}", section.doc, section.heading());
+        // Each table of an array is a section of its own.
+        let keys = section.keys.iter().filter(|key| key.kind != Kind::Tables);
+        for line in keys.flat_map(lines) {
             let _ = writeln!(text, "{line}");
         }
     }
@@ -67,6 +69,10 @@ urls = ["https://registry.shop.example/"]
 [auth]
 secret = "hunter2 hunter2 hunter2 hunter2!"
 max_lifetime = "1h"
+[[auth.keys]]
+kid = "next"
+algorithm = "HS256"
+secret = "hunter2 and something else, also long"
 "#;
 
     fn load(text: &str) -> Config {
@@ -86,6 +92,8 @@ max_lifetime = "1h"
             "# secret: hidden  # dumbwaiter.toml:9:10",
             "# issuer: not set",
             r#"max_lifetime = "1h"  # dumbwaiter.toml:10:16"#,
+            "[[auth.keys]]",
+            r#"kid = "next"  # dumbwaiter.toml:12:7"#,
             "threads = 3  # command line",
             r#"format = "json"  # environment variable DUMBWAITER_LOG__FORMAT"#,
         ] {
@@ -103,10 +111,13 @@ max_lifetime = "1h"
         };
         let (printed, expected) = values(FILE);
         let secret = "[auth]\nsecret = \"hunter2 hunter2 hunter2 hunter2!\"";
-        let with_secrets = printed.replace("[auth]", secret).replace(
-            "properties.\"ssl.ca",
-            "properties.\"ssl.key.location\" = \"hunter2\"\nproperties.\"ssl.ca",
-        );
+        let with_secrets = printed
+            .replace("[auth]", secret)
+            .replace("[[auth.keys]]", "[[auth.keys]]\nsecret = \"hunter2 and something else, also long\"")
+            .replace(
+                "properties.\"ssl.ca",
+                "properties.\"ssl.key.location\" = \"hunter2\"\nproperties.\"ssl.ca",
+            );
         assert_eq!(values(&with_secrets).1, expected);
     }
 }

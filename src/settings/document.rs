@@ -48,6 +48,8 @@ pub struct Document {
     pub(super) command_line: Layer,
     pub(super) described: Vec<DescribedSection>,
     faults: Vec<Fault>,
+    /// Arrays of tables that nobody wrote are read as if they had one.
+    describes_tables: bool,
     /// A file that is not TOML is reported alone: what follows from it would mislead.
     syntax_faults: Vec<Fault>,
 }
@@ -56,6 +58,11 @@ impl Document {
     /// No file: environment, command line and defaults only.
     pub fn empty() -> Document {
         Document::parse("", "")
+    }
+
+    /// Nothing is written, but every array of tables has one to describe.
+    pub fn for_reference() -> Document {
+        Document { describes_tables: true, ..Document::empty() }
     }
 
     /// The settings file; `name` is how faults call it. Syntax faults come out of [`Document::finish`].
@@ -68,6 +75,7 @@ impl Document {
             command_line: Layer::new(),
             described: Vec::new(),
             faults: Vec::new(),
+            describes_tables: false,
             syntax_faults: Vec::new(),
         };
         document.read_file_layer(text);
@@ -131,6 +139,9 @@ impl Document {
             Vec::new()
         });
         let mut names = Vec::new();
+        if self.describes_tables && items.is_empty() {
+            names.push(format!("{section}.{key}[0]"));
+        }
         for (index, Written { value, origin }) in items.into_iter().enumerate() {
             let name = format!("{section}.{key}[{index}]");
             match value {

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from support import records, shapes, tokens
+from support.login import Login
 from support.paths import REPOSITORY
 from support.records import new_id
 from support.service import toml
@@ -159,6 +160,20 @@ def test_online_names_a_dead_broker_and_a_dead_registry(write_config):
     told = lines(checked)
     assert told["brokers"][0] == "fail" and "Connection refused" in told["brokers"][1]
     assert told["registry"][0] == "fail" and "127.0.0.1:1" in told["registry"][1]
+
+
+def test_online_asks_the_login_for_a_session_that_nobody_has(write_config):
+    login = Login()
+    config = write_config({"session": {"url": login.url}})
+    try:
+        fine = lines(run("check", "--config", config, "--online", "--json", within=20))["login"]
+        login.is_down = True
+        down = lines(run("check", "--config", config, "--online", "--json", within=20))["login"]
+    finally:
+        login.stop()
+
+    assert (fine[0], down[0]) == ("ok", "fail")
+    assert login.url in down[1]
 
 
 TICKET = shapes.record(

@@ -78,7 +78,9 @@ fn offline(config: &Config, report: &mut Report) {
             format!("comes from topic {topic}, which is not among kafka.topics: it will never occur");
         report.warn(format!("event {event}"), detail, "add the topic to kafka.topics");
     }
-    report.ok("keys", config.auth.algorithms().join(", "));
+    let keys = config.auth.algorithms();
+    let keys = if keys.is_empty() { "none: sessions of the login only".to_owned() } else { keys.join(", ") };
+    report.ok("keys", keys);
     #[cfg(feature = "kafka")]
     if let Err(fault) = crate::consume::Probe::new(&config.kafka) {
         report.wrong("kafka.properties", fault.to_string());

@@ -5,6 +5,7 @@
 //! would meet. Nothing is written and no group is joined.
 
 use super::report::Report;
+use crate::auth::{Refusal, Rules, SessionSettings, SessionValue, Sessions};
 use crate::config::Config;
 use crate::consume::{Probe, ProbeFault};
 use crate::decode::{NewestSchema, Plan, RegistryAnswerFault, RegistryQuestions};
@@ -15,12 +16,38 @@ use tokio::runtime::Runtime;
 
 pub(super) fn check(config: &Config, report: &mut Report) {
     let topics = check_brokers(config, report);
-    let (Ok(runtime), Ok(questions)) = (Runtime::new(), RegistryQuestions::new(config.registry.clone()))
-    else {
-        // Why there is no client stands in the report already.
-        return;
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return report.fail("check", format!("cannot start: {error}"), "try again"),
     };
-    runtime.block_on(check_registry(config, &topics, &questions, report));
+    // Why there is no client stands in the report already.
+    if let Ok(questions) = RegistryQuestions::new(config.registry.clone()) {
+        runtime.block_on(check_registry(config, &topics, &questions, report));
+    }
+    if let Some(session) = &config.auth.session {
+        runtime.block_on(check_login(session, &config.auth.rules, report));
+    }
+}
+
+/// Asks the login for a session that nobody has: it must answer, and it must not know it.
+async fn check_login(session: &SessionSettings, rules: &Rules, report: &mut Report) {
+    let way_out = "is session.url right, and can it be reached from here?";
+    let made_up = SessionValue::parse(&uuid::Uuid::new_v4().to_string());
+    let sessions = Sessions::new(session.clone(), rules.clone(), Box::new(|_| {}));
+    let (Some(made_up), Ok(sessions)) = (made_up, sessions) else {
+        return report.fail("login", format!("{}: no client can be set up", session.url), way_out);
+    };
+    match sessions.look_up(&made_up).await {
+        Err(Refusal::UnknownSession) => {
+            report.ok("login", format!("{} answers, and does not know a made-up session", session.url));
+        }
+        Err(refusal) => report.fail("login", format!("{}: {refusal}", session.url), way_out),
+        Ok(_) => report.fail(
+            "login",
+            format!("{} knows a session that was made up: it would let in anybody", session.url),
+            "the address must answer 401 or 404 for a cookie that is no session",
+        ),
+    }
 }
 
 /// The subscribed topics that exist.
