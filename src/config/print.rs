@@ -9,7 +9,7 @@
 //!
 //! What is printed can be used as a settings file. Secrets are not in it, only where they come from.
 
-use crate::settings::{DescribedKey, DescribedSection, Shown};
+use crate::settings::{DescribedKey, DescribedSection, Kind, Shown};
 use std::fmt::Write;
 
 /// The settings in use. Sections and keys stand in the order in which they were read.
@@ -18,7 +18,7 @@ pub fn effective(sections: &[DescribedSection]) -> String {
     for section in sections {
         let blank = if text.is_empty() { "" } else { "\n" };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{blank}# {}\n[{}]", section.doc, section.name);
+        let _ = writeln!(text, "{blank}# {}\n{}", section.doc, section.heading());
         for line in section.keys.iter().flat_map(lines) {
             let _ = writeln!(text, "{line}");
         }
@@ -29,6 +29,8 @@ pub fn effective(sections: &[DescribedSection]) -> String {
 fn lines(key: &DescribedKey) -> Vec<String> {
     let DescribedKey { name, origin, .. } = key;
     match &key.value {
+        // Each table of an array is printed as a section of its own.
+        None if key.kind == Kind::Tables => Vec::new(),
         None => vec![format!("# {name}: not set")],
         Some(Shown::Hidden) => vec![format!("# {name}: hidden  # {origin}")],
         Some(Shown::Table(entries)) => entries
@@ -67,6 +69,14 @@ urls = ["https://registry.shop.example/"]
 [auth]
 secret = "hunter2 hunter2 hunter2 hunter2!"
 max_lifetime = "1h"
+[[auth.keys]]
+kid = "a"
+algorithm = "RS256"
+public_key_file = "tests/fixtures/test-only-keys/rsa-public.pem"
+[[auth.keys]]
+kid = "b"
+algorithm = "EdDSA"
+public_key_file = "tests/fixtures/test-only-keys/ed25519-public.pem"
 "#;
 
     fn load(text: &str) -> Config {
@@ -85,6 +95,8 @@ max_lifetime = "1h"
             r#"# properties."ssl.key.location": hidden  # dumbwaiter.toml:5:14"#,
             "# secret: hidden  # dumbwaiter.toml:9:10",
             "# issuer: not set",
+            r#"kid = "a"  # dumbwaiter.toml:12:7"#,
+            r#"algorithm = "EdDSA"  # dumbwaiter.toml:17:13"#,
             r#"max_lifetime = "1h"  # dumbwaiter.toml:10:16"#,
             "threads = 3  # command line",
             r#"format = "json"  # environment variable DUMBWAITER_LOG__FORMAT"#,

@@ -11,7 +11,8 @@ const HEAD: &str = include_str!("reference.md");
 
 /// The whole document, in Markdown.
 pub fn reference() -> String {
-    let mut document = Document::empty();
+    // With one table of each array, so that their keys are described; what is missing in it does not matter.
+    let mut document = Document::parse("", "[[auth.keys]]");
     let _ = Config::read(&mut document);
     let mut text = HEAD.to_owned();
     for section in document.describe_all() {
@@ -22,7 +23,7 @@ pub fn reference() -> String {
 
 fn write_section(text: &mut String, section: &DescribedSection) {
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "\n## [{}]\n\n{}\n", section.name, section.doc);
+    let _ = writeln!(text, "\n## {}\n\n{}\n", section.heading(), section.doc);
     let _ = writeln!(text, "| key | form | default | meaning |\n|---|---|---|---|");
     for key in &section.keys {
         let _ = writeln!(text, "| `{}` | {} | {} | {} |", key.name, form(key), default(key), cell(key.doc));
