@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from support import records, tokens
+from support.certificates import Authority
 from support.libraries import start_library
 from support.paths import DOCS, JAVA_CLIENT, NODE, SERVICE
 from support.processes import Process
@@ -100,8 +101,13 @@ def test_settings_of_the_documents_are_good(run_folder, place):
     secrets.mkdir(parents=True)
     for name in ("kafka-password", "kafka-key-password", "kafka-client-secret"):
         (secrets / name).write_text("secret\n")
+    kafka_ca = Authority(folder, "kafka ca")
+    kafka_ca.certificate.rename(folder / "kafka-ca.pem")
+    kafka_ca.issue("client", password="secret")
     settings = blocks("kafka.md", "toml")[place].replace("/run/secrets", str(secrets))
-    (folder / "dumbwaiter.toml").write_text(f'[auth]\nsecret = "{"s" * 32}"\n{settings}')
+    settings = settings.replace("/etc/dumbwaiter", str(folder))
+    others = f'[auth]\nsecret = "{"s" * 32}"\n[registry]\nurls = ["http://127.0.0.1:8081"]\n'
+    (folder / "dumbwaiter.toml").write_text(others + settings)
 
     check = Process("check", [SERVICE, "check", "--config", folder / "dumbwaiter.toml"], folder / "check.log")
 
