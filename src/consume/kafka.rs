@@ -5,7 +5,7 @@
 //! record. Commits tell lag tools how far the journal is; they never decide where reading starts.
 
 use super::context::Context;
-use super::{Begun, ClientFault, GroupProtocol, Handled, Record, Settings, SourceFault, Start};
+use super::{Begun, ClientFault, GroupProtocol, Handled, Headers, Record, Settings, SourceFault, Start};
 use crate::limits::{
     KAFKA_COMMIT_INTERVAL, KAFKA_START_PAUSE, KAFKA_STATISTICS_INTERVAL, KAFKA_STEP_TIMEOUT,
 };
@@ -50,7 +50,9 @@ impl KafkaSource {
         };
         let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
         let timestamp_ms = message.timestamp().to_millis().filter(|millis| *millis >= 0);
-        let record = Record { topic, partition, offset, timestamp_ms, value: message.payload() };
+        let headers = Headers::of_kafka(message.headers());
+        let (key, value) = (message.key(), message.payload());
+        let record = Record { topic, partition, offset, timestamp_ms, key, headers, value };
         match handle(record) {
             Handled::Done => self.handled(topic, partition, offset),
             Handled::Waits => self.pause(topic, partition),

@@ -139,6 +139,7 @@ impl Instance {
             offset,
             timestamp_ms: Some(i64::try_from(now.as_millis()).unwrap()),
             value,
+            ..OwnedRecord::default()
         };
         self.records.send(record).unwrap();
     }
