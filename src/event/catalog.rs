@@ -7,11 +7,12 @@ mod read;
 mod table;
 
 use super::{Grants, OrderRules, Template};
-use crate::decode::ReaderSchema;
+use crate::decode::{ReaderSchema, WriterSchema};
 use crate::protocol::Protocol;
 use crate::settings::Faults;
 use regex::Regex;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The documented events.
 const BUILT_IN: &str = include_str!("catalog.toml");
@@ -44,9 +45,21 @@ pub struct Event {
     topic: TopicPattern,
     record: Option<Box<str>>,
     pub schema: ReaderSchema,
+    pub encoding: Encoding,
+    /// What raw records are written with: `writer`, or else the payload's schema.
+    pub writer: Arc<WriterSchema>,
     pub audience: Box<[Template]>,
     /// Fields that decoding picks out: for the audience, and for the open orders.
     pub captures: Box<[Box<str>]>,
+}
+
+/// How the records of an event's topic name the schema that wrote them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Each record tells.
+    Auto,
+    /// They don't: a value is nothing but the Avro body, always of one schema.
+    Raw,
 }
 
 #[derive(Debug)]
@@ -102,6 +115,11 @@ impl Catalog {
         self.events.iter().any(|event| event.topic.matches(topic))
     }
 
+    /// The event of a topic whose records say nothing of their schema.
+    pub fn raw_event_of(&self, topic: &str) -> Option<&Event> {
+        self.events.iter().find(|event| event.encoding == Encoding::Raw && event.topic.matches(topic))
+    }
+
     /// The events that records of `topic` can become.
     pub fn events_of<'c>(&'c self, topic: &'c str) -> impl Iterator<Item = &'c Event> {
         self.events.iter().filter(move |event| event.topic.matches(topic))
@@ -136,6 +154,13 @@ impl Event {
 }
 
 impl TopicPattern {
+    fn text(&self) -> &str {
+        match self {
+            TopicPattern::Name(name) => name,
+            TopicPattern::Regex(regex) => regex.as_str(),
+        }
+    }
+
     fn matches(&self, topic: &str) -> bool {
         match self {
             TopicPattern::Name(name) => **name == *topic,
@@ -167,6 +192,19 @@ mod tests {
         assert_eq!(&*catalog.event_of("order.events", "PopulatedOrder").unwrap().name, "order:new");
         assert_eq!(&*catalog.event_of("order.events", "OrderCondition").unwrap().name, "order:condition");
         assert!(catalog.event_of("order.events", "Courier").is_none());
+    }
+
+    #[test]
+    fn a_raw_event_is_found_by_its_topic_alone() {
+        let text = BUILT_IN.replace(
+            "topic = \"order.condition\"",
+            "topic = \"order.condition\"\nencoding = \"raw\"\nwriter = \"populated_order.avsc\"",
+        );
+        let catalog = Catalog::parse(&text, None).unwrap();
+        let event = catalog.raw_event_of("order.condition").unwrap();
+        assert_eq!((&*event.name, event.writer.record_name()), ("order:condition", "PopulatedOrder"));
+        assert!(catalog.raw_event_of("order.created").is_none());
+        assert_eq!(catalog.events()[0].writer.record_name(), "Pizza");
     }
 
     /// The built-in catalog with changes, and all that is then wrong with it.
@@ -219,6 +257,40 @@ mod tests {
             ],
         );
         check_faults(&[("[grants]", "[grants")], &["catalog.toml:39:8: unclosed table, expected `]`"]);
+    }
+
+    #[test]
+    fn what_cannot_be_said_of_raw_records_is_a_fault() {
+        let topic = "topic = \"pizza.created\"";
+        check_faults(
+            &[(topic, "topic = \"pizza.created\"\nencoding = \"row\"\nwriter = \"pizza.avsc\"")],
+            &[
+                "catalog.toml:13:12: in encoding of event \"CREATE_PIZZA\": \"row\" is not an encoding; did you \
+                 mean raw? (expected auto, raw)",
+                "catalog.toml:14:10: in writer of event \"CREATE_PIZZA\": goes only with encoding = \"raw\"",
+            ],
+        );
+        check_faults(
+            &[(topic, "topic = \"pizza.created\"\nencoding = \"raw\"\nrecord = \"Pizza\"")],
+            &[
+                "catalog.toml:14:10: in record of event \"CREATE_PIZZA\": raw records have no name to tell them \
+                 by; leave it out",
+            ],
+        );
+        check_faults(
+            &[(topic, "topic = \"pizza.created\"\nencoding = \"raw\"\nwriter = \"order_condition.avsc\"")],
+            &[
+                "catalog.toml:14:10: in writer of event \"CREATE_PIZZA\": does not give the payload: field uuid: \
+                 writer has no such field, reader wants string",
+            ],
+        );
+        check_faults(
+            &[("topic = \"order.created\"", "topic = \"pizza.created\"\nencoding = \"raw\"")],
+            &[
+                "catalog.toml:20:9: in topic of event \"order:new\": is shared with event \"CREATE_PIZZA\", but raw \
+                 records cannot be told apart",
+            ],
+        );
     }
 
     #[test]
