@@ -151,7 +151,11 @@ impl ReaderSchema {
 }
 
 fn parse_json(text: &str) -> Result<Value, SchemaFault> {
-    serde_json::from_str(text).map_err(|fault| SchemaFault::Invalid(fault.to_string()))
+    serde_json::from_str(text).map_err(|fault| match fault.to_string() {
+        // serde_json has its own bound for the nesting of JSON, and only this text tells of it.
+        fault if fault.starts_with("recursion limit exceeded") => SchemaFault::TooDeep,
+        fault => SchemaFault::Invalid(fault),
+    })
 }
 
 fn parse_schema(schema: &Value) -> Result<Schema, SchemaFault> {
