@@ -223,40 +223,40 @@ mod tests {
         check_faults(
             &[("user:{user_uuid}", "user:{owner}")],
             &[
-                "catalog.toml:12:63: in audience of event \"CREATE_PIZZA\": field \"owner\" is neither in the \
+                "catalog.toml:14:63: in audience of event \"CREATE_PIZZA\": field \"owner\" is neither in the \
                payload schema nor in routing",
             ],
         );
         check_faults(
             &[("[\"plain\"]", "[\"plane\"]")],
             &[
-                "catalog.toml:9:12: in clients of event \"CREATE_PIZZA\": \"plane\" is not a client protocol; \
+                "catalog.toml:11:12: in clients of event \"CREATE_PIZZA\": \"plane\" is not a client protocol; \
                did you mean plain? (expected plain, socketio)",
             ],
         );
         check_faults(
             &[("\"pizza.created\"", "\"^pizza(\"")],
             &[
-                "catalog.toml:10:9: in topic of event \"CREATE_PIZZA\": \"^pizza(\" is not a regular expression: \
+                "catalog.toml:12:9: in topic of event \"CREATE_PIZZA\": \"^pizza(\" is not a regular expression: \
                unclosed group",
             ],
         );
         check_faults(
             &[("topic = \"pizza.created\"", "topics = \"pizza.created\"")],
             &[
-                "catalog.toml:7:1: in event \"CREATE_PIZZA\": has no topic",
-                "catalog.toml:10:1: in topics of event \"CREATE_PIZZA\": unknown key; did you mean topic? \
-                 (keys: name, clients, topic, record, schema, audience, routing)",
+                "catalog.toml:9:1: in event \"CREATE_PIZZA\": has no topic",
+                "catalog.toml:12:1: in topics of event \"CREATE_PIZZA\": unknown key; did you mean topic? \
+                 (keys: name, clients, topic, record, schema, encoding, writer, audience, routing)",
             ],
         );
         check_faults(
             &[("opened_by = \"order:new\"", "opened_by = \"order:now\"")],
             &[
-                "catalog.toml:31:13: in opened_by of orders: \"order:now\" is not an event of this catalog; did you \
+                "catalog.toml:33:13: in opened_by of orders: \"order:now\" is not an event of this catalog; did you \
                mean order:new?",
             ],
         );
-        check_faults(&[("[grants]", "[grants")], &["catalog.toml:39:8: unclosed table, expected `]`"]);
+        check_faults(&[("[grants]", "[grants")], &["catalog.toml:41:8: unclosed table, expected `]`"]);
     }
 
     #[test]
@@ -281,13 +281,13 @@ mod tests {
             &[(topic, "topic = \"pizza.created\"\nencoding = \"raw\"\nwriter = \"order_condition.avsc\"")],
             &[
                 "catalog.toml:14:10: in writer of event \"CREATE_PIZZA\": does not give the payload: field uuid: \
-                 writer has no such field, reader wants string",
+                 writer has no such field, reader wants string without a default",
             ],
         );
         check_faults(
             &[("topic = \"order.created\"", "topic = \"pizza.created\"\nencoding = \"raw\"")],
             &[
-                "catalog.toml:20:9: in topic of event \"order:new\": is shared with event \"CREATE_PIZZA\", but raw \
+                "catalog.toml:19:9: in topic of event \"order:new\": is shared with event \"CREATE_PIZZA\", but raw \
                  records cannot be told apart",
             ],
         );
@@ -304,14 +304,14 @@ mod tests {
                 ("store:{store_id}\"]", "store\"]"),
             ],
             &[
-                "catalog.toml:11:10: in schema of event \"CREATE_PIZZA\": \"pasta.avsc\" cannot be read: No such \
+                "catalog.toml:13:10: in schema of event \"CREATE_PIZZA\": \"pasta.avsc\" cannot be read: No such \
                  file or directory (os error 2)",
-                "catalog.toml:12:63: in audience of event \"CREATE_PIZZA\": \"user\" is not a key template \
+                "catalog.toml:14:63: in audience of event \"CREATE_PIZZA\": \"user\" is not a key template \
                  (expected `kind:text` or `kind:{field}`)",
-                "catalog.toml:21:1: in event \"CREATE_PIZZA\": is the name of two events",
-                "catalog.toml:32:14: in changed_by of orders: \"order:condition\" is not an event of this catalog",
-                "catalog.toml:36:10: in closed of orders: is an integer, not a list of texts",
-                "catalog.toml:40:38: in keys of grants: \"store\" is not a key template \
+                "catalog.toml:23:1: in event \"CREATE_PIZZA\": is the name of two events",
+                "catalog.toml:34:14: in changed_by of orders: \"order:condition\" is not an event of this catalog",
+                "catalog.toml:38:10: in closed of orders: is an integer, not a list of texts",
+                "catalog.toml:42:38: in keys of grants: \"store\" is not a key template \
                  (expected `kind:text` or `kind:{field}`)",
             ],
         );
