@@ -6,7 +6,8 @@
 use crate::admission::Admission;
 use crate::auth::{self, Sessions, SessionsFault, Tickets, Verifier};
 use crate::consume::{Source, SourceFault};
-use crate::decode::Registry;
+use crate::dead_letter::DeadLetters;
+use crate::decode::Writers;
 use crate::event::Catalog;
 use crate::health::Health;
 use crate::journal;
@@ -25,7 +26,8 @@ use tokio_util::sync::CancellationToken;
 /// All that an instance is made of.
 pub struct Parts {
     pub source: Source,
-    pub registry: Registry,
+    pub dead_letters: DeadLetters,
+    pub writers: Writers,
     pub catalog: Arc<Catalog>,
     pub auth: auth::Settings,
     pub journal: journal::Settings,
@@ -105,7 +107,8 @@ impl App {
 
         let pipeline = Pipeline {
             catalog,
-            registry: parts.registry,
+            writers: parts.writers,
+            dead_letters: parts.dead_letters,
             journal: writer,
             shards: shards.clone(),
             health: health.clone(),

@@ -11,6 +11,7 @@ pub mod settings;
 pub mod throttle;
 
 pub mod consume;
+pub mod dead_letter;
 pub mod decode;
 pub mod event;
 pub mod journal;

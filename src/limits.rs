@@ -343,6 +343,13 @@ pub const REGISTRY_LAG_MAX: Duration = Duration::from_secs(4);
 /// How long "no such schema", or one that cannot be used, is remembered before it is asked for again.
 pub const REGISTRY_REFUSAL_REMEMBERED: Duration = Duration::from_secs(60);
 
+/// Versions of a subject that are looked through for a fingerprint, the newest first. A topic has a few per year
+/// of its life; older ones are not found.
+pub const REGISTRY_HISTORY_VERSIONS_MAX: usize = 256;
+
+/// Versions whose fingerprints are remembered, of all subjects together. At it all are forgotten and read again.
+pub const REGISTRY_HISTORY_REMEMBERED_MAX: usize = 4_096;
+
 /// How often an outage that goes on is told in the log.
 pub const REGISTRY_WARN_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -390,3 +397,33 @@ pub const PRODUCE_IN_FLIGHT_MAX: usize = 1_000;
 
 /// Events a second that `produce --orders` may make: far above any shop, below what one broker on a laptop takes.
 pub const PRODUCE_RATE: std::ops::RangeInclusive<f64> = 0.01..=10_000.0;
+
+// --- encodings: writers' schemas that no registry has ---
+
+/// Schemas in the folder of `decode.schemas`. At it the folder is refused at the start.
+pub const SCHEMA_FOLDER_FILES_MAX: usize = 1_024;
+
+/// How often the log says that a record needs a registry and none is configured.
+pub const NO_REGISTRY_WARN_INTERVAL: Duration = Duration::from_secs(60);
+
+const _: () = assert!(REGISTRY_HISTORY_VERSIONS_MAX <= REGISTRY_HISTORY_REMEMBERED_MAX);
+
+// --- dead letters ---
+
+/// Letters that wait to be written. Poison comes seldom, or all at once by a mistake upstream; then the first
+/// thousands tell all there is to tell. At it a letter is not written, and counted.
+pub const DEAD_LETTER_QUEUE_MAX: usize = 10_000;
+
+/// The same in bytes.
+pub const DEAD_LETTER_QUEUE_MAX_BYTES: usize = 64 << 20;
+
+/// The longest letter: above any record that the service takes, so that records over its size limit are written
+/// as well. What brokers take is their own setting; a letter over that is not written, and counted.
+pub const DEAD_LETTER_MAX_BYTES: usize = 32 << 20;
+
+/// At the end of the process, how long letters under way are waited for.
+pub const DEAD_LETTERS_FLUSH_MAX: Duration = Duration::from_secs(2);
+
+const _: () = assert!(BODY_MAX_BYTES < DEAD_LETTER_MAX_BYTES);
+const _: () = assert!(DEAD_LETTER_MAX_BYTES <= DEAD_LETTER_QUEUE_MAX_BYTES);
+const _: () = assert!(DEAD_LETTERS_FLUSH_MAX.as_secs() < STOP_MAX.as_secs());

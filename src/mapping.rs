@@ -5,7 +5,9 @@
 //! for the caller, and so is what becomes of a record that is no event.
 
 use crate::consume::Record;
-use crate::decode::{Captured, Lookup, Plan, Poison, Registry, SchemaId, WriterSchema, framing};
+use crate::decode::{
+    Captured, Incompatible, Lookup, Plan, Poison, SchemaReference, WriterSchema, Writers, framing,
+};
 use crate::event::{Audience, Catalog, Event, EventId, OpenOrders};
 use crate::limits::{OPEN_ORDERS_MAX, PLANS_MAX};
 use std::collections::HashMap;
@@ -13,10 +15,11 @@ use std::sync::Arc;
 
 pub struct Mapping {
     catalog: Arc<Catalog>,
-    registry: Registry,
+    writers: Writers,
     orders: OpenOrders,
-    /// Compiled once per event and writer's schema; none is a pair that does not resolve.
-    plans: HashMap<(EventId, SchemaId), Option<Arc<Plan>>>,
+    /// Compiled once per event and writer's schema, as a record names it or as the catalog does; none is a pair
+    /// that does not resolve.
+    plans: HashMap<(EventId, Option<SchemaReference>), Option<Arc<Plan>>>,
     json: Vec<u8>,
     captured: Vec<Captured>,
 }
@@ -24,7 +27,8 @@ pub struct Mapping {
 /// A record's value, as its writer meant it.
 #[derive(Debug)]
 pub struct Written<'r> {
-    pub schema_id: SchemaId,
+    /// None where records say nothing, and the catalog names their schema.
+    pub reference: Option<SchemaReference>,
     pub schema: Arc<WriterSchema>,
     pub body: &'r [u8],
 }
@@ -56,10 +60,10 @@ impl From<Poison> for Passed {
 }
 
 impl Mapping {
-    pub fn new(catalog: Arc<Catalog>, registry: Registry) -> Mapping {
+    pub fn new(catalog: Arc<Catalog>, writers: Writers) -> Mapping {
         Mapping {
             catalog,
-            registry,
+            writers,
             orders: OpenOrders::new(OPEN_ORDERS_MAX),
             plans: HashMap::new(),
             json: Vec::new(),
@@ -73,27 +77,43 @@ impl Mapping {
         if !catalog.names_topic(record.topic) {
             return Err(Passed::Unmapped);
         }
-        let Written { schema_id, schema, body } = self.written(record)?;
-        let event = catalog.event_of(record.topic, schema.record_name()).ok_or(Passed::Unmapped)?;
-        let plan = self.plan(event, schema_id, &schema)?;
+        let written = self.written(record)?;
+        let event = event(&catalog, record.topic, &written).ok_or(Passed::Unmapped)?;
+        let plan = self.plan(event, written.reference, &written.schema)?;
         self.json.clear();
-        plan.run(body, &mut self.json, &mut self.captured)?;
+        plan.run(written.body, &mut self.json, &mut self.captured)?;
         let audience = Audience::of(event, &self.captured, catalog.order_rules(), &mut self.orders);
         Ok(Mapped { event: self.catalog.event(event.id), payload: &self.json, audience })
     }
 
     /// Which schema a record was written with, and its body.
     pub fn written<'r>(&self, record: Record<'r>) -> Result<Written<'r>, Passed> {
-        let (schema_id, body) = framing::split(record.value.ok_or(Passed::Tombstone)?)?;
-        Ok(Written { schema_id, schema: self.schema(schema_id)?, body })
+        let value = record.value.ok_or(Passed::Tombstone)?;
+        if let Some(event) = self.catalog.raw_event_of(record.topic) {
+            return Ok(Written { reference: None, schema: Arc::clone(&event.writer), body: value });
+        }
+        let (reference, body) = split(record, value)?;
+        Ok(Written { schema: self.schema(&reference)?, reference: Some(reference), body })
+    }
+
+    /// What a record names its writer's schema by, as far as it does.
+    pub fn reference(&self, record: Record<'_>) -> Option<SchemaReference> {
+        let is_raw = self.catalog.raw_event_of(record.topic).is_some();
+        let value = record.value.filter(|_| !is_raw)?;
+        split(record, value).ok().map(|(reference, _)| reference)
+    }
+
+    /// The event that a record of `topic` is, if it can be decoded.
+    pub fn event<'c>(&'c self, topic: &'c str, written: &Written<'_>) -> Option<&'c Event> {
+        event(&self.catalog, topic, written)
     }
 
     pub fn open_orders(&self) -> usize {
         self.orders.len()
     }
 
-    fn schema(&self, id: SchemaId) -> Result<Arc<WriterSchema>, Passed> {
-        match self.registry.lookup(id) {
+    fn schema(&self, reference: &SchemaReference) -> Result<Arc<WriterSchema>, Passed> {
+        match self.writers.lookup(reference) {
             Lookup::Known(schema) => Ok(schema),
             Lookup::Waiting => Err(Passed::NotYet),
             Lookup::Unknown => Err(Poison::UnknownSchema.into()),
@@ -101,18 +121,41 @@ impl Mapping {
         }
     }
 
-    fn plan(&mut self, event: &Event, id: SchemaId, schema: &WriterSchema) -> Result<Arc<Plan>, Passed> {
+    fn plan(
+        &mut self,
+        event: &Event,
+        reference: Option<SchemaReference>,
+        schema: &WriterSchema,
+    ) -> Result<Arc<Plan>, Passed> {
         if self.plans.len() >= PLANS_MAX {
             self.plans.clear();
         }
-        let plan = self.plans.entry((event.id, id)).or_insert_with(|| {
+        let plan = self.plans.entry((event.id, reference)).or_insert_with_key(|(_, reference)| {
             Plan::compile(schema, &event.schema, &event.capture_names())
-                .inspect_err(|why| {
-                    tracing::warn!(event = &*event.name, schema_id = id.0, %why, "a writer's schema does not resolve");
-                })
+                .inspect_err(|why| note_unresolved(event, reference.as_ref(), why))
                 .ok()
                 .map(Arc::new)
         });
         plan.clone().ok_or(Passed::Poison(Poison::IncompatibleSchema))
     }
+}
+
+fn event<'c>(catalog: &'c Catalog, topic: &'c str, written: &Written<'_>) -> Option<&'c Event> {
+    match written.reference {
+        Some(_) => catalog.event_of(topic, written.schema.record_name()),
+        None => catalog.raw_event_of(topic),
+    }
+}
+
+fn split<'r>(record: Record<'r>, value: &'r [u8]) -> Result<(SchemaReference, &'r [u8]), Poison> {
+    // A header without a value names nothing.
+    let headers = record.headers.iter().filter_map(|header| Some((header.name, header.value?)));
+    framing::split(record.topic, headers, value)
+}
+
+/// A schema that the record does not name is the catalog's.
+fn note_unresolved(event: &Event, reference: Option<&SchemaReference>, why: &Incompatible) {
+    let kind = reference.map(SchemaReference::kind);
+    let schema = reference.map(tracing::field::display);
+    tracing::warn!(event = &*event.name, kind, schema, %why, "a writer's schema does not resolve");
 }

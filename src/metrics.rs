@@ -26,6 +26,7 @@ pub struct Metrics {
     records_unmapped: IntCounterVec,
     records_tombstone: IntCounterVec,
     records_repeated: IntCounterVec,
+    dead_letters: IntCounterVec,
     partitions_waiting: IntGauge,
     events: IntCounterVec,
     events_without_audience: IntCounterVec,
@@ -80,6 +81,11 @@ impl Metrics {
                 "records_repeated_total",
                 "Records that came again and were not delivered again.",
                 &["topic"],
+            ),
+            dead_letters: new.counters(
+                "dead_letters_total",
+                "Copies of poison records for the dead-letter topic, by what became of them.",
+                &["outcome"],
             ),
             partitions_waiting: new
                 .gauge("partitions_waiting", "Partitions that wait for the schema registry."),
@@ -164,6 +170,15 @@ impl Metrics {
 
     pub fn record_poison(&self, reason: &'static str) {
         self.records_poison.with_label_values(&[reason]).inc();
+    }
+
+    pub fn dead_letter(&self, outcome: DeadLetterOutcome) {
+        let label = match outcome {
+            DeadLetterOutcome::Written => "written",
+            DeadLetterOutcome::Failed => "failed",
+            DeadLetterOutcome::Refused => "refused",
+        };
+        self.dead_letters.with_label_values(&[label]).inc();
     }
 
     pub fn record_unmapped(&self, topic: &str) {
@@ -271,6 +286,16 @@ impl Default for Metrics {
     fn default() -> Metrics {
         Metrics::new()
     }
+}
+
+/// What became of a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadLetterOutcome {
+    Written,
+    /// The brokers did not take it, or not in time.
+    Failed,
+    /// The queue was full, or the letter can't be one.
+    Refused,
 }
 
 /// What one shard counts, without touching shared memory for each delivery.

@@ -1,11 +1,13 @@
 //! The first half of the story, on one page: record → fields → event → journal.
 //!
 //! One thread. It takes records from the source, has them mapped to events, encodes a frame per client protocol,
-//! and appends these to the journal; then it wakes the shards. What cannot be decoded is counted and passed over. What cannot be decoded yet, because the registry does not answer, waits
-//! with its partition while the others flow.
+//! and appends these to the journal; then it wakes the shards. What cannot be decoded is counted, copied to the
+//! dead letters and passed over. What cannot be decoded yet, because the registry does not answer, waits with its
+//! partition while the others flow.
 
 use crate::consume::{Handled, OwnedRecord, Record, Source, SourceFault};
-use crate::decode::{Poison, Registry};
+use crate::dead_letter::DeadLetters;
+use crate::decode::{Poison, Writers};
 use crate::event::{Audience, Catalog, Event};
 use crate::health::Health;
 use crate::journal::{Appended, Draft, Frames, Origin, Writer};
@@ -24,7 +26,8 @@ use tokio_util::sync::CancellationToken;
 
 pub struct Pipeline {
     pub catalog: Arc<Catalog>,
-    pub registry: Registry,
+    pub writers: Writers,
+    pub dead_letters: DeadLetters,
     pub journal: Writer,
     pub shards: Shards,
     pub health: Health,
@@ -48,6 +51,7 @@ impl Pipeline {
             work.publish();
             work.report(&source);
         }
+        work.parts.dead_letters.flush();
         Ok(())
     }
 }
@@ -66,7 +70,7 @@ struct Work {
 impl Work {
     fn new(parts: Pipeline) -> Work {
         Work {
-            mapping: Mapping::new(Arc::clone(&parts.catalog), parts.registry.clone()),
+            mapping: Mapping::new(Arc::clone(&parts.catalog), parts.writers.clone()),
             parts,
             waiting: BTreeMap::new(),
             waiting_since: None,
@@ -137,9 +141,10 @@ impl Work {
         Ok(appended)
     }
 
-    /// Where it is, and why; never what is in it.
+    /// Where it is, and why; never what is in it. The record itself goes to the dead letters.
     fn note_poison(&self, record: Record<'_>, poison: Poison) {
         self.parts.metrics.record_poison(poison.label());
+        self.parts.dead_letters.send(record, poison, || self.mapping.reference(record));
         if let Some(unsaid) = self.poison_log.admit() {
             let Record { topic, partition, offset, .. } = record;
             tracing::warn!(

@@ -12,6 +12,7 @@ mod produce;
 mod serve;
 mod tail;
 mod token;
+mod writers;
 
 use self::output::{put, say};
 use crate::config::{Config, ConfigFault, reference};

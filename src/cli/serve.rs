@@ -1,11 +1,12 @@
 //! `dumbwaiter serve`: the service, from Kafka to the screens, until SIGTERM or SIGINT.
 
 use super::output::{put, say};
-use super::{ConfigArgs, Outcome};
+use super::{ConfigArgs, Outcome, writers};
 use crate::app::{App, AppFault, Parts};
 use crate::config::{Config, effective, unsubscribed};
 use crate::consume::{KafkaSource, Source};
-use crate::decode::{Registry, RegistryOutcome};
+use crate::dead_letter::{DeadLetters, KafkaDeadLetters};
+use crate::decode::RegistryOutcome;
 use crate::logs;
 use crate::metrics::Metrics;
 use crate::settings::Environment;
@@ -70,14 +71,19 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Outcome {
 /// All that can be wrong with the settings beyond their own form shows here, before a port opens.
 fn parts(config: Config, runtime: &Runtime) -> Result<Parts, String> {
     let metrics = Metrics::new();
-    let source = KafkaSource::new(config.kafka, metrics.clone()).map_err(|fault| fault.to_string())?;
     let counted = metrics.clone();
-    let observer = Box::new(move |outcome: RegistryOutcome| counted.registry_request(outcome.label()));
-    let registry = Registry::new(config.registry, runtime.handle().clone(), observer)
-        .map_err(|fault| format!("registry: {:#}", anyhow::Error::from(fault)))?;
+    let observer = move |outcome: RegistryOutcome| counted.registry_request(outcome.label());
+    let registry = writers::registry(&config, runtime.handle().clone(), observer)?;
+    let writers = writers::open(&config, registry)?;
+    let dead_letters = match config.dead_letter.topic {
+        Some(topic) => KafkaDeadLetters::new(&config.kafka, topic, metrics.clone()).map(DeadLetters::Kafka),
+        None => Ok(DeadLetters::Off),
+    };
+    let source = KafkaSource::new(config.kafka, metrics.clone()).map_err(|fault| fault.to_string())?;
     Ok(Parts {
         source: Source::Kafka(Box::new(source)),
-        registry,
+        dead_letters: dead_letters.map_err(|fault| fault.to_string())?,
+        writers,
         catalog: config.catalog,
         auth: config.auth,
         journal: config.journal,

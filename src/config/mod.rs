@@ -12,7 +12,7 @@ pub use reference::reference;
 use crate::event::{Catalog, CatalogFault};
 use crate::logs;
 use crate::settings::{DescribedSection, Document, Environment, Faults};
-use crate::{auth, consume, decode, journal, shard, web};
+use crate::{auth, consume, dead_letter, decode, journal, shard, web};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +20,9 @@ use std::sync::Arc;
 /// Checked and ready.
 pub struct Config {
     pub kafka: consume::Settings,
+    pub dead_letter: dead_letter::Settings,
     pub registry: decode::RegistrySettings,
+    pub decode: decode::Settings,
     pub catalog: Arc<Catalog>,
     pub auth: auth::Settings,
     pub journal: journal::Settings,
@@ -61,14 +63,18 @@ impl Config {
     /// Every part's section; faults are the document's.
     fn read(document: &mut Document) -> Config {
         let mut kafka = consume::Settings::read(document);
+        let dead_letter = dead_letter::Settings::read(document, |topic| kafka.subscribes_to(topic));
         let registry = decode::RegistrySettings::read(document);
+        let decode = decode::Settings::read(document);
         let catalog = read_catalog(document);
         let auth = auth::Settings::read(document);
         let journal = journal::Settings::read(document);
         kafka.window = journal.max_age;
         Config {
             kafka,
+            dead_letter,
             registry,
+            decode,
             catalog: Arc::new(catalog),
             auth,
             journal,

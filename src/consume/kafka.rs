@@ -5,7 +5,7 @@
 //! record. Commits tell lag tools how far the journal is; they never decide where reading starts.
 
 use super::context::Context;
-use super::{Begun, ClientFault, GroupProtocol, Handled, Record, Settings, SourceFault, Start};
+use super::{Begun, ClientFault, GroupProtocol, Handled, Headers, Record, Settings, SourceFault, Start};
 use crate::limits::{
     KAFKA_COMMIT_INTERVAL, KAFKA_START_PAUSE, KAFKA_STATISTICS_INTERVAL, KAFKA_STEP_TIMEOUT,
 };
@@ -13,7 +13,7 @@ use crate::metrics::Metrics;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::message::Message;
+use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -48,9 +48,8 @@ impl KafkaSource {
             Some(Err(_)) => return self.judge_fatal().map(|()| false),
             Some(Ok(message)) => message,
         };
-        let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
-        let timestamp_ms = message.timestamp().to_millis().filter(|millis| *millis >= 0);
-        let record = Record { topic, partition, offset, timestamp_ms, value: message.payload() };
+        let record = lend(&message);
+        let Record { topic, partition, offset, .. } = record;
         match handle(record) {
             Handled::Done => self.handled(topic, partition, offset),
             Handled::Waits => self.pause(topic, partition),
@@ -196,6 +195,19 @@ pub fn client_fault(error: KafkaError) -> ClientFault {
         KafkaError::ClientConfig(_, reason, property, _) => ClientFault::Property { property, reason },
         KafkaError::ClientCreation(reason) => ClientFault::Properties(reason),
         other => ClientFault::Properties(other.to_string()),
+    }
+}
+
+/// A message as a record.
+pub(super) fn lend<'a>(message: &'a BorrowedMessage<'_>) -> Record<'a> {
+    Record {
+        topic: message.topic(),
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp_ms: message.timestamp().to_millis().filter(|millis| *millis >= 0),
+        key: message.key(),
+        headers: Headers::of_kafka(message.headers()),
+        value: message.payload(),
     }
 }
 

@@ -11,11 +11,13 @@ mod context;
 mod credentials;
 #[cfg(feature = "kafka")]
 mod embedded;
+mod headers;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod memory;
 #[cfg(feature = "kafka")]
 mod probe;
+mod record;
 mod settings;
 #[cfg(feature = "kafka")]
 mod trouble;
@@ -23,36 +25,16 @@ mod trouble;
 pub use credentials::Credentials;
 #[cfg(feature = "kafka")]
 pub use embedded::EmbeddedBroker;
+pub use headers::{Header, Headers, OwnedHeader};
 #[cfg(feature = "kafka")]
 pub use kafka::{KafkaSource, client_fault, connection_config};
 pub use memory::{MemorySource, memory};
 #[cfg(feature = "kafka")]
 pub use probe::{Cluster, Probe, ProbeFault};
+pub use record::{OwnedRecord, Record};
 pub use settings::{GroupProtocol, Settings, Start};
 
 use std::time::Duration;
-
-/// One Kafka record, lent by its source.
-#[derive(Debug, Clone, Copy)]
-pub struct Record<'a> {
-    pub topic: &'a str,
-    pub partition: i32,
-    pub offset: i64,
-    /// Milliseconds since 1970, from the producer or the broker as the topic is set up.
-    pub timestamp_ms: Option<i64>,
-    /// None is a tombstone.
-    pub value: Option<&'a [u8]>,
-}
-
-/// A record that is kept beyond its source's loan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnedRecord {
-    pub topic: String,
-    pub partition: i32,
-    pub offset: i64,
-    pub timestamp_ms: Option<i64>,
-    pub value: Option<Vec<u8>>,
-}
 
 /// Where a source began to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,30 +136,6 @@ impl Source {
             #[cfg(feature = "kafka")]
             Source::Kafka(source) => source.is_caught_up(),
             Source::Memory(_) => true,
-        }
-    }
-}
-
-impl Record<'_> {
-    pub fn to_owned(self) -> OwnedRecord {
-        OwnedRecord {
-            topic: self.topic.to_owned(),
-            partition: self.partition,
-            offset: self.offset,
-            timestamp_ms: self.timestamp_ms,
-            value: self.value.map(<[u8]>::to_vec),
-        }
-    }
-}
-
-impl OwnedRecord {
-    pub fn lend(&self) -> Record<'_> {
-        Record {
-            topic: &self.topic,
-            partition: self.partition,
-            offset: self.offset,
-            timestamp_ms: self.timestamp_ms,
-            value: self.value.as_deref(),
         }
     }
 }

@@ -4,8 +4,8 @@
 //! with the client's own reason ("connection refused", "authentication failed"), which its error codes leave out.
 
 use super::context::Context;
-use super::kafka::{client_config, client_fault};
-use super::{ClientFault, OwnedRecord, Record, Settings};
+use super::kafka::{client_config, client_fault, lend};
+use super::{ClientFault, OwnedRecord, Settings};
 use crate::limits::KAFKA_STEP_TIMEOUT;
 use crate::metrics::Metrics;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -77,7 +77,11 @@ impl Probe {
             .and_then(|()| self.consumer.assign(&place));
         assigned.map_err(|error| self.no_answer(&error))?;
         let message = self.next_message(patience)?;
-        if message.offset() == offset { Ok(owned(&message)) } else { Err(ProbeFault::Hole { offset }) }
+        if message.offset() == offset {
+            Ok(lend(&message).to_owned())
+        } else {
+            Err(ProbeFault::Hole { offset })
+        }
     }
 
     fn check_place(
@@ -148,10 +152,4 @@ impl Probe {
         let reason = context.last_failure().unwrap_or_else(|| error.to_string());
         ProbeFault::NoAnswer { reason, way_out: context.trouble() }
     }
-}
-
-fn owned(message: &BorrowedMessage<'_>) -> OwnedRecord {
-    let timestamp_ms = message.timestamp().to_millis().filter(|millis| *millis >= 0);
-    let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
-    Record { topic, partition, offset, timestamp_ms, value: message.payload() }.to_owned()
 }

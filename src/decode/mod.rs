@@ -4,7 +4,8 @@
 //! fields that decide who gets the event. A (writer, reader) pair is compiled once into a [`Plan`]; a record
 //! is then one pass over its bytes, with no tree of values between.
 //! What cannot be decoded is [`Poison`], by a fixed reason. Which event a record is, and who may see it, is
-//! `event`'s matter. Apart from the registry client nothing here knows a socket, task, clock or log.
+//! `event`'s matter. Apart from the registry client and the
+//! reading of a folder of schemas nothing here knows a socket, task, clock or log.
 
 pub mod framing;
 pub mod plan;
@@ -13,25 +14,21 @@ pub mod registry;
 pub mod schema;
 
 mod json;
+mod reference;
+mod settings;
 mod wire;
+mod writers;
 
 #[cfg(test)]
 mod tests;
 
 pub use plan::{Captured, Incompatible, Plan};
 pub use poison::Poison;
+pub use reference::{Fingerprint, SchemaId, SchemaReference};
 pub use registry::{
     Lookup, NewestSchema, Outcome as RegistryOutcome, Questions as RegistryQuestions, Registry,
     RegistryAnswerFault, RegistryFault, Settings as RegistrySettings,
 };
 pub use schema::{ReaderSchema, SchemaFault, WriterSchema};
-
-/// The number under which a schema registry keeps a writer's schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SchemaId(pub u32);
-
-impl std::fmt::Display for SchemaId {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
+pub use settings::Settings;
+pub use writers::{Writers, WritersFault};

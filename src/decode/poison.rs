@@ -8,14 +8,14 @@ use thiserror::Error;
 /// The reason why a record is poison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 pub enum Poison {
-    /// The value has no room for the wire format's prefix.
+    /// The value, or the header that names its schema, has no room for what its first byte announces.
     #[error("value is shorter than its wire format's prefix")]
     TooShort,
-    /// The value does not begin as the wire format does.
-    #[error("value does not start with the wire format's magic byte")]
+    /// The value, or the header that names its schema, does not begin as any wire format does.
+    #[error("value does not start with a wire format's magic byte")]
     WrongMagic,
-    /// The registry answered that it has no schema under this id.
-    #[error("schema id is not in the registry")]
+    /// Nobody who is asked knows the schema that the record names.
+    #[error("schema is not known to the registry or here")]
     UnknownSchema,
     /// The writer's schema is not one that can be read.
     #[error("writer schema is not valid")]

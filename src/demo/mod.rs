@@ -25,8 +25,8 @@ use self::producer::{Producer, ProducerFault, TOPICS};
 use crate::app::{App, AppFault, Parts};
 use crate::auth::{self, KeyFault, Rules, Verifier};
 use crate::consume::{ClientFault, EmbeddedBroker, KafkaSource, Source};
-use crate::decode::registry::RegistryFault;
-use crate::decode::{Registry, RegistryOutcome, RegistrySettings};
+use crate::dead_letter::DeadLetters;
+use crate::decode::{Registry, RegistryFault, RegistryOutcome, RegistrySettings, Writers};
 use crate::event::Catalog;
 use crate::limits::{DEMO_PARTITIONS, DEMO_WINDOW_BYTES};
 use crate::metrics::Metrics;
@@ -165,7 +165,8 @@ fn parts(
     let registry = Registry::new(RegistrySettings::read(&mut defaults), Handle::current(), observer)?;
     Ok(Parts {
         source: Source::Kafka(Box::new(KafkaSource::new(broker.settings(), metrics.clone())?)),
-        registry,
+        dead_letters: DeadLetters::Off,
+        writers: Writers::of_registry(registry),
         catalog,
         auth,
         journal: journal::Settings { max_bytes: DEMO_WINDOW_BYTES, ..journal::Settings::read(&mut defaults) },

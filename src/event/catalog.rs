@@ -7,11 +7,12 @@ mod read;
 mod table;
 
 use super::{Grants, OrderRules, Template};
-use crate::decode::ReaderSchema;
+use crate::decode::{ReaderSchema, WriterSchema};
 use crate::protocol::Protocol;
 use crate::settings::Faults;
 use regex::Regex;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The documented events.
 const BUILT_IN: &str = include_str!("catalog.toml");
@@ -44,9 +45,21 @@ pub struct Event {
     topic: TopicPattern,
     record: Option<Box<str>>,
     pub schema: ReaderSchema,
+    pub encoding: Encoding,
+    /// What raw records are written with: `writer`, or else the payload's schema.
+    pub writer: Arc<WriterSchema>,
     pub audience: Box<[Template]>,
     /// Fields that decoding picks out: for the audience, and for the open orders.
     pub captures: Box<[Box<str>]>,
+}
+
+/// How the records of an event's topic name the schema that wrote them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Each record tells.
+    Auto,
+    /// They don't: a value is nothing but the Avro body, always of one schema.
+    Raw,
 }
 
 #[derive(Debug)]
@@ -102,6 +115,11 @@ impl Catalog {
         self.events.iter().any(|event| event.topic.matches(topic))
     }
 
+    /// The event of a topic whose records say nothing of their schema.
+    pub fn raw_event_of(&self, topic: &str) -> Option<&Event> {
+        self.events.iter().find(|event| event.encoding == Encoding::Raw && event.topic.matches(topic))
+    }
+
     /// The events that records of `topic` can become.
     pub fn events_of<'c>(&'c self, topic: &'c str) -> impl Iterator<Item = &'c Event> {
         self.events.iter().filter(move |event| event.topic.matches(topic))
@@ -136,6 +154,13 @@ impl Event {
 }
 
 impl TopicPattern {
+    fn text(&self) -> &str {
+        match self {
+            TopicPattern::Name(name) => name,
+            TopicPattern::Regex(regex) => regex.as_str(),
+        }
+    }
+
     fn matches(&self, topic: &str) -> bool {
         match self {
             TopicPattern::Name(name) => **name == *topic,
@@ -169,6 +194,19 @@ mod tests {
         assert!(catalog.event_of("order.events", "Courier").is_none());
     }
 
+    #[test]
+    fn a_raw_event_is_found_by_its_topic_alone() {
+        let text = BUILT_IN.replace(
+            "topic = \"order.condition\"",
+            "topic = \"order.condition\"\nencoding = \"raw\"\nwriter = \"populated_order.avsc\"",
+        );
+        let catalog = Catalog::parse(&text, None).unwrap();
+        let event = catalog.raw_event_of("order.condition").unwrap();
+        assert_eq!((&*event.name, event.writer.record_name()), ("order:condition", "PopulatedOrder"));
+        assert!(catalog.raw_event_of("order.created").is_none());
+        assert_eq!(catalog.events()[0].writer.record_name(), "Pizza");
+    }
+
     /// The built-in catalog with changes, and all that is then wrong with it.
     fn check_faults(changes: &[(&str, &str)], expected: &[&str]) {
         let mut text = BUILT_IN.to_owned();
@@ -185,40 +223,74 @@ mod tests {
         check_faults(
             &[("user:{user_uuid}", "user:{owner}")],
             &[
-                "catalog.toml:12:63: in audience of event \"CREATE_PIZZA\": field \"owner\" is neither in the \
+                "catalog.toml:14:63: in audience of event \"CREATE_PIZZA\": field \"owner\" is neither in the \
                payload schema nor in routing",
             ],
         );
         check_faults(
             &[("[\"plain\"]", "[\"plane\"]")],
             &[
-                "catalog.toml:9:12: in clients of event \"CREATE_PIZZA\": \"plane\" is not a client protocol; \
+                "catalog.toml:11:12: in clients of event \"CREATE_PIZZA\": \"plane\" is not a client protocol; \
                did you mean plain? (expected plain, socketio)",
             ],
         );
         check_faults(
             &[("\"pizza.created\"", "\"^pizza(\"")],
             &[
-                "catalog.toml:10:9: in topic of event \"CREATE_PIZZA\": \"^pizza(\" is not a regular expression: \
+                "catalog.toml:12:9: in topic of event \"CREATE_PIZZA\": \"^pizza(\" is not a regular expression: \
                unclosed group",
             ],
         );
         check_faults(
             &[("topic = \"pizza.created\"", "topics = \"pizza.created\"")],
             &[
-                "catalog.toml:7:1: in event \"CREATE_PIZZA\": has no topic",
-                "catalog.toml:10:1: in topics of event \"CREATE_PIZZA\": unknown key; did you mean topic? \
-                 (keys: name, clients, topic, record, schema, audience, routing)",
+                "catalog.toml:9:1: in event \"CREATE_PIZZA\": has no topic",
+                "catalog.toml:12:1: in topics of event \"CREATE_PIZZA\": unknown key; did you mean topic? \
+                 (keys: name, clients, topic, record, schema, encoding, writer, audience, routing)",
             ],
         );
         check_faults(
             &[("opened_by = \"order:new\"", "opened_by = \"order:now\"")],
             &[
-                "catalog.toml:31:13: in opened_by of orders: \"order:now\" is not an event of this catalog; did you \
+                "catalog.toml:33:13: in opened_by of orders: \"order:now\" is not an event of this catalog; did you \
                mean order:new?",
             ],
         );
-        check_faults(&[("[grants]", "[grants")], &["catalog.toml:39:8: unclosed table, expected `]`"]);
+        check_faults(&[("[grants]", "[grants")], &["catalog.toml:41:8: unclosed table, expected `]`"]);
+    }
+
+    #[test]
+    fn what_cannot_be_said_of_raw_records_is_a_fault() {
+        let topic = "topic = \"pizza.created\"";
+        check_faults(
+            &[(topic, "topic = \"pizza.created\"\nencoding = \"row\"\nwriter = \"pizza.avsc\"")],
+            &[
+                "catalog.toml:13:12: in encoding of event \"CREATE_PIZZA\": \"row\" is not an encoding; did you \
+                 mean raw? (expected auto, raw)",
+                "catalog.toml:14:10: in writer of event \"CREATE_PIZZA\": goes only with encoding = \"raw\"",
+            ],
+        );
+        check_faults(
+            &[(topic, "topic = \"pizza.created\"\nencoding = \"raw\"\nrecord = \"Pizza\"")],
+            &[
+                "catalog.toml:14:10: in record of event \"CREATE_PIZZA\": raw records have no name to tell them \
+                 by; leave it out",
+            ],
+        );
+        check_faults(
+            &[(topic, "topic = \"pizza.created\"\nencoding = \"raw\"\nwriter = \"order_condition.avsc\"")],
+            &[
+                "catalog.toml:14:10: in writer of event \"CREATE_PIZZA\": does not give the payload: field uuid: \
+                 writer has no such field, reader wants string without a default",
+            ],
+        );
+        check_faults(
+            &[("topic = \"order.created\"", "topic = \"pizza.created\"\nencoding = \"raw\"")],
+            &[
+                "catalog.toml:19:9: in topic of event \"order:new\": is shared with event \"CREATE_PIZZA\", but raw \
+                 records cannot be told apart",
+            ],
+        );
     }
 
     #[test]
@@ -232,14 +304,14 @@ mod tests {
                 ("store:{store_id}\"]", "store\"]"),
             ],
             &[
-                "catalog.toml:11:10: in schema of event \"CREATE_PIZZA\": \"pasta.avsc\" cannot be read: No such \
+                "catalog.toml:13:10: in schema of event \"CREATE_PIZZA\": \"pasta.avsc\" cannot be read: No such \
                  file or directory (os error 2)",
-                "catalog.toml:12:63: in audience of event \"CREATE_PIZZA\": \"user\" is not a key template \
+                "catalog.toml:14:63: in audience of event \"CREATE_PIZZA\": \"user\" is not a key template \
                  (expected `kind:text` or `kind:{field}`)",
-                "catalog.toml:21:1: in event \"CREATE_PIZZA\": is the name of two events",
-                "catalog.toml:32:14: in changed_by of orders: \"order:condition\" is not an event of this catalog",
-                "catalog.toml:36:10: in closed of orders: is an integer, not a list of texts",
-                "catalog.toml:40:38: in keys of grants: \"store\" is not a key template \
+                "catalog.toml:23:1: in event \"CREATE_PIZZA\": is the name of two events",
+                "catalog.toml:34:14: in changed_by of orders: \"order:condition\" is not an event of this catalog",
+                "catalog.toml:38:10: in closed of orders: is an integer, not a list of texts",
+                "catalog.toml:42:38: in keys of grants: \"store\" is not a key template \
                  (expected `kind:text` or `kind:{field}`)",
             ],
         );

@@ -12,7 +12,7 @@ mod orders;
 mod template;
 
 pub use audience::{Audience, Owner};
-pub use catalog::{Catalog, CatalogFault, Event, EventId};
+pub use catalog::{Catalog, CatalogFault, Encoding, Event, EventId};
 pub use grants::{Grants, Identity};
 pub use key::{Key, shared};
 pub use orders::{OpenOrders, OrderRules};

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from support import records, shapes
+from support import raw_produce, records, shapes
 from support.shapes import field, record
 from support.waiting import eventually
 
@@ -79,6 +79,16 @@ def test_an_order_topic_that_the_catalog_does_not_name_is_counted_and_passed_ove
     fence = producer.order(records.order())
     staff.wait_for("order:new", fence["_id"])
     assert staff.order_events() == [("order:new", fence["_id"])]
+
+
+def test_a_header_whose_name_is_no_text_is_left_out_and_the_record_arrives(service, kafka, producer):
+    staff = service.plain("staff", role="ADMIN")
+    pizza, after = records.pizza(), records.pizza()
+    value = producer.encode(shapes.PIZZA, pizza)
+    raw_produce.produce(kafka.brokers, "pizza.created", 0, value, [(b"\xff\xfe", b"x"), (b"trace", b"t")])
+    producer.send_bytes("pizza.created", producer.encode(shapes.PIZZA, after), partition=0)
+    staff.wait_for(after["uuid"])
+    assert [message.id for message in staff.messages()] == [pizza["uuid"], after["uuid"]]
 
 
 def plain_lines(log):

@@ -9,7 +9,8 @@ use axum::http::{HeaderName, StatusCode};
 use axum::{Json, Router};
 use dumbwaiter::app::{App, AppFault, Parts};
 use dumbwaiter::consume::{OwnedRecord, Source, memory};
-use dumbwaiter::decode::{Registry, RegistrySettings, SchemaId, framing};
+use dumbwaiter::dead_letter::DeadLetters;
+use dumbwaiter::decode::{self, Registry, RegistrySettings, SchemaId, Writers, framing};
 use dumbwaiter::event::Catalog;
 use dumbwaiter::metrics::Metrics;
 use dumbwaiter::settings::Document;
@@ -43,6 +44,8 @@ pub struct Instance {
     pub address: SocketAddr,
     pub admin: SocketAddr,
     records: mpsc::Sender<OwnedRecord>,
+    /// What was sent to the dead-letter topic.
+    pub dead_letters: mpsc::Receiver<OwnedRecord>,
     next_offset: i64,
     stop: CancellationToken,
     running: JoinHandle<Result<(), AppFault>>,
@@ -68,10 +71,17 @@ impl Instance {
         let metrics = Metrics::new();
         let registry_settings = RegistrySettings::read(&mut document);
         let registry = Registry::new(registry_settings, tokio::runtime::Handle::current(), Box::new(|_| {}));
+        let catalog = Catalog::built_in();
+        let named = catalog.events().iter().map(|event| Arc::clone(&event.writer));
+        let registry = Some(registry.expect("the address is good"));
+        let writers = Writers::open(&decode::Settings::default(), named, registry);
+        let writers = writers.expect("there is no folder to read");
+        let (letters, dead_letters) = mpsc::channel();
         let parts = Parts {
             source: Source::Memory(source),
-            registry: registry.expect("the address is good"),
-            catalog: Arc::new(Catalog::built_in()),
+            dead_letters: DeadLetters::Memory(letters),
+            writers,
+            catalog: Arc::new(catalog),
             auth: auth::Settings::read(&mut document),
             journal: journal::Settings::read(&mut document),
             shard: shard::Settings::read(&mut document),
@@ -84,7 +94,7 @@ impl Instance {
         let (address, admin) = (app.address(), app.admin_address());
         let stop = CancellationToken::new();
         let running = tokio::spawn(app.run(stop.clone()));
-        let instance = Instance { address, admin, records, next_offset: 0, stop, running };
+        let instance = Instance { address, admin, records, dead_letters, next_offset: 0, stop, running };
         instance.wait_until_ready().await;
         instance
     }
@@ -106,41 +116,35 @@ impl Instance {
     }
 
     pub fn pizza(&mut self, uuid: &str, store_id: i64, user: &str) {
-        let value = pizza(uuid, store_id, user);
-        self.put("pizza.created", 0, value);
+        self.put_bytes("pizza.created", Some(avro(0, pizza(uuid, store_id, user))));
     }
 
     pub fn condition(&mut self, id: &str, condition: &str) {
         let fields = [("_id", id), ("condition", condition)];
         let value = Value::Record(fields.map(|(name, text)| (name.to_owned(), text.into())).to_vec());
-        self.put("order.condition", 2, value);
-    }
-
-    fn put(&mut self, topic: &str, schema: usize, value: Value) {
-        self.put_bytes(topic, Some(avro(schema, value)));
+        self.put_bytes("order.condition", Some(avro(2, value)));
     }
 
     /// A pizza at a place in Kafka of the test's choice, so that instances can share a cluster.
     pub fn pizza_at(&mut self, partition: i32, offset: i64, uuid: &str) {
-        let value = avro(0, pizza(uuid, 7, "u1"));
-        self.put_record("pizza.created", partition, offset, Some(value));
+        let (topic, value) = ("pizza.created".to_owned(), Some(avro(0, pizza(uuid, 7, "u1"))));
+        self.send(OwnedRecord { topic, partition, offset, value, ..OwnedRecord::default() });
     }
 
     pub fn put_bytes(&mut self, topic: &str, value: Option<Vec<u8>>) {
-        self.put_record(topic, 0, self.next_offset, value);
+        self.put_record(OwnedRecord { topic: topic.to_owned(), value, ..OwnedRecord::default() });
+    }
+
+    /// A record at the next offset.
+    pub fn put_record(&mut self, record: OwnedRecord) {
+        self.send(OwnedRecord { offset: self.next_offset, ..record });
         self.next_offset += 1;
     }
 
-    fn put_record(&self, topic: &str, partition: i32, offset: i64, value: Option<Vec<u8>>) {
+    fn send(&self, record: OwnedRecord) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let record = OwnedRecord {
-            topic: topic.to_owned(),
-            partition,
-            offset,
-            timestamp_ms: Some(i64::try_from(now.as_millis()).unwrap()),
-            value,
-        };
-        self.records.send(record).unwrap();
+        let timestamp_ms = Some(i64::try_from(now.as_millis()).unwrap());
+        self.records.send(OwnedRecord { timestamp_ms, ..record }).unwrap();
     }
 
     /// The value of a metric, its labels written as on the page.
@@ -250,10 +254,17 @@ pub async fn get(url: &str) -> (StatusCode, String) {
 
 /// A record's value in the Confluent wire format.
 fn avro(schema: usize, value: Value) -> Vec<u8> {
-    let parsed = Schema::parse_str(SCHEMAS[schema]).unwrap();
-    let writer = GenericDatumWriter::builder(&parsed).build().unwrap();
-    let body = writer.write_value_to_vec(value).unwrap();
-    framing::join(SchemaId(u32::try_from(schema).unwrap()), &body)
+    framing::join(SchemaId(u32::try_from(schema).unwrap()), &body(schema, value))
+}
+
+/// The Avro body of a pizza, without anything that names its schema.
+pub fn pizza_body(uuid: &str, store_id: i64, user: &str) -> Vec<u8> {
+    body(0, pizza(uuid, store_id, user))
+}
+
+fn body(schema: usize, value: Value) -> Vec<u8> {
+    let schema = Schema::parse_str(SCHEMAS[schema]).unwrap();
+    GenericDatumWriter::builder(&schema).build().unwrap().write_value_to_vec(value).unwrap()
 }
 
 fn pizza(uuid: &str, store_id: i64, user: &str) -> Value {

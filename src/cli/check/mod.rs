@@ -9,7 +9,7 @@ mod report;
 
 use self::report::Report;
 use super::output::{Paint, put};
-use super::{ConfigArgs, Outcome};
+use super::{ConfigArgs, Outcome, writers};
 use crate::config::{Config, ConfigFault, effective, unsubscribed};
 use crate::decode::RegistryQuestions;
 use crate::settings::{Environment, Faults, Origin};
@@ -85,8 +85,13 @@ fn offline(config: &Config, report: &mut Report) {
     if let Err(fault) = crate::consume::Probe::new(&config.kafka) {
         report.wrong("kafka.properties", fault.to_string());
     }
-    if let Err(fault) = RegistryQuestions::new(config.registry.clone()) {
+    if writers::asks_registry(config)
+        && let Err(fault) = RegistryQuestions::new(config.registry.clone())
+    {
         report.wrong("registry", format!("{:#}", anyhow::Error::from(fault)));
+    }
+    if let Err(fault) = writers::open(config, None) {
+        report.wrong("schemas", fault);
     }
 }
 

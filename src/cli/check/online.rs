@@ -118,7 +118,9 @@ async fn check_registry(
         }
     };
     report.ok("registry", format!("{address}: {} subjects", subjects.len()));
-    for topic in topics.iter().filter(|topic| config.catalog.names_topic(topic)) {
+    let needs_schema =
+        |topic: &String| config.catalog.names_topic(topic) && config.catalog.raw_event_of(topic).is_none();
+    for topic in topics.iter().filter(|topic| needs_schema(topic)) {
         let of_topic: Vec<&String> =
             subjects.iter().filter(|subject| is_of_topic(&config.catalog, topic, subject)).collect();
         if of_topic.is_empty() {

@@ -14,11 +14,13 @@
 use super::texts;
 use crate::cli::output::{Colour, Paint};
 use crate::consume::OwnedRecord;
-use crate::decode::{SchemaId, WriterSchema};
+use crate::decode::{SchemaReference, WriterSchema};
 use crate::event::{Audience, Event, Key, shared};
 use crate::mapping::Passed;
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// A record's place in Kafka.
@@ -79,7 +81,9 @@ struct RecordLine {
 
 #[derive(Serialize)]
 struct SchemaLine {
-    id: u32,
+    /// What the record names it by, such as `id`; none if the catalog does.
+    #[serde(flatten)]
+    named: BTreeMap<&'static str, Value>,
     record: String,
 }
 
@@ -124,8 +128,14 @@ impl Answer {
         }
     }
 
-    pub fn written(&mut self, id: SchemaId, schema: &WriterSchema, fields: Option<Box<RawValue>>) {
-        self.schema = Some(SchemaLine { id: id.0, record: schema.full_name().to_owned() });
+    pub fn written(
+        &mut self,
+        reference: Option<&SchemaReference>,
+        schema: &WriterSchema,
+        fields: Option<Box<RawValue>>,
+    ) {
+        let named = reference.map(named).into_iter().collect();
+        self.schema = Some(SchemaLine { named, record: schema.full_name().to_owned() });
         self.fields = fields;
     }
 
@@ -187,8 +197,7 @@ impl Answer {
 
     pub fn text(&self, paint: Paint) -> String {
         let mut lines = vec![("record", self.record.text())];
-        let schema = self.schema.as_ref().map(|schema| format!("id {}, {}", schema.id, schema.record));
-        lines.extend(schema.map(|schema| ("schema", schema)));
+        lines.extend(self.schema.as_ref().map(|schema| ("schema", schema.text())));
         lines.extend(self.fields.as_ref().map(|fields| ("fields", fields.get().to_owned())));
         let event = self.event.as_ref();
         let event = event.map(|event| format!("{}, to {} clients", event.name, event.clients.join(" and ")));
@@ -225,6 +234,13 @@ impl RecordLine {
     }
 }
 
+impl SchemaLine {
+    fn text(&self) -> String {
+        let named = self.named.iter().map(|(kind, value)| format!("{kind} {value}")).next();
+        format!("{}, {}", named.unwrap_or_else(|| "named by the catalog".to_owned()), self.record)
+    }
+}
+
 impl UserLine {
     fn text(&self) -> String {
         match &self.refused {
@@ -232,6 +248,17 @@ impl UserLine {
             None => listed(&self.keys),
         }
     }
+}
+
+/// Without the word that the line begins with: `id` for `schema_id`. Numbers are numbers.
+fn named(reference: &SchemaReference) -> (&'static str, Value) {
+    let kind = reference.kind();
+    let value = match reference {
+        SchemaReference::Id(id) => id.0.into(),
+        SchemaReference::GlobalId(id) => (*id).into(),
+        SchemaReference::Guid(_) | SchemaReference::Fingerprint { .. } => reference.to_string().into(),
+    };
+    (kind.strip_prefix("schema_").unwrap_or(kind), value)
 }
 
 fn listed(keys: &[String]) -> String {
@@ -252,7 +279,14 @@ mod tests {
 
     fn answer(user: Option<User>) -> Answer {
         let (topic, value) = ("order.created".to_owned(), Some(vec![0; 5]));
-        let record = OwnedRecord { topic, partition: 2, offset: 9, timestamp_ms: Some(7), value };
+        let record = OwnedRecord {
+            topic,
+            partition: 2,
+            offset: 9,
+            timestamp_ms: Some(7),
+            value,
+            ..OwnedRecord::default()
+        };
         Answer::new(&record, true, user)
     }
 

@@ -12,11 +12,11 @@ mod answer;
 
 use self::answer::{Answer, Place, User};
 use super::output::{Paint, put, say};
-use super::{ConfigArgs, Outcome};
+use super::{ConfigArgs, Outcome, writers};
 use crate::auth::{Claims, Verifier};
 use crate::config::Config;
 use crate::consume::{OwnedRecord, Probe, ProbeFault, Record};
-use crate::decode::{Plan, ReaderSchema, Registry};
+use crate::decode::{Plan, ReaderSchema, Writers};
 use crate::event::Key;
 use crate::limits::CHECK_PATIENCE;
 use crate::mapping::{Mapping, Passed, Written};
@@ -86,14 +86,14 @@ fn explain(args: &ExplainArgs, config: Config) -> Result<Answer, String> {
     let record = record(args, &config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
-    let registry = Registry::new(config.registry, runtime.handle().clone(), Box::new(|_| {}));
-    let registry = registry.map_err(|fault| format!("registry: {:#}", anyhow::Error::from(fault)))?;
-    let mut mapping = Mapping::new(Arc::clone(&config.catalog), registry.clone());
-    runtime.block_on(wait_for_schema(&mapping, registry, record.lend()))?;
+    let registry = writers::registry(&config, runtime.handle().clone(), |_| {})?;
+    let writers = writers::open(&config, registry)?;
+    let mut mapping = Mapping::new(Arc::clone(&config.catalog), writers.clone());
+    runtime.block_on(wait_for_schema(&mapping, writers, record.lend()))?;
     let mut answer = Answer::new(&record, args.record.is_some(), user);
     if let Ok(written) = mapping.written(record.lend()) {
-        answer.written(written.schema_id, &written.schema, fields(&written)?);
-        let event = config.catalog.event_of(&record.topic, written.schema.record_name());
+        answer.written(written.reference.as_ref(), &written.schema, fields(&written)?);
+        let event = mapping.event(&record.topic, &written);
         let compiled =
             event.map(|event| Plan::compile(&written.schema, &event.schema, &event.capture_names()));
         answer.incompatible = compiled.and_then(Result::err).map(|why| why.to_string());
@@ -114,8 +114,7 @@ fn record(args: &ExplainArgs, config: &Config) -> Result<OwnedRecord, String> {
     let file = args.file.as_deref().unwrap_or(Path::new(""));
     let value = std::fs::read(file).map_err(|error| format!("{file:?} cannot be read: {error}"))?;
     let topic = args.topic.as_deref().unwrap_or_default();
-    let record = Record { topic, partition: 0, offset: 0, timestamp_ms: None, value: Some(&value) };
-    Ok(record.to_owned())
+    Ok(OwnedRecord { topic: topic.to_owned(), value: Some(value), ..OwnedRecord::default() })
 }
 
 fn told(fault: &ProbeFault) -> String {
@@ -147,11 +146,7 @@ fn user(args: &ExplainArgs, config: &Config) -> Result<Option<User>, String> {
 }
 
 /// Until the registry has said what it knows of the record's schema.
-async fn wait_for_schema(
-    mapping: &Mapping,
-    mut registry: Registry,
-    record: Record<'_>,
-) -> Result<(), String> {
+async fn wait_for_schema(mapping: &Mapping, mut writers: Writers, record: Record<'_>) -> Result<(), String> {
     let deadline = Instant::now() + CHECK_PATIENCE;
     while matches!(mapping.written(record), Err(Passed::NotYet)) {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -160,7 +155,7 @@ async fn wait_for_schema(
                         tells why"
                 .to_owned());
         }
-        let _ = tokio::time::timeout(left, registry.answered()).await;
+        let _ = tokio::time::timeout(left, writers.answered()).await;
     }
     Ok(())
 }

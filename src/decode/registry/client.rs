@@ -2,7 +2,10 @@
 //!
 //! ```text
 //! GET <address>/schemas/ids/7                      a schema, and its references: subject and version
+//! GET <address>/schemas/guids/8f0e...              the same
 //! GET <address>/subjects/<subject>/versions/<n>    the same, for each reference
+//! GET <root>/registry/v3/ids/globalIds/7           a schema's text; <address> is <root>/ccompat/v7 (Apicurio)
+//! GET <address>/schemas/types                      is this a registry? asked after an unclear 404
 //! ```
 //!
 //! One try at one address; when to try again is for the parent. What a reply means is judged in `reply`.
@@ -18,9 +21,11 @@ use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, Url};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
-use super::super::{SchemaId, WriterSchema};
-use super::reply::{self, Fault, Found, Outcome, Reference, no_answer, unusable};
+use super::super::{SchemaReference, WriterSchema};
+use super::history::History;
+use super::reply::{self, Fault, Found, Outcome, Reference, Reply, failed, no_answer, unusable};
 use super::{Credentials, RegistryFault, Settings};
 use crate::limits;
 
@@ -34,6 +39,7 @@ pub(super) struct Client {
     current: AtomicUsize,
     authorization: Option<HeaderValue>,
     observer: Observer,
+    history: History,
 }
 
 impl Client {
@@ -55,6 +61,7 @@ impl Client {
             current: AtomicUsize::new(0),
             authorization: authorization(&settings.credentials)?,
             observer,
+            history: History::default(),
         })
     }
 
@@ -72,8 +79,38 @@ impl Client {
         }
     }
 
-    pub(super) async fn fetch(&self, address: &Url, id: SchemaId) -> Result<WriterSchema, Fault> {
-        let found = self.get(below(address, &["schemas", "ids", &id.to_string()])).await?;
+    pub(super) async fn fetch(&self, address: &Url, schema: &SchemaReference) -> Result<WriterSchema, Fault> {
+        let found = match schema {
+            SchemaReference::Id(id) => {
+                self.schema_at(address, below(address, &["schemas", "ids", &id.to_string()])).await?
+            }
+            SchemaReference::Guid(guid) => {
+                self.schema_at(address, below(address, &["schemas", "guids", &guid.to_string()])).await?
+            }
+            SchemaReference::GlobalId(id) => self.by_global_id(address, *id).await?,
+            SchemaReference::Fingerprint { fingerprint, topic } => {
+                return self.history.search(self, address, topic, *fingerprint).await;
+            }
+        };
+        self.with_references(address, found).await
+    }
+
+    /// A subject's version, be it deleted since: it is still what records were written with.
+    pub(super) async fn version(&self, address: &Url, subject: &str, version: u32) -> Result<Found, Fault> {
+        let mut url = below(address, &["subjects", subject, "versions", &version.to_string()]);
+        url.set_query(Some("deleted=true"));
+        self.schema_at(address, url).await
+    }
+
+    /// The versions of a subject, the oldest first.
+    pub(super) async fn versions(&self, address: &Url, subject: &str) -> Result<Vec<u32>, Fault> {
+        let mut url = below(address, &["subjects", subject, "versions"]);
+        url.set_query(Some("deleted=true"));
+        self.get(address, url).await
+    }
+
+    /// The schema of an answer, with what it refers to.
+    pub(super) async fn with_references(&self, address: &Url, found: Found) -> Result<WriterSchema, Fault> {
         let references = self.referred_to(address, found.references).await?;
         WriterSchema::parse(&found.schema, &references)
             .map_err(|fault| Fault::Unusable { poison: fault.poison(), reason: fault.to_string() })
@@ -90,12 +127,20 @@ impl Client {
         Ok(references.texts)
     }
 
-    pub(super) async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Fault> {
-        let mut request = request.header(ACCEPT, ACCEPTED);
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization);
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &self,
+        address: &Url,
+        request: RequestBuilder,
+    ) -> Result<T, Fault> {
+        match self.send(request).await? {
+            Reply::Content(content) => Ok(content),
+            Reply::Missing => Err(Fault::Missing),
+            // Else a record that asks what this registry never answers would hold up its partition for ever.
+            Reply::UnknownPath if self.is_registry(address).await => Err(Fault::Missing),
+            Reply::UnknownPath => {
+                Err(failed("status 404, not as a registry says it: is the address's path right?".to_owned()))
+            }
         }
-        reply::read(request.send().await.map_err(no_answer)?).await
     }
 
     pub(super) fn http(&self) -> &reqwest::Client {
@@ -115,11 +160,7 @@ impl Client {
                 if !references.admit(&reference, depth)? {
                     continue;
                 }
-                let version = reference.version.to_string();
-                let mut url = below(address, &["subjects", &reference.subject, "versions", &version]);
-                // A subject that was deleted since is still what the schema was registered with.
-                url.set_query(Some("deleted=true"));
-                let found = self.get(url).await?;
+                let found = self.version(address, &reference.subject, reference.version).await?;
                 self.gather(address, found.references, depth + 1, references).await?;
                 references.add(found.schema)?;
             }
@@ -127,17 +168,41 @@ impl Client {
         })
     }
 
-    async fn get(&self, url: Url) -> Result<Found, Fault> {
-        let answer = self.ask(self.http.get(url)).await;
+    async fn schema_at(&self, address: &Url, url: Url) -> Result<Found, Fault> {
+        let found: Found = self.get(address, url).await?;
+        check_type(found.schema_type.as_deref())?;
+        Ok(found)
+    }
+
+    /// Apicurio's own API gives the text by itself, with what it refers to put in.
+    async fn by_global_id(&self, address: &Url, id: u64) -> Result<Found, Fault> {
+        let url = apicurio_global_id(address, id).ok_or(Fault::Missing)?;
+        let text: Box<RawValue> = self.get(address, url).await?;
+        Ok(Found { schema: text.get().to_owned(), schema_type: None, references: Vec::new() })
+    }
+
+    async fn get<T: DeserializeOwned>(&self, address: &Url, url: Url) -> Result<T, Fault> {
+        let answer = self.ask(address, self.http.get(url)).await;
         (self.observer)(match &answer {
             Ok(_) => Outcome::Found,
             Err(Fault::Missing) => Outcome::Missing,
             Err(Fault::Unusable { .. }) => Outcome::TooLarge,
             Err(Fault::Outage { outcome, .. }) => *outcome,
         });
-        let found: Found = answer?;
-        check_type(found.schema_type.as_deref())?;
-        Ok(found)
+        answer
+    }
+
+    async fn is_registry(&self, address: &Url) -> bool {
+        let types = self.http.get(below(address, &["schemas", "types"]));
+        matches!(self.send::<Vec<String>>(types).await, Ok(Reply::Content(_)))
+    }
+
+    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<Reply<T>, Fault> {
+        let mut request = request.header(ACCEPT, ACCEPTED);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        reply::read(request.send().await.map_err(no_answer)?).await
     }
 }
 
@@ -187,6 +252,22 @@ pub(super) fn below(address: &Url, segments: &[&str]) -> Url {
         path.pop_if_empty().extend(segments);
     }
     url
+}
+
+/// Where Apicurio's own API has a schema by its global id, if `address` is that of its Confluent API.
+fn apicurio_global_id(address: &Url, id: u64) -> Option<Url> {
+    let segments: Vec<&str> = address.path_segments()?.collect();
+    let confluent = segments.iter().position(|segment| *segment == "ccompat")?;
+    let mut url = address.clone();
+    url.path_segments_mut().ok()?.clear().extend(&segments[..confluent]).extend([
+        "registry",
+        "v3",
+        "ids",
+        "globalIds",
+        &id.to_string(),
+    ]);
+    url.set_query(Some("references=DEREFERENCE"));
+    Some(url)
 }
 
 fn authorization(credentials: &Credentials) -> Result<Option<HeaderValue>, RegistryFault> {

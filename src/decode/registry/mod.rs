@@ -1,18 +1,19 @@
-//! The schema registry's client: a writer's schema for the id that stands in a record.
+//! The schema registry's client: a writer's schema for what a record names it by.
 //!
 //! ```text
-//! lookup(id) ──> Known(schema) | Unknown | Bad       remembered
-//!           └──> Waiting ─> one task per id: fetch, parse, retry ─> answered()
+//! lookup(reference) ──> Known(schema) | Unknown | Bad       remembered
+//!                  └──> Waiting ─> one task each: fetch, parse, retry ─> answered()
 //! ```
 //!
 //! A lookup never blocks. An outage is not an answer: it is retried for ever, and the caller's partition
 //! waits. "No such schema" is believed only after some seconds, because a registry's replicas lag behind
 //! the producer that registered it, and forgotten after a minute; a schema that cannot be used likewise.
-//! HTTP is in `client`, what is remembered in `answers`; pausing partitions is for the pipeline.
+//! HTTP is in `client`, the search of a subject's versions in `history`, what is remembered in `answers`; pausing partitions is for the pipeline.
 
 mod answers;
 mod client;
 mod health;
+mod history;
 mod questions;
 mod reply;
 mod settings;
@@ -32,7 +33,7 @@ use self::answers::{Answer, Answers, Found};
 use self::client::Client;
 use self::health::Health;
 use self::reply::Fault;
-use super::{Poison, SchemaId, WriterSchema};
+use super::{Poison, SchemaReference, WriterSchema};
 use crate::limits;
 
 pub use self::client::Observer;
@@ -40,13 +41,13 @@ pub use self::questions::{NewestSchema, Questions, RegistryAnswerFault};
 pub use self::reply::Outcome;
 pub use self::settings::{Credentials, Settings};
 
-/// What is known about a schema id at this moment.
+/// What is known about a schema at this moment.
 #[derive(Clone, Debug)]
 pub enum Lookup {
     Known(Arc<WriterSchema>),
     /// It is being asked for; [`Registry::answered`] tells when to look again.
     Waiting,
-    /// The registry has no such schema.
+    /// There is no such schema.
     Unknown,
     /// It has one that cannot be used; the reason is that of every record written with it.
     Bad(Poison),
@@ -55,7 +56,10 @@ pub enum Lookup {
 /// Why there can be no client.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryFault {
-    #[error("no address of a schema registry is configured (registry.urls)")]
+    #[error(
+        "no address of a schema registry is configured: set registry.urls, or, where no record needs one, \
+         decode.schemas or an event's encoding = \"raw\" in the catalog"
+    )]
     NoAddress,
     #[error("registry.token has characters that cannot stand in an HTTP header")]
     Token,
@@ -79,22 +83,22 @@ impl Registry {
         Registry::with_pace(settings, runtime, observer, Pace::DEFAULT)
     }
 
-    /// What is known of `id`. If nothing is, this begins to ask for it.
-    pub fn lookup(&self, id: SchemaId) -> Lookup {
-        let found = self.shared.answers.lock().find(id, Instant::now());
+    /// What is known of a schema. If nothing is, this begins to ask for it.
+    pub fn lookup(&self, schema: &SchemaReference) -> Lookup {
+        let found = self.shared.answers.lock().find(schema, Instant::now());
         match found {
             Found::Answer(Answer::Known(schema)) => Lookup::Known(schema),
             Found::Answer(Answer::Unknown) => Lookup::Unknown,
             Found::Answer(Answer::Bad(poison)) => Lookup::Bad(poison),
             Found::Pending => Lookup::Waiting,
             Found::Started => {
-                self.runtime.spawn(Arc::clone(&self.shared).run(id));
+                self.runtime.spawn(Arc::clone(&self.shared).run(schema.clone()));
                 Lookup::Waiting
             }
         }
     }
 
-    /// Resolves when any id got an answer since this handle was last told. An answer between a lookup
+    /// Resolves when any lookup got an answer since this handle was last told. An answer between a lookup
     /// and this call is not lost; a call that is dropped before it resolves loses nothing either.
     pub async fn answered(&mut self) {
         // It fails only without a sender, and `shared` holds that.
@@ -167,30 +171,31 @@ struct Shared {
 }
 
 impl Shared {
-    /// Asks for one id until there is an answer, or nobody is left to hear it.
-    async fn run(self: Arc<Shared>, id: SchemaId) {
-        let Some(answer) = self.stop.run_until_cancelled(self.fetch_until_answered(id)).await else { return };
-        self.answers.lock().settle(id, answer, Instant::now());
+    /// Asks for one schema until there is an answer, or nobody is left to hear it.
+    async fn run(self: Arc<Shared>, schema: SchemaReference) {
+        let fetch = self.fetch_until_answered(&schema);
+        let Some(answer) = self.stop.run_until_cancelled(fetch).await else { return };
+        self.answers.lock().settle(schema, answer, Instant::now());
         self.tell.send_replace(());
     }
 
-    async fn fetch_until_answered(&self, id: SchemaId) -> Answer {
+    async fn fetch_until_answered(&self, schema: &SchemaReference) -> Answer {
         let mut missing_since = None;
         let mut attempt = 0;
         loop {
-            let fault = match self.fetch(id).await {
-                Ok(schema) => return Answer::Known(Arc::new(schema)),
+            let fault = match self.fetch(schema).await {
+                Ok(found) => return Answer::Known(Arc::new(found)),
                 Err(fault) => fault,
             };
             let backoff = self.pace.backoff(attempt);
             let wait = match fault {
                 Fault::Unusable { poison, reason } => {
-                    tracing::warn!(schema_id = %id, reason, "schema in the registry cannot be used");
+                    tracing::warn!(kind = schema.kind(), %schema, reason, "schema in the registry cannot be used");
                     return Answer::Bad(poison);
                 }
                 Fault::Missing => {
                     if missing_since.get_or_insert_with(Instant::now).elapsed() >= self.pace.lag_max {
-                        tracing::warn!(schema_id = %id, "schema is not in the registry");
+                        tracing::warn!(kind = schema.kind(), %schema, "schema is not in the registry");
                         return Answer::Unknown;
                     }
                     backoff
@@ -203,11 +208,11 @@ impl Shared {
     }
 
     /// One try at one address, heeding the bound on requests.
-    async fn fetch(&self, id: SchemaId) -> Result<WriterSchema, Fault> {
+    async fn fetch(&self, schema: &SchemaReference) -> Result<WriterSchema, Fault> {
         // The semaphore is never closed; if it were, an unbounded request would do no harm.
         let _permit = self.requests.acquire().await;
         let address = self.client.address();
-        let outcome = self.client.fetch(address, id).await;
+        let outcome = self.client.fetch(address, schema).await;
         match &outcome {
             Err(Fault::Outage { outcome, reason, .. }) => {
                 self.health.lock().failed(address, *outcome, reason, Instant::now());

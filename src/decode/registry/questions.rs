@@ -88,7 +88,7 @@ impl Questions {
 
     /// The schema that records with this id were written with.
     pub async fn schema(&self, id: SchemaId) -> Result<WriterSchema, RegistryAnswerFault> {
-        self.ask_in_turn(async |address| self.client.fetch(address, id).await).await
+        self.ask_in_turn(async |address| self.client.fetch(address, &id.into()).await).await
     }
 
     /// Registers a schema, or finds it registered already.
@@ -96,14 +96,14 @@ impl Questions {
         let ask = async |address: &Url| {
             let url = below(address, &["subjects", subject, "versions"]);
             let request = self.client.http().post(url).json(&json!({"schema": schema}));
-            let registered: Registered = self.client.ask(request).await?;
+            let registered: Registered = self.client.ask(address, request).await?;
             Ok(SchemaId(registered.id))
         };
         self.ask_in_turn(ask).await
     }
 
     async fn get<T: DeserializeOwned>(&self, address: &Url, path: &[&str]) -> Result<T, Fault> {
-        self.client.ask(self.client.http().get(below(address, path))).await
+        self.client.ask(address, self.client.http().get(below(address, path))).await
     }
 
     /// Goes on to the next address only when one gives no answer at all.

@@ -3,6 +3,7 @@
 //! ```text
 //! 200 {"schema": "...", "schemaType": "AVRO", "references": [...]}   found
 //! 404 {"error_code": 40403, "message": "..."}                        missing
+//! 404, in other words                                                missing, if it is a registry at all
 //! 200, longer than a schema may be; another schema type              cannot be used
 //! anything else                                                      no answer
 //! ```
@@ -67,11 +68,20 @@ pub(super) enum Fault {
     Outage { outcome: Outcome, reason: String, retry_after: Option<Duration> },
 }
 
-/// What a reply holds, or why there is nothing.
-pub(super) async fn read<T: DeserializeOwned>(response: Response) -> Result<T, Fault> {
+/// What a registry says.
+pub(super) enum Reply<T> {
+    Content(T),
+    /// There is no such thing, in the registry's own words.
+    Missing,
+    /// 404 in other words: the address is wrong, or the registry does not know this kind of question.
+    UnknownPath,
+}
+
+/// A reply that says something, or why there is none.
+pub(super) async fn read<T: DeserializeOwned>(response: Response) -> Result<Reply<T>, Fault> {
     match response.status() {
-        StatusCode::OK => read_content(response).await,
-        StatusCode::NOT_FOUND => Err(read_missing(response).await),
+        StatusCode::OK => read_content(response).await.map(Reply::Content),
+        StatusCode::NOT_FOUND => read_missing(response).await,
         status => Err(outage_of(status, response.headers().get(RETRY_AFTER))),
     }
 }
@@ -108,17 +118,14 @@ async fn read_content<T: DeserializeOwned>(response: Response) -> Result<T, Faul
         .map_err(|_| failed("status 200 without what was asked for: is this a registry?".to_owned()))
 }
 
-/// "Not found" counts only as the registry's own words. A web server that knows no such path says it as
-/// well, and then the address is wrong, and the schemas are not.
-async fn read_missing(response: Response) -> Fault {
-    let body = match read_bounded(response).await {
-        Ok(body) => body.unwrap_or_default(),
-        Err(fault) => return fault,
-    };
-    match serde_json::from_slice::<ErrorAnswer>(&body) {
-        Ok(answer) if answer.error_code != 404 || answer.message != UNKNOWN_PATH => Fault::Missing,
-        _ => failed("status 404, not as a registry says it: is the address's path right?".to_owned()),
-    }
+/// "Not found" counts at once only in the registry's own words: a web server that knows no such path says it as
+/// well.
+async fn read_missing<T>(response: Response) -> Result<Reply<T>, Fault> {
+    let body = read_bounded(response).await?.unwrap_or_default();
+    Ok(match serde_json::from_slice::<ErrorAnswer>(&body) {
+        Ok(answer) if answer.error_code != 404 || answer.message != UNKNOWN_PATH => Reply::Missing,
+        _ => Reply::UnknownPath,
+    })
 }
 
 /// What Confluent's server says, with error code 404, of a path that it does not serve.
@@ -170,7 +177,7 @@ pub(super) fn no_answer(error: reqwest::Error) -> Fault {
     failed(reason)
 }
 
-fn failed(reason: String) -> Fault {
+pub(super) fn failed(reason: String) -> Fault {
     Fault::Outage { outcome: Outcome::Failed, reason, retry_after: None }
 }
 

@@ -17,9 +17,10 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::*;
+use crate::decode::SchemaId;
 
 const RECORD: &str = r#"{"type": "record", "name": "Pizza", "fields": [{"name": "uuid", "type": "string"}]}"#;
-const SEVEN: SchemaId = SchemaId(7);
+const SEVEN: SchemaReference = SchemaReference::Id(SchemaId(7));
 
 /// What the stand-in says: status, headers and body.
 #[derive(Clone)]
@@ -125,10 +126,10 @@ fn registry(settings: Settings) -> (Registry, Outcomes) {
 }
 
 /// Looks until there is an answer.
-async fn answer_of(registry: &mut Registry, id: SchemaId) -> Lookup {
+async fn answer_of(registry: &mut Registry, schema: SchemaReference) -> Lookup {
     let answered = async {
         loop {
-            match registry.lookup(id) {
+            match registry.lookup(&schema) {
                 Lookup::Waiting => registry.answered().await,
                 answer => return answer,
             }
@@ -157,14 +158,14 @@ async fn check(replies: Vec<Reply>, expected: &str, outcomes: &[Outcome]) {
 async fn check_waits(reply: Reply, outcome: Outcome) {
     let stand_in = StandIn::new(vec![reply]);
     let (registry, observed) = registry(settings(vec![stand_in.start().await]));
-    assert!(matches!(registry.lookup(SEVEN), Lookup::Waiting));
+    assert!(matches!(registry.lookup(&SEVEN), Lookup::Waiting));
     let retried = async {
         while stand_in.requests() < 3 {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
     timeout(Duration::from_secs(10), retried).await.unwrap();
-    assert!(matches!(registry.lookup(SEVEN), Lookup::Waiting));
+    assert!(matches!(registry.lookup(&SEVEN), Lookup::Waiting));
     assert!(registry.failing_since().is_some());
     assert!(observed.lock().iter().all(|&observed| observed == outcome), "{observed:?}");
 }
@@ -278,7 +279,7 @@ async fn one_request_serves_many_lookups() {
         assert!(task.await.unwrap());
     }
     assert_eq!(stand_in.requests(), 1);
-    registry.lookup(SEVEN);
+    registry.lookup(&SEVEN);
     assert_eq!(stand_in.requests(), 1);
 }
 
@@ -291,7 +292,7 @@ async fn the_next_address_is_asked_when_one_fails() {
     let urls = vec![closed, slow.start().await, good.start().await];
     let (mut registry, outcomes) = registry(settings(urls));
     assert!(matches!(answer_of(&mut registry, SEVEN).await, Lookup::Known(_)));
-    assert!(matches!(answer_of(&mut registry, SchemaId(8)).await, Lookup::Known(_)));
+    assert!(matches!(answer_of(&mut registry, SchemaId(8).into()).await, Lookup::Known(_)));
     let expected = [Outcome::Failed, Outcome::Failed, Outcome::Found, Outcome::Found];
     assert_eq!(*outcomes.lock(), expected);
     assert_eq!((slow.requests(), good.requests()), (1, 2));
@@ -317,7 +318,7 @@ async fn fetches_end_with_the_last_handle() {
     let stand_in = StandIn::new(vec![status(500)]);
     let (registry, _) = registry(settings(vec![stand_in.start().await]));
     let shared = Arc::downgrade(&registry.shared);
-    registry.lookup(SEVEN);
+    registry.lookup(&SEVEN);
     drop(registry);
     let ended = async {
         while shared.strong_count() > 0 {
@@ -344,4 +345,103 @@ fn backoff_grows_up_to_its_bound() {
         let backoff = pace.backoff(attempt);
         assert!(backoff >= whole / 2 && backoff <= whole, "{attempt}: {backoff:?}");
     }
+}
+
+/// What a registry answers to a reference, as a word.
+async fn word_of(stand_in: &StandIn, path: &str, reference: SchemaReference) -> String {
+    let url = stand_in.start().await.join(path).unwrap();
+    let (mut registry, _) = registry(settings(vec![url]));
+    match answer_of(&mut registry, reference).await {
+        Lookup::Known(schema) => schema.full_name().to_owned(),
+        Lookup::Bad(poison) => poison.label().to_owned(),
+        Lookup::Unknown | Lookup::Waiting => "unknown".to_owned(),
+    }
+}
+
+fn types() -> Vec<Reply> {
+    vec![found(&json!(["AVRO", "JSON"]))]
+}
+
+#[tokio::test]
+async fn a_guid_is_asked_for_by_its_own_path() {
+    let guid = uuid::uuid!("8f0e0001-0203-0405-0607-08090a0b0c0d");
+    let stand_in =
+        StandIn::default().at("/schemas/guids/8f0e0001-0203-0405-0607-08090a0b0c0d", vec![schema()]);
+    assert_eq!(word_of(&stand_in, "/", SchemaReference::Guid(guid)).await, "Pizza");
+}
+
+#[tokio::test]
+async fn what_a_registry_never_answers_is_unknown_and_does_not_wait_for_ever() {
+    let guid = SchemaReference::Guid(uuid::Uuid::nil());
+    let without_guids = StandIn::default().at("/schemas/types", types());
+    assert_eq!(word_of(&without_guids, "/", guid).await, "unknown");
+    // And an address that is not Apicurio's has no global ids.
+    assert_eq!(word_of(&StandIn::default(), "/", SchemaReference::GlobalId(7)).await, "unknown");
+}
+
+#[tokio::test]
+async fn a_global_id_is_asked_for_at_apicurio_s_own_api() {
+    let path = |id: u32| format!("/apis/registry/v3/ids/globalIds/{id}?references=DEREFERENCE");
+    let not_found = json!({"status": 404, "name": "VersionNotFoundException"});
+    let stand_in = StandIn::default()
+        .at("/apis/ccompat/v7/schemas/types", types())
+        .at(&path(7), vec![Reply(200, None, RECORD.to_owned())])
+        .at(&path(8), vec![Reply(404, None, not_found.to_string())]);
+    for (id, expected) in [(7, "Pizza"), (8, "unknown")] {
+        let reference = SchemaReference::GlobalId(id);
+        assert_eq!(word_of(&stand_in, "/apis/ccompat/v7/", reference).await, expected);
+    }
+}
+
+fn named(name: &str) -> Reply {
+    found(&json!({"schema": RECORD.replace("Pizza", name)}))
+}
+
+fn fingerprint(name: &str) -> SchemaReference {
+    let fingerprint = WriterSchema::parse(&RECORD.replace("Pizza", name), &[]).unwrap().fingerprint();
+    SchemaReference::Fingerprint { fingerprint, topic: "pizza.created".into() }
+}
+
+const HISTORY: &str = "/subjects/pizza.created-value/versions";
+
+fn history(versions: &[(u32, Reply)]) -> StandIn {
+    let numbers: Vec<u32> = versions.iter().map(|(number, _)| *number).collect();
+    let stand_in = StandIn::default().at(&format!("{HISTORY}?deleted=true"), vec![found(&json!(numbers))]);
+    versions.iter().fold(stand_in, |stand_in, (number, reply)| {
+        stand_in.at(&format!("{HISTORY}/{number}?deleted=true"), vec![reply.clone()])
+    })
+}
+
+#[tokio::test]
+async fn a_fingerprint_is_looked_for_in_the_history_of_its_topic() {
+    let unusable = found(&json!({"schema": "{}", "schemaType": "JSON"}));
+    let stand_in = history(&[(1, named("One")), (2, unusable), (5, named("Five"))]);
+    assert_eq!(word_of(&stand_in, "/", fingerprint("One")).await, "One");
+    assert_eq!(word_of(&stand_in, "/", fingerprint("Five")).await, "Five");
+    assert_eq!(word_of(&stand_in, "/", fingerprint("Six")).await, "unknown");
+    let no_subject = json!({"error_code": 40401, "message": "Subject not found"});
+    let empty = StandIn::default()
+        .at(&format!("{HISTORY}?deleted=true"), vec![Reply(404, None, no_subject.to_string())]);
+    assert_eq!(word_of(&empty, "/", fingerprint("One")).await, "unknown");
+}
+
+#[tokio::test]
+async fn the_history_is_read_once_for_many_fingerprints() {
+    let stand_in = history(&[(1, named("One")), (2, named("Two"))]);
+    let (mut registry, _) = registry(settings(vec![stand_in.start().await]));
+    for name in ["One", "Two", "Three", "Four"] {
+        let found = matches!(answer_of(&mut registry, fingerprint(name)).await, Lookup::Known(_));
+        assert_eq!(found, matches!(name, "One" | "Two"), "{name}");
+    }
+    let asked = stand_in.seen.lock();
+    let of = |path: &str| asked.iter().filter(|seen| seen.path.starts_with(path)).count();
+    // The second version is read for "One", and once more because it is wanted for "Two".
+    assert_eq!((of(&format!("{HISTORY}/1")), of(&format!("{HISTORY}/2"))), (1, 2));
+}
+
+#[tokio::test]
+async fn an_outage_in_the_middle_of_a_history_is_waited_for() {
+    let stand_in = history(&[(1, named("One")), (2, named("Two"))])
+        .at(&format!("{HISTORY}/2?deleted=true"), vec![status(503), status(503), named("Two")]);
+    assert_eq!(word_of(&stand_in, "/", fingerprint("One")).await, "One");
 }

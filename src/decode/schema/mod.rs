@@ -5,6 +5,7 @@
 //! could be nested without bound.
 //! apache-avro parses the texts. How two schemas meet is the plan's matter.
 
+mod canonical;
 mod default;
 mod lower;
 mod types;
@@ -15,7 +16,7 @@ use apache_avro::Schema;
 use serde_json::Value;
 use thiserror::Error;
 
-use super::Poison;
+use super::{Fingerprint, Poison};
 use crate::limits::SCHEMA_TEXT_MAX_BYTES;
 
 /// Why a schema is not taken.
@@ -56,6 +57,7 @@ impl SchemaFault {
 pub struct WriterSchema {
     record: Record,
     full_name: Box<str>,
+    fingerprint: Fingerprint,
 }
 
 impl WriterSchema {
@@ -67,25 +69,34 @@ impl WriterSchema {
         }
         // Named types are known from where they are defined on, so the schema is parsed as the last branch of a
         // union with its references.
-        let mut schemas = Vec::with_capacity(references.len() + 1);
-        for text in references.iter().map(String::as_str).chain([text]) {
+        let mut schemas: Vec<Value> = Vec::with_capacity(references.len() + 1);
+        for text in references.iter().map(String::as_str) {
             let schema = wire_essentials(parse_json(text)?);
             if !schemas.contains(&schema) {
                 schemas.push(schema);
             }
         }
+        let top = wire_essentials(parse_json(text)?);
+        schemas.retain(|schema| *schema != top);
+        let references = schemas.clone();
+        schemas.push(top.clone());
         let schema = parse_schema(&Value::Array(schemas))?;
         let Schema::Union(union) = &schema else {
             return Err(SchemaFault::NotARecord);
         };
-        let top = union.variants().last().ok_or(SchemaFault::NotARecord)?;
-        let Schema::Record(top_record) = top else {
+        let Some(Schema::Record(top_record)) = union.variants().last() else {
             return Err(SchemaFault::NotARecord);
         };
         Ok(Self {
             full_name: top_record.name.fullname(None).into(),
             record: lower::record(top_record, union.variants())?,
+            fingerprint: canonical::fingerprint(&top, &references),
         })
+    }
+
+    /// What single-object records name this schema by.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
     }
 
     /// The name of the record without its namespace.
@@ -140,7 +151,11 @@ impl ReaderSchema {
 }
 
 fn parse_json(text: &str) -> Result<Value, SchemaFault> {
-    serde_json::from_str(text).map_err(|fault| SchemaFault::Invalid(fault.to_string()))
+    serde_json::from_str(text).map_err(|fault| match fault.to_string() {
+        // serde_json has its own bound for the nesting of JSON, and only this text tells of it.
+        fault if fault.starts_with("recursion limit exceeded") => SchemaFault::TooDeep,
+        fault => SchemaFault::Invalid(fault),
+    })
 }
 
 fn parse_schema(schema: &Value) -> Result<Schema, SchemaFault> {

@@ -38,7 +38,7 @@ fn schemas_that_are_refused() {
 #[test]
 fn a_schema_nested_as_deep_as_json_can_be() {
     for depth in [100, 120, 125, 126, 127, 128, 10_000] {
-        schema_fault(&nested_arrays(depth));
+        assert_eq!(schema_fault(&nested_arrays(depth)), SchemaFault::TooDeep);
         schema_fault(&field_of(&format!("{}{}", "[".repeat(depth), "]".repeat(depth))));
     }
 }

@@ -4,14 +4,15 @@
 //! every field which an audience asks for is in the payload or declared as routing.
 
 use super::table::{File, Table, Text};
-use super::{BUNDLED_SCHEMAS, Catalog, Event, EventId, TopicPattern};
-use crate::decode::ReaderSchema;
+use super::{BUNDLED_SCHEMAS, Catalog, Encoding, Event, EventId, TopicPattern};
+use crate::decode::{Plan, ReaderSchema, SchemaFault, WriterSchema};
 use crate::event::{Grants, OrderRules, Template};
 use crate::protocol::Protocol;
 use crate::settings::{Faults, did_you_mean, regex_fault};
 use regex::Regex;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use toml::de::DeTable;
 
 /// `name` is how faults call the file. Schemas are looked for in `folder`, then among the bundled ones.
@@ -45,6 +46,7 @@ fn read_catalog(top: &Table<'_>, folder: Option<&Path>) -> Option<Catalog> {
     let read = |(table, id)| read_event(table, EventId(id), order_rules.as_ref(), folder);
     // Gathered before it is judged, so that the faults of every event are told.
     let events: Vec<Option<Event>> = tables.iter().zip(0..).map(read).collect();
+    check_raw_topics(&tables, &events);
     let grants = read_grants(top);
     let events: Vec<Event> = events.into_iter().collect::<Option<_>>()?;
     Some(Catalog { events, order_rules, grants: grants? })
@@ -58,22 +60,44 @@ fn check_names(tables: &[Table<'_>]) {
     }
 }
 
+/// A raw record has no name to tell it by, so its topic can have but one event.
+fn check_raw_topics(tables: &[Table<'_>], events: &[Option<Event>]) {
+    let read = || tables.iter().zip(events).filter_map(|(table, event)| Some((table, event.as_ref()?)));
+    for (place, (table, event)) in read().enumerate() {
+        let clash = |other: &Event| {
+            other.topic.text() == event.topic.text()
+                && [other, event].iter().any(|e| e.encoding == Encoding::Raw)
+        };
+        let other = read().take(place).find(|(_, other)| clash(other));
+        if let (Some((other, _)), Some(topic)) = (other, table.text_if_set("topic")) {
+            let fault = format!("is shared with {}, but raw records cannot be told apart", other.name);
+            table.fault("topic", topic.place, fault);
+        }
+    }
+}
+
 fn read_event(
     table: &Table<'_>,
     id: EventId,
     rules: Option<&OrderRules>,
     folder: Option<&Path>,
 ) -> Option<Event> {
-    table.allow(&["name", "clients", "topic", "record", "schema", "audience", "routing"]);
+    table.allow(&[
+        "name", "clients", "topic", "record", "schema", "encoding", "writer", "audience", "routing",
+    ]);
     let name = table.text("name");
     let clients = table.texts("clients").and_then(|texts| read_clients(table, &texts));
     let topic = table.text("topic").and_then(|text| read_topic(table, text));
     let record = table.text_if_set("record");
-    let schema = table.text("schema").and_then(|text| read_schema(table, text, folder));
+    let schema_text = table.text("schema");
+    let schema = schema_text.and_then(|text| read_schema(table, "schema", text, folder, ReaderSchema::parse));
+    let encoding = read_encoding(table, record);
+    let writer = read_writer(table, schema_text, encoding, folder);
     let texts = table.texts_if_set("audience").unwrap_or_default();
     let audience = read_templates(table, "audience", &texts);
     let routing = table.texts_if_set("routing").unwrap_or_default();
-    let (name, schema, audience) = (name?, schema?, audience?);
+    let (name, schema, writer, audience) = (name?, schema?, writer?, audience?);
+    check_writer(table, &writer, &schema);
     check_fields(table, &texts, &audience, &schema, &routing);
     let captures = captures(name.text, &audience, rules);
     Some(Event {
@@ -82,6 +106,8 @@ fn read_event(
         topic: topic?,
         record: record.map(|record| record.text.into()),
         schema,
+        encoding: encoding?,
+        writer: Arc::new(writer),
         audience: audience.into(),
         captures,
         name: name.text.into(),
@@ -119,10 +145,57 @@ fn read_topic(table: &Table<'_>, text: Text<'_>) -> Option<TopicPattern> {
     }
 }
 
-fn read_schema(table: &Table<'_>, text: Text<'_>, folder: Option<&Path>) -> Option<ReaderSchema> {
+fn read_encoding(table: &Table<'_>, record: Option<Text<'_>>) -> Option<Encoding> {
+    let Some(text) = table.text_if_set("encoding") else { return Some(Encoding::Auto) };
+    match (text.text, record) {
+        ("auto", _) => Some(Encoding::Auto),
+        ("raw", None) => Some(Encoding::Raw),
+        ("raw", Some(record)) => {
+            table.fault("record", record.place, "raw records have no name to tell them by; leave it out");
+            None
+        }
+        (other, _) => {
+            let hint = did_you_mean(other, &["auto", "raw"]);
+            let fault = format!("{other:?} is not an encoding{hint} (expected auto, raw)");
+            table.fault("encoding", text.place, fault);
+            None
+        }
+    }
+}
+
+/// What raw records are written with: the schema that is named, or else the payload's own, which has been read.
+fn read_writer(
+    table: &Table<'_>,
+    payload: Option<Text<'_>>,
+    encoding: Option<Encoding>,
+    folder: Option<&Path>,
+) -> Option<WriterSchema> {
+    let parse = |text: &str| WriterSchema::parse(text, &[]);
+    let Some(text) = table.text_if_set("writer") else {
+        return parse(&schema_text(payload?.text, folder).ok()?).ok();
+    };
+    if encoding != Some(Encoding::Raw) {
+        table.fault("writer", text.place, "goes only with encoding = \"raw\"");
+    }
+    read_schema(table, "writer", text, folder, parse)
+}
+
+fn check_writer(table: &Table<'_>, writer: &WriterSchema, payload: &ReaderSchema) {
+    if let (Some(text), Err(fault)) = (table.text_if_set("writer"), Plan::compile(writer, payload, &[])) {
+        table.fault("writer", text.place, format!("does not give the payload: {fault}"));
+    }
+}
+
+fn read_schema<S>(
+    table: &Table<'_>,
+    key: &str,
+    text: Text<'_>,
+    folder: Option<&Path>,
+    parse: impl Fn(&str) -> Result<S, SchemaFault>,
+) -> Option<S> {
     let schema = schema_text(text.text, folder)
-        .and_then(|schema| ReaderSchema::parse(&schema).map_err(|fault| format!("{:?}: {fault}", text.text)));
-    schema.map_err(|fault| table.fault("schema", text.place, fault)).ok()
+        .and_then(|schema| parse(&schema).map_err(|fault| format!("{:?}: {fault}", text.text)));
+    schema.map_err(|fault| table.fault(key, text.place, fault)).ok()
 }
 
 fn schema_text(name: &str, folder: Option<&Path>) -> Result<String, String> {

@@ -61,6 +61,8 @@ class Producer:
                 "message.timeout.ms": 60_000,
                 "reconnect.backoff.max.ms": 500,
                 "linger.ms": 1,
+                # Some tests write records that are larger than the service takes.
+                "message.max.bytes": 16_000_000,
                 # Silent: while the broker is down it would report every refused connection.
                 "log_level": 0,
             }
@@ -85,19 +87,18 @@ class Producer:
         self.send_bytes(topic, self.encode(schema, value), key)
 
     def encode(self, schema, value):
-        body = io.BytesIO()
-        fastavro.schemaless_writer(body, fastavro.parse_schema(schema), value)
-        return framed(self._registry.register(schema), body.getvalue())
+        return framed(self._registry.register(schema), body(schema, value))
 
-    def send_bytes(self, topic, payload, key=None):
+    def send_bytes(self, topic, payload, key=None, **more):
         """Any bytes at all, acknowledged by the broker when this returns."""
-        self.enqueue(topic, payload, key)
+        self.enqueue(topic, payload, key, **more)
         self.flush()
 
-    def enqueue(self, topic, payload, key=None):
+    def enqueue(self, topic, payload, key=None, **more):
+        """`more` may be headers (a list of pairs) and a partition."""
         while True:
             try:
-                self._kafka.produce(topic, payload, key, on_delivery=self._delivered)
+                self._kafka.produce(topic, payload, key, on_delivery=self._delivered, **more)
                 return
             except BufferError:
                 self._kafka.poll(0.1)
@@ -117,5 +118,18 @@ class Producer:
             self._last_place = f"{message.topic()}-{message.partition()}-{message.offset()}"
 
 
+def body(schema, value):
+    """A record in Avro binary, with nothing around it."""
+    output = io.BytesIO()
+    fastavro.schemaless_writer(output, fastavro.parse_schema(schema), value)
+    return output.getvalue()
+
+
 def framed(schema_id, body):
     return struct.pack(">bI", 0, schema_id) + body
+
+
+def single_object(schema, body):
+    """Avro's single-object encoding: a marker and the fingerprint, as fastavro computes it, before the body."""
+    canonical = fastavro.schema.to_parsing_canonical_form(schema)
+    return b"\xc3\x01" + bytes.fromhex(fastavro.schema.fingerprint(canonical, "CRC-64-AVRO")) + body

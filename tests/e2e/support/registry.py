@@ -43,9 +43,23 @@ class Registry:
             self._ids[text] = self.register_as(f"shape-{len(self._ids)}-value", schema)
         return self._ids[text]
 
-    def register_as(self, subject, schema):
-        """The id of a writer's schema under a subject that a test names."""
-        url = f"{self.url}/subjects/{subject}/versions"
-        answer = self._http.post(url, json={"schema": json.dumps(schema)}, timeout=30)
-        answer.raise_for_status()
+    def register_as(self, subject, schema, references=(), kind="AVRO"):
+        """The id of a writer's schema under a subject that a test names; references are (name, subject), of version 1."""
+        answer = self._http.post(
+            f"{self.url}/subjects/{subject}/versions",
+            json={
+                "schema": json.dumps(schema),
+                "schemaType": kind,
+                "references": [{"name": name, "subject": its, "version": 1} for name, its in references],
+            },
+            timeout=30,
+        )
+        assert answer.ok, answer.text
         return answer.json()["id"]
+
+    def global_id(self, subject, version):
+        """Apicurio's own number of one version of one subject."""
+        own_api = self.url.replace("/ccompat/v7", "/registry/v3")
+        answer = self._http.get(f"{own_api}/groups/default/artifacts/{subject}/versions/{version}", timeout=30)
+        assert answer.ok, answer.text
+        return answer.json()["globalId"]
