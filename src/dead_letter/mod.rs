@@ -36,7 +36,7 @@ impl DeadLetters {
             DeadLetters::Off => {}
             #[cfg(feature = "kafka")]
             DeadLetters::Kafka(letters) => {
-                letters.send(record, letter::headers(record, poison, schema().as_ref()))
+                letters.send(record, letter::headers(record, poison, schema().as_ref()));
             }
             DeadLetters::Memory(letters) => {
                 let headers = letter::headers(record, poison, schema().as_ref()).collect();
