@@ -72,8 +72,8 @@ def test_faults_of_settings_and_catalog_are_told_together(write_config, tmp_path
     assert checked.code == 2
     for told in (
         f"{config}:10:11: unknown key; did you mean listen?",
-        f'{catalog}:12:63: field "owner" is neither in the payload schema nor in routing',
-        f'{catalog}:9:12: "plane" is not a client protocol; did you mean plain? (expected plain, socketio)',
+        f'{catalog}:14:63: field "owner" is neither in the payload schema nor in routing',
+        f'{catalog}:11:12: "plane" is not a client protocol; did you mean plain? (expected plain, socketio)',
         'environment variable DUMBWAITER_LOG__LEVEL: "loud" is not one of error, warn, info, debug, trace',
         "environment variable DUMBWAITER_NONSENSE: names no setting",
     ):

@@ -236,7 +236,10 @@ impl RecordLine {
 
 impl SchemaLine {
     fn text(&self) -> String {
-        let named = self.named.iter().map(|(kind, value)| format!("{kind} {value}")).next();
+        let named = self.named.iter().next().map(|(kind, value)| match value.as_str() {
+            Some(text) => format!("{kind} {text}"),
+            None => format!("{kind} {value}"),
+        });
         format!("{}, {}", named.unwrap_or_else(|| "named by the catalog".to_owned()), self.record)
     }
 }
@@ -274,7 +277,7 @@ fn timestamp(millis: i64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::Poison;
+    use crate::decode::{Fingerprint, Poison, SchemaId};
     use crate::event::Catalog;
 
     fn answer(user: Option<User>) -> Answer {
@@ -330,6 +333,27 @@ mod tests {
             "audience   role:ADMIN\nuser       not let in: token has expired\ndelivered  no\n\
              because    the user is not let in: token has expired",
         );
+    }
+
+    #[test]
+    fn a_schema_is_shown_by_what_the_record_names_it_by() {
+        let text = r#"{"type": "record", "name": "Pizza", "namespace": "shop", "fields": []}"#;
+        let schema = WriterSchema::parse(text, &[]).unwrap();
+        let fingerprint = SchemaReference::Fingerprint { fingerprint: Fingerprint(7), topic: "t".into() };
+        for (reference, shown, json) in [
+            (Some(SchemaId(7).into()), "schema     id 7, shop.Pizza", r#""schema":{"id":7,"record""#),
+            (
+                Some(fingerprint),
+                "schema     fingerprint 0000000000000007, shop.Pizza",
+                r#""schema":{"fingerprint":"0000000000000007","record""#,
+            ),
+            (None, "schema     named by the catalog, shop.Pizza", r#""schema":{"record""#),
+        ] {
+            let mut answer = answer(None);
+            answer.written(reference.as_ref(), &schema, None);
+            assert_eq!(answer.text(Paint::PLAIN).lines().nth(1), Some(shown));
+            assert!(answer.json().contains(json), "{}", answer.json());
+        }
     }
 
     #[test]
