@@ -84,7 +84,7 @@ pub const LINGER_MAX: Duration = Duration::from_secs(2);
 
 /// Between telling a Socket.IO client that it is refused and sending it away: long enough for a slow machine's
 /// library to be done with connecting, without which python-socketio does not hear the second.
-pub const SOCKET_IO_REFUSAL_PAUSE: Duration = Duration::from_millis(250);
+pub const SOCKET_IO_REFUSAL_PAUSE: Duration = Duration::from_secs(1);
 
 const _: () = assert!(UNAUTHENTICATED_MAX.as_secs() < SOCKET_IO_PING_INTERVAL.as_secs());
 const _: () = assert!(SOCKET_IO_PING_TIMEOUT.as_secs() < SOCKET_IO_PING_INTERVAL.as_secs());

@@ -191,11 +191,9 @@ impl Work {
         health.kafka_trouble(source.trouble());
         self.waiting_since =
             (!self.waiting.is_empty()).then(|| self.waiting_since.unwrap_or_else(Instant::now));
-        let caught_up = match self.waiting_since {
-            None => source.is_caught_up(),
-            Some(since) => since.elapsed() >= REGISTRY_HOLDS_READINESS_MAX,
-        };
-        if caught_up {
+        let waited_enough =
+            self.waiting_since.is_none_or(|since| since.elapsed() >= REGISTRY_HOLDS_READINESS_MAX);
+        if source.is_caught_up() && waited_enough {
             health.caught_up();
         }
     }

@@ -12,7 +12,12 @@ pub(super) struct Assignment {
     pub started: bool,
     /// The group has given us partitions. A group that does not let us in gives none, and nothing would be read.
     pub joined: bool,
+    /// Polls without a record, since the newest statistics, until the client is taken for drained.
+    polls_until_drained: u8,
 }
+
+/// One may come back empty-handed for an event that is no record (a commit, a rebalance); two in a second do not.
+const EMPTY_POLLS: u8 = 2;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Progress {
@@ -24,6 +29,10 @@ struct Progress {
     next: Option<i64>,
     /// A record of it waits; what the client says of its own progress then means nothing.
     paused: bool,
+    /// The client has fetched all there is, by its newest statistics.
+    fetched_to_end: bool,
+    /// And has given all of that.
+    drained: bool,
 }
 
 /// What the client's statistics say of a partition.
@@ -31,8 +40,6 @@ struct Progress {
 pub(super) struct Fetched {
     /// The next offset to fetch, behind holes that hold no record.
     pub next_offset: i64,
-    /// Fetched and not handled yet.
-    pub queued: i64,
     /// The end that a reader of committed records can reach.
     pub end: i64,
 }
@@ -54,6 +61,7 @@ impl Assignment {
     pub fn handled(&mut self, topic: &str, partition: i32, offset: i64) {
         let progress = self.progress(topic, partition);
         progress.next = progress.next.max(Some(offset + 1));
+        progress.drained = false;
         progress.target = progress.target.filter(|target| offset + 1 < *target);
     }
 
@@ -65,18 +73,39 @@ impl Assignment {
     /// compacted ones) are no lag, and a partition that ends in them is caught up nevertheless.
     pub fn lag(&mut self, topic: &str, partition: i32, fetched: Fetched) -> i64 {
         let progress = self.progress(topic, partition);
-        if !progress.paused && fetched.queued == 0 && fetched.next_offset >= fetched.end {
-            progress.target = None;
+        progress.fetched_to_end = !progress.paused && fetched.next_offset >= fetched.end;
+        if progress.fetched_to_end && progress.drained {
             return 0;
         }
         let next = progress.next.or(progress.start).unwrap_or(0);
-        (fetched.end - next).max(0)
+        let records = (fetched.end - next).max(0);
+        self.polls_until_drained = EMPTY_POLLS;
+        records
     }
 
+    /// The client had no record to give: of partitions fetched to their end, all has been handled. What it has
+    /// fetched and not given yet is not in its statistics, so only this tells holes from records to come.
+    pub fn polled_in_vain(&mut self) {
+        match self.polls_until_drained {
+            0 => return,
+            left => self.polls_until_drained = left - 1,
+        }
+        if self.polls_until_drained > 0 {
+            return;
+        }
+        let partitions = self.topics.values_mut().flat_map(HashMap::values_mut);
+        for progress in partitions.filter(|progress| progress.fetched_to_end && !progress.paused) {
+            progress.target = None;
+            progress.drained = true;
+        }
+    }
+
+    /// Apart from paused partitions, which wait for something that is not Kafka.
     pub fn is_caught_up(&self) -> bool {
+        let mut partitions = self.topics.values().flat_map(HashMap::values);
         self.started
             && (self.joined || self.topics.is_empty())
-            && self.topics.values().flat_map(HashMap::values).all(|progress| progress.target.is_none())
+            && partitions.all(|progress| progress.paused || progress.target.is_none())
     }
 
     /// Behind the newest offset handled, for commits.
@@ -100,6 +129,8 @@ impl Assignment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const AT_END: Fetched = Fetched { next_offset: 50, end: 50 };
 
     fn started() -> Assignment {
         Assignment { started: true, joined: true, ..Assignment::default() }
@@ -147,11 +178,22 @@ mod tests {
         let mut assignment = started();
         assignment.found("t", 0, 40, 50);
         assignment.handled("t", 0, 48);
-        let at_end = Fetched { next_offset: 50, queued: 0, end: 50 };
-        assert_eq!(assignment.lag("t", 0, Fetched { queued: 1, ..at_end }), 1);
-        assert!(!assignment.is_caught_up());
-        assert_eq!(assignment.lag("t", 0, at_end), 0);
+        assert_eq!(assignment.lag("t", 0, AT_END), 1);
+        assignment.polled_in_vain();
+        assert!(!assignment.is_caught_up(), "a commit was told, and a record may still come");
+        assignment.polled_in_vain();
         assert!(assignment.is_caught_up());
+        assert_eq!(assignment.lag("t", 0, AT_END), 0);
+    }
+
+    #[test]
+    fn what_is_fetched_and_not_handled_is_lag() {
+        let mut assignment = started();
+        assignment.found("t", 0, 40, 50);
+        assert_eq!(assignment.lag("t", 0, AT_END), 10);
+        assignment.handled("t", 0, 45);
+        assert_eq!(assignment.lag("t", 0, AT_END), 4);
+        assert!(!assignment.is_caught_up());
     }
 
     #[test]
@@ -159,8 +201,23 @@ mod tests {
         let mut assignment = started();
         assignment.found("t", 0, 40, 50);
         assignment.paused("t", 0, true);
-        let at_end = Fetched { next_offset: 50, queued: 0, end: 50 };
-        assert_eq!(assignment.lag("t", 0, at_end), 10);
+        assert_eq!(assignment.lag("t", 0, AT_END), 10);
+        for _ in 0..3 {
+            assignment.polled_in_vain();
+        }
+        assert_eq!(assignment.lag("t", 0, AT_END), 10);
+    }
+
+    #[test]
+    fn a_paused_partition_does_not_keep_the_others_from_having_caught_up() {
+        let mut assignment = started();
+        assignment.found("t", 0, 40, 50);
+        assignment.found("t", 1, 40, 50);
+        assignment.paused("t", 0, true);
+        assert!(!assignment.is_caught_up());
+        assignment.handled("t", 1, 49);
+        assert!(assignment.is_caught_up());
+        assignment.paused("t", 0, false);
         assert!(!assignment.is_caught_up());
     }
 }

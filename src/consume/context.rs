@@ -137,11 +137,7 @@ impl ClientContext for Context {
             for partition in
                 topic.partitions.values().filter(|p| p.partition >= 0 && p.fetch_state == "active")
             {
-                let fetched = Fetched {
-                    next_offset: partition.next_offset,
-                    queued: partition.fetchq_cnt,
-                    end: partition.ls_offset,
-                };
+                let fetched = Fetched { next_offset: partition.next_offset, end: partition.ls_offset };
                 if fetched.end >= 0 {
                     let lag = assignment.lag(name, partition.partition, fetched);
                     self.metrics.consumer_lag(name, partition.partition, lag);

@@ -43,7 +43,10 @@ impl KafkaSource {
         }
         self.commit();
         let message = match self.consumer.poll(wait) {
-            None => return Ok(false),
+            None => {
+                self.consumer.context().assignment.lock().polled_in_vain();
+                return Ok(false);
+            }
             // The context has heard of the error already, with the client's words for it.
             Some(Err(_)) => return self.judge_fatal().map(|()| false),
             Some(Ok(message)) => message,

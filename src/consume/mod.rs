@@ -130,7 +130,7 @@ impl Source {
         }
     }
 
-    /// Whether all that was there at the start has been read.
+    /// Whether all that was there at the start has been read, apart from partitions whose records wait.
     pub fn is_caught_up(&self) -> bool {
         match self {
             #[cfg(feature = "kafka")]

@@ -331,6 +331,7 @@ BAD_SETTINGS = {
 def test_settings_that_cannot_work_stop_the_start(run_folder, fault):
     kafka_settings, named = BAD_SETTINGS[fault]
     settings = {"kafka": kafka_settings, "auth": {"secret": "s" * 32}, "web": {"listen": "127.0.0.1:0"}}
+    settings["registry"] = {"urls": ["http://127.0.0.1:9"]}
 
     process = start_serve(run_folder / "faults" / fault.replace(" ", "-"), settings)
 
