@@ -136,7 +136,9 @@ def test_a_refused_client_does_not_try_again(refused, library, login):
 
     steps = [kind for kind, _ in clients[library, login].life.all()]
 
-    assert steps == ["connect", "disconnect"]
+    # python-socketio may tell of the end twice, once by the packet and once by the socket.
+    assert steps[:2] == ["connect", "disconnect"]
+    assert set(steps[2:]) <= {"disconnect"}
 
 
 def test_the_service_saw_each_refused_client_once(refused):
