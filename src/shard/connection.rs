@@ -117,8 +117,12 @@ impl Connection {
         self.standing = standing;
     }
 
+    /// A Socket.IO library that is sent away by a packet closes by itself. The stream's end on the heels of that
+    /// packet would be a broken connection to some, and they would come back: it has the linger time to close.
     pub fn leave(&mut self, ending: Ending) {
-        self.standing = Standing::Leaving { ending, shut: false };
+        let closes_itself = matches!(ending, Ending::Unauthorized | Ending::Revoked);
+        let shut = self.protocol == Protocol::SocketIo && closes_itself;
+        self.standing = Standing::Leaving { ending, shut };
     }
 
     pub fn leaving(&self) -> Option<Ending> {
