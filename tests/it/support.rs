@@ -163,7 +163,12 @@ impl Instance {
     /// A plain client with a ticket of its own.
     pub async fn plain(&self, claims: Json_) -> Client {
         let (_, body) = self.ticket(&token(claims)).await;
-        self.connect(&format!("/ws?key={}", body["token"].as_str().expect("a ticket"))).await
+        let mut client =
+            self.connect(&format!("/ws?key={}", body["token"].as_str().expect("a ticket"))).await;
+        // The 101 comes before the shard has the socket; only the shard answers a ping.
+        client.0.send(Message::Ping(Vec::new().into())).await.unwrap();
+        while !matches!(client.next().await, Some(Message::Pong(_))) {}
+        client
     }
 
     /// A Socket.IO client, authorized.
