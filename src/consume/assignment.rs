@@ -19,6 +19,10 @@ pub(super) struct Assignment {
 /// One may come back empty-handed for an event that is no record (a commit, a rebalance); two in a second do not.
 const EMPTY_POLLS: u8 = 2;
 
+/// Statistics after a resume that may still tell how far the client was before it paused: what it had fetched it
+/// threw away, and until its next fetch, which waits for the one under way, it does not say so.
+const STALE_STATISTICS: u8 = 3;
+
 #[derive(Debug, Clone, Copy, Default)]
 struct Progress {
     /// Where to start; none for a partition first seen after the start.
@@ -29,6 +33,8 @@ struct Progress {
     next: Option<i64>,
     /// A record of it waits; what the client says of its own progress then means nothing.
     paused: bool,
+    /// How many of the next statistics say nothing.
+    stale_statistics: u8,
     /// The client has fetched all there is, by its newest statistics.
     fetched_to_end: bool,
     /// And has given all of that.
@@ -66,14 +72,21 @@ impl Assignment {
     }
 
     pub fn paused(&mut self, topic: &str, partition: i32, paused: bool) {
-        self.progress(topic, partition).paused = paused;
+        let progress = self.progress(topic, partition);
+        progress.paused = paused;
+        progress.fetched_to_end = false;
+        progress.stale_statistics = STALE_STATISTICS;
     }
 
     /// The records of a partition that are not handled yet. Offsets without a record (transaction markers,
     /// compacted ones) are no lag, and a partition that ends in them is caught up nevertheless.
     pub fn lag(&mut self, topic: &str, partition: i32, fetched: Fetched) -> i64 {
         let progress = self.progress(topic, partition);
-        progress.fetched_to_end = !progress.paused && fetched.next_offset >= fetched.end;
+        if !progress.paused && progress.stale_statistics > 0 {
+            progress.stale_statistics -= 1;
+        }
+        let tells = !progress.paused && progress.stale_statistics == 0;
+        progress.fetched_to_end = tells && fetched.next_offset >= fetched.end;
         if progress.fetched_to_end && progress.drained {
             return 0;
         }
@@ -206,6 +219,24 @@ mod tests {
             assignment.polled_in_vain();
         }
         assert_eq!(assignment.lag("t", 0, AT_END), 10);
+    }
+
+    #[test]
+    fn statistics_from_before_a_pause_are_not_believed() {
+        let mut assignment = started();
+        assignment.found("t", 0, 40, 50);
+        assignment.paused("t", 0, true);
+        assignment.paused("t", 0, false);
+        for _ in 1..STALE_STATISTICS {
+            assert_eq!(assignment.lag("t", 0, AT_END), 10);
+            assignment.polled_in_vain();
+            assignment.polled_in_vain();
+            assert!(!assignment.is_caught_up(), "its records are fetched again");
+        }
+        assignment.lag("t", 0, AT_END);
+        assignment.polled_in_vain();
+        assignment.polled_in_vain();
+        assert!(assignment.is_caught_up(), "there are only holes");
     }
 
     #[test]
