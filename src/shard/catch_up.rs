@@ -33,7 +33,7 @@ impl Shard {
             match self.catch_up_one(id, &view, &mut budget_bytes, now) {
                 Progress::More => self.catching_up.push_back(id),
                 Progress::Done | Progress::Blocked => {
-                    if let Some(connection) = self.connection(id) {
+                    if let Some(connection) = self.connections.get_mut(id) {
                         connection.waits_for_turn = false;
                     }
                     self.schedule(id);
@@ -50,7 +50,7 @@ impl Shard {
         now: Instant,
     ) -> Progress {
         let live_at = self.next;
-        let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else {
+        let Some(connection) = self.connections.get_mut(id) else {
             return Progress::Done;
         };
         let Standing::Lagging(position) = connection.standing else { return Progress::Done };

@@ -58,8 +58,8 @@ impl Shard {
         self.dispatch.deliveries.clear();
         self.dispatch.written = 0;
         self.next = self.journal.head();
-        let live = self.connections.iter().filter(|(_, c)| matches!(c.standing, Standing::Live { .. }));
-        for id in live.map(|(_, connection)| connection.id).collect::<Vec<_>>() {
+        let live = self.connections.iter().filter(|c| matches!(c.standing, Standing::Live { .. }));
+        for id in live.map(|connection| connection.id).collect::<Vec<_>>() {
             self.end(id, Ending::TooSlow, now);
         }
     }
@@ -108,7 +108,7 @@ impl Shard {
         let waiting = &waiting[..count];
         dispatch.written += count;
         // Leaving connections get nothing; lagging ones read for themselves.
-        let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else {
+        let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
         let Standing::Live { from } = connection.standing else { return };

@@ -12,6 +12,7 @@
 
 mod catch_up;
 mod connection;
+mod connections;
 mod dispatch;
 mod handle;
 mod index;
@@ -31,11 +32,11 @@ use crate::metrics::ShardMetrics;
 use crate::protocol::{Action, Ending, Protocol, Recovery, Session};
 use bytes::Bytes;
 use connection::{Connection, Readout, Standing};
+use connections::Connections;
 use handle::{Command, Inbox};
 use index::Index;
 use mio::{Events, Interest, Poll, Token};
 use secrecy::SecretString;
-use slab::Slab;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -51,9 +52,7 @@ struct Shard {
     journal: Journal,
     admission: Arc<Admission>,
     metrics: ShardMetrics,
-    connections: Slab<Connection>,
-    /// Distinguishes a connection from an earlier one in the same slot.
-    generation: u32,
+    connections: Connections,
     indexes: [Index; Protocol::ALL.len()],
     wheel: Wheel,
     /// The next entry to dispatch: the position of every live connection.
@@ -107,7 +106,7 @@ impl Shard {
             if event.token() == WAKER {
                 continue;
             }
-            let Some(connection) = self.connections.get(event.token().0) else { continue };
+            let Some(connection) = self.connections.in_slot(event.token().0) else { continue };
             let id = connection.id;
             if event.is_readable() || event.is_read_closed() || event.is_error() {
                 self.handle_readable(id, now);
@@ -139,7 +138,7 @@ impl Shard {
             Admitted::SocketIo { .. } => Session::socket_io(Uuid::new_v4(), now),
         };
         let Some(id) = self.insert(stream, session) else { return };
-        let connection = &mut self.connections[id.slot as usize];
+        let connection = &mut self.connections[id];
         connection.queue(response);
         connection.queue(opening);
         match admitted {
@@ -163,11 +162,8 @@ impl Shard {
         if self.stopping {
             return None;
         }
-        self.generation = self.generation.wrapping_add(1);
-        let vacancy = self.connections.vacant_entry();
-        let token = Token(vacancy.key());
-        let slot = u32::try_from(vacancy.key()).expect("CONNECTIONS_MAX fits");
-        let id = ConnectionId { slot, generation: self.generation };
+        let id = self.connections.next_id();
+        let token = Token(id.slot as usize);
         let mut stream = mio::net::TcpStream::from_std(stream);
         if let Err(error) =
             self.poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)
@@ -176,14 +172,14 @@ impl Shard {
             return None;
         }
         self.metrics.connection_opened(session.protocol());
-        vacancy.insert(Connection::new(id, stream, session));
+        self.connections.insert(Connection::new(id, stream, session));
         Some(id)
     }
 
     /// Into the index and at a position in one step: no event is missed and none comes twice. The position is
     /// the shard's, or an earlier one that the connection catches up from.
     fn join(&mut self, id: ConnectionId, identity: &Identity, standing: Standing, now: Instant) {
-        let connection = &mut self.connections[id.slot as usize];
+        let connection = &mut self.connections[id];
         let left = identity.expires_at.duration_since(SystemTime::now()).unwrap_or_default();
         connection.join(Arc::clone(&identity.keys), now + left, standing);
         if matches!(standing, Standing::Lagging(_)) {
@@ -196,7 +192,7 @@ impl Shard {
     fn handle_readable(&mut self, id: ConnectionId, now: Instant) {
         let mut buffer = std::mem::take(&mut self.read_buffer);
         for _ in 0..READS_PER_TURN_MAX {
-            let Some(connection) = self.connection(id) else { break };
+            let Some(connection) = self.connections.get_mut(id) else { break };
             match connection.read(&mut buffer) {
                 Readout::Bytes(count) => {
                     self.receive(id, &mut buffer[..count], now);
@@ -213,13 +209,13 @@ impl Shard {
             }
         }
         self.read_buffer = buffer;
-        if self.connection(id).is_some() {
+        if self.connections.get_mut(id).is_some() {
             self.unread.push(id);
         }
     }
 
     fn receive(&mut self, id: ConnectionId, bytes: &mut [u8], now: Instant) {
-        let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else {
+        let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
         connection.session.receive(bytes, now, &mut self.actions);
@@ -227,7 +223,7 @@ impl Shard {
 
     fn handle_writable(&mut self, id: ConnectionId, now: Instant) {
         self.flush(id, now);
-        if let Some(connection) = self.connection(id)
+        if let Some(connection) = self.connections.get_mut(id)
             && matches!(connection.standing, Standing::Lagging(_))
             && connection.is_flushed()
             && !connection.waits_for_turn
@@ -244,7 +240,7 @@ impl Shard {
         while next < actions.len() {
             let action = actions[next].clone();
             next += 1;
-            let Some(connection) = self.connection(id) else { break };
+            let Some(connection) = self.connections.get_mut(id) else { break };
             match action {
                 Action::Send(frame) => connection.queue(frame),
                 Action::Authenticate { token, recovery } => {
@@ -271,21 +267,22 @@ impl Shard {
         now: Instant,
         actions: &mut Vec<Action>,
     ) {
-        let Some(connection) = self.connection(id).filter(|connection| connection.session.is_open()) else {
+        let Some(connection) = self.connections.get_mut(id).filter(|connection| connection.session.is_open())
+        else {
             return;
         };
         let request = connection.credentials.take().map_or(Credentials::Nothing, |boxed| *boxed);
         match self.admission.admit(token, request, SystemTime::now()) {
             Ok(identity) => self.join_socket_io(id, &identity, recovery, now, actions),
             Err(refusal) if refusal.is_passing() => {
-                self.connections[id.slot as usize].session.end(Ending::Unavailable, now, actions);
+                self.connections[id].session.end(Ending::Unavailable, now, actions);
             }
-            Err(_) => self.connections[id.slot as usize].session.refused(now, actions),
+            Err(_) => self.connections[id].session.refused(now, actions),
         }
     }
 
     fn flush(&mut self, id: ConnectionId, now: Instant) {
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
         if connection.flush(now).is_err() {
             let ending = connection.leaving().unwrap_or(Ending::Gone);
             self.remove(id, ending);
@@ -296,7 +293,7 @@ impl Shard {
 
     /// Ends a connection for a reason of ours.
     fn end(&mut self, id: ConnectionId, ending: Ending, now: Instant) {
-        let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else {
+        let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
         if connection.leaving().is_some() {
@@ -308,7 +305,7 @@ impl Shard {
 
     fn handle_timers(&mut self, now: Instant) {
         for (id, tick) in self.wheel.advance(now) {
-            let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else {
+            let Some(connection) = self.connections.get_mut(id) else {
                 continue;
             };
             if connection.timer != tick {
@@ -334,7 +331,7 @@ impl Shard {
     }
 
     fn schedule(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(id.slot as usize).filter(|c| c.id == id) else {
+        let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
         let deadline = connection.deadline();
@@ -347,26 +344,19 @@ impl Shard {
 
     fn handle_stop(&mut self, now: Instant) {
         self.stopping = true;
-        let ids: Vec<ConnectionId> = self.connections.iter().map(|(_, connection)| connection.id).collect();
+        let ids: Vec<ConnectionId> = self.connections.iter().map(|connection| connection.id).collect();
         for id in ids {
             self.end(id, Ending::Restart, now);
         }
     }
 
     fn remove(&mut self, id: ConnectionId, ending: Ending) {
-        if self.connection(id).is_none() {
-            return;
-        }
-        let mut connection = self.connections.remove(id.slot as usize);
+        let Some(mut connection) = self.connections.remove(id) else { return };
         self.cursor_connections -= usize::from(connection.cursors.is_some());
         self.indexes[connection.protocol as usize].remove(id);
         self.metrics.connection_ended(connection.protocol, connection.leaving().unwrap_or(ending));
         // A socket that is not in the poll set any more needs no deregistration.
         let _ = self.poll.registry().deregister(connection.socket());
-    }
-
-    fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        self.connections.get_mut(id.slot as usize).filter(|connection| connection.id == id)
     }
 }
 
@@ -385,8 +375,7 @@ impl Shard {
             journal,
             admission,
             metrics,
-            connections: Slab::new(),
-            generation: 0,
+            connections: Connections::default(),
             indexes: Default::default(),
             wheel: Wheel::new(Instant::now()),
             next,

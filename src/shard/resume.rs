@@ -25,7 +25,7 @@ struct Begin {
 
 impl Shard {
     pub(super) fn ask_for_cursors(&mut self, id: ConnectionId) {
-        self.connections[id.slot as usize].cursors = Some(Box::default());
+        self.connections[id].cursors = Some(Box::default());
         self.cursor_connections += 1;
     }
 
@@ -56,14 +56,14 @@ impl Shard {
         now: Instant,
         actions: &mut Vec<Action>,
     ) {
-        if self.connections[id.slot as usize].cursors.is_none() {
+        if self.connections[id].cursors.is_none() {
             self.join(id, identity, Standing::Live { from: self.next }, now);
-            return self.connections[id.slot as usize].session.authorized(None, None, actions);
+            return self.connections[id].session.authorized(None, None, actions);
         }
         let offset = recovery.offset.as_deref().filter(|offset| self.decode(offset).is_some());
         let begin = self.begin(offset.or(recovery.pid.as_deref()));
         let pid = recovery.pid.as_deref().filter(|_| begin.status.resumed).unwrap_or(&begin.cursor);
-        let session = &mut self.connections[id.slot as usize].session;
+        let session = &mut self.connections[id].session;
         session.authorized(Some(pid), Some(&begin.cursor), actions);
         if begin.status.gap.is_some() {
             actions.push(Action::Send(status_frame(Protocol::SocketIo, begin.status, &begin.cursor)));
@@ -74,7 +74,7 @@ impl Shard {
     fn join_at(&mut self, id: ConnectionId, identity: &Identity, begin: Begin, now: Instant) {
         let unmet_until = begin.guard.as_ref().is_some_and(Guard::has_unmet).then(|| now + GUARD_UNMET_MAX);
         let cursors = Cursors { guard: begin.guard, unmet_until };
-        self.connections[id.slot as usize].cursors = Some(Box::new(cursors));
+        self.connections[id].cursors = Some(Box::new(cursors));
         self.join(id, identity, begin.standing, now);
     }
 
@@ -109,7 +109,7 @@ impl Shard {
     /// New entries are there: connections that had read all there was go on.
     pub(super) fn wake_guarded(&mut self) {
         for id in std::mem::take(&mut self.guarded) {
-            if let Some(connection) = self.connection(id)
+            if let Some(connection) = self.connections.get_mut(id)
                 && !connection.waits_for_turn
                 && connection.is_flushed()
             {

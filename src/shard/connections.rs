@@ -1,0 +1,65 @@
+//! The connections of a shard, each in a slot that is also its token in the poll set.
+//!
+//! An id is a slot and a generation, so what is meant for a connection that left never finds the next one in its
+//! slot.
+
+use super::connection::{Connection, ConnectionId};
+use slab::Slab;
+use std::ops::{Index, IndexMut};
+
+#[derive(Default)]
+pub(super) struct Connections {
+    slots: Slab<Connection>,
+    generation: u32,
+}
+
+impl Connections {
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// The id of the connection that is inserted next.
+    pub fn next_id(&mut self) -> ConnectionId {
+        self.generation = self.generation.wrapping_add(1);
+        let slot = u32::try_from(self.slots.vacant_key()).expect("CONNECTIONS_MAX fits");
+        ConnectionId { slot, generation: self.generation }
+    }
+
+    pub fn insert(&mut self, connection: Connection) {
+        let slot = self.slots.insert(connection);
+        debug_assert_eq!(slot, self.slots[slot].id.slot as usize, "inserted with the next id");
+    }
+
+    pub fn in_slot(&self, slot: usize) -> Option<&Connection> {
+        self.slots.get(slot)
+    }
+
+    /// None if it has left.
+    pub fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.slots.get_mut(id.slot as usize).filter(|connection| connection.id == id)
+    }
+
+    pub fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
+        self.get_mut(id)?;
+        Some(self.slots.remove(id.slot as usize))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Connection> {
+        self.slots.iter().map(|(_, connection)| connection)
+    }
+}
+
+/// For who knows that it is there.
+impl Index<ConnectionId> for Connections {
+    type Output = Connection;
+
+    fn index(&self, id: ConnectionId) -> &Connection {
+        &self.slots[id.slot as usize]
+    }
+}
+
+impl IndexMut<ConnectionId> for Connections {
+    fn index_mut(&mut self, id: ConnectionId) -> &mut Connection {
+        &mut self.slots[id.slot as usize]
+    }
+}
