@@ -3,6 +3,7 @@
 //! The folders follow a record on its way: `consume` → `decode` → `event` → `journal` → `protocol` →
 //! `shard` → `web`. ARCHITECTURE.md has the map and the rule which folder may import which.
 
+pub mod causes;
 pub mod health;
 pub mod limits;
 pub mod logs;

@@ -4,7 +4,6 @@
 //! 404. An answer is read up to a bound. Redirects are not followed and no proxy is asked, since either
 //! would hand the session to somebody else.
 
-use std::error::Error;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, COOKIE, HeaderValue};
@@ -14,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::super::Refusal;
 use super::SessionValue;
-use crate::limits;
+use crate::{causes, limits};
 
 /// How a lookup ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,14 +115,7 @@ async fn read_claims(mut response: Response) -> Result<Map<String, Value>, NoCla
     serde_json::from_slice(&body).map_err(|_| NoClaims::Failed("status 200 without a JSON object".to_owned()))
 }
 
-/// The whole chain of causes on one line, without the URL, which the operator knows.
+/// Without the URL, which the operator knows.
 fn no_answer(error: reqwest::Error) -> NoClaims {
-    let error = error.without_url();
-    let mut reason = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        reason = format!("{reason}: {error}");
-        cause = error.source();
-    }
-    NoClaims::Failed(reason)
+    NoClaims::Failed(causes::on_one_line(&error.without_url()))
 }

@@ -11,7 +11,6 @@
 //! When in doubt it was no answer, since waiting loses nothing and a record given up is lost. Bodies are
 //! read up to a bound; keys that are not named above are ignored.
 
-use std::error::Error;
 use std::time::Duration;
 
 use reqwest::header::{HeaderValue, RETRY_AFTER};
@@ -20,7 +19,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::super::Poison;
-use crate::limits;
+use crate::{causes, limits};
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,16 +164,9 @@ fn seconds(retry_after: &HeaderValue) -> Option<Duration> {
     Some(Duration::from_secs(seconds).min(limits::REGISTRY_RETRY_AFTER_MAX))
 }
 
-/// The whole chain of causes on one line, without the URL: the log has the address beside it.
+/// Without the URL: the log has the address beside it.
 pub(super) fn no_answer(error: reqwest::Error) -> Fault {
-    let error = error.without_url();
-    let mut reason = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        reason = format!("{reason}: {error}");
-        cause = error.source();
-    }
-    failed(reason)
+    failed(causes::on_one_line(&error.without_url()))
 }
 
 pub(super) fn failed(reason: String) -> Fault {
