@@ -5,6 +5,7 @@
 
 use crate::admission::Admission;
 use crate::auth::{self, Sessions, SessionsFault, Tickets, Verifier};
+use crate::clock::Clock;
 use crate::consume::{Source, SourceFault};
 use crate::dead_letter::DeadLetters;
 use crate::decode::Writers;
@@ -82,11 +83,12 @@ impl App {
         let App { parts, public, admin } = self;
         let metrics = parts.metrics;
         let health = Health::new(metrics.clone());
+        let clock = Clock::default();
         let catalog = parts.catalog;
         let admission = Arc::new(admission(parts.auth, &catalog, &metrics)?);
         let (writer, journal) = journal::open(&parts.journal);
         let (shards, shard_threads) =
-            Shards::start(&parts.shard, &journal, &admission, &metrics).map_err(AppFault::Shard)?;
+            Shards::start(&parts.shard, &journal, &admission, &metrics, &clock).map_err(AppFault::Shard)?;
         let web = Web {
             admission,
             shards: shards.clone(),
@@ -113,6 +115,7 @@ impl App {
             shards: shards.clone(),
             health: health.clone(),
             metrics,
+            clock,
         };
         let pipeline_stop = CancellationToken::new();
         // A runtime that goes down without asking us to stop would wait for this thread for ever.

@@ -4,6 +4,7 @@
 //! `shard` → `web`. ARCHITECTURE.md has the map and the rule which folder may import which.
 
 pub mod causes;
+pub mod clock;
 pub mod health;
 pub mod limits;
 pub mod logs;

@@ -5,6 +5,7 @@
 //! dead letters and passed over. What cannot be decoded yet, because the registry does not answer, waits with its
 //! partition while the others flow.
 
+use crate::clock::Clock;
 use crate::consume::{Handled, OwnedRecord, Record, Source, SourceFault};
 use crate::dead_letter::DeadLetters;
 use crate::decode::{Poison, Writers};
@@ -32,6 +33,7 @@ pub struct Pipeline {
     pub shards: Shards,
     pub health: Health,
     pub metrics: Metrics,
+    pub clock: Clock,
 }
 
 impl Pipeline {
@@ -39,17 +41,8 @@ impl Pipeline {
     pub fn run(self, mut source: Source, stop: &CancellationToken) -> Result<(), SourceFault> {
         let mut work = Work::new(self);
         while !stop.is_cancelled() {
-            let mut wait = if work.waiting.is_empty() { PIPELINE_WAIT } else { PIPELINE_RETRY_WAIT };
-            work.note_begun(&mut source);
-            for _ in 0..PIPELINE_BATCH_RECORDS {
-                if !source.poll(wait, &mut |record| work.take(record))? {
-                    break;
-                }
-                wait = Duration::ZERO;
-            }
-            work.retry_waiting(&mut source);
-            work.publish();
-            work.report(&source);
+            let wait = if work.waiting.is_empty() { PIPELINE_WAIT } else { PIPELINE_RETRY_WAIT };
+            work.turn(&mut source, wait)?;
         }
         work.parts.dead_letters.flush();
         Ok(())
@@ -57,7 +50,7 @@ impl Pipeline {
 }
 
 /// The pipeline at work: its parts, and what it remembers between records.
-struct Work {
+pub(crate) struct Work {
     parts: Pipeline,
     mapping: Mapping,
     /// The records of partitions that wait for the registry, oldest first.
@@ -68,7 +61,7 @@ struct Work {
 }
 
 impl Work {
-    fn new(parts: Pipeline) -> Work {
+    pub(crate) fn new(parts: Pipeline) -> Work {
         Work {
             mapping: Mapping::new(Arc::clone(&parts.catalog), parts.writers.clone()),
             parts,
@@ -77,6 +70,21 @@ impl Work {
             topics: HashMap::new(),
             poison_log: Throttle::new(10, Duration::from_secs(1)),
         }
+    }
+
+    /// The records that are there now, at most a batch; the first is waited for.
+    pub(crate) fn turn(&mut self, source: &mut Source, mut wait: Duration) -> Result<(), SourceFault> {
+        self.note_begun(source);
+        for _ in 0..PIPELINE_BATCH_RECORDS {
+            if !source.poll(wait, &mut |record| self.take(record))? {
+                break;
+            }
+            wait = Duration::ZERO;
+        }
+        self.retry_waiting(source);
+        self.publish();
+        self.report(source);
+        Ok(())
     }
 
     fn take(&mut self, record: Record<'_>) -> Handled {
@@ -124,7 +132,7 @@ impl Work {
     fn deliver(&mut self, record: Record<'_>) -> Result<Appended, Passed> {
         let topic = self.topic(record.topic);
         let Mapped { event, payload, audience } = self.mapping.map(record)?;
-        let Pipeline { metrics, journal, .. } = &mut self.parts;
+        let Pipeline { metrics, journal, clock, .. } = &mut self.parts;
         metrics.record_decoded(record.topic);
         note_audience(metrics, event, &audience);
         let mut frames = Frames::default();
@@ -134,7 +142,7 @@ impl Work {
         let Record { partition, offset, timestamp_ms, .. } = record;
         let origin = Origin { topic, partition, offset };
         let draft = Draft { origin, timestamp_ms, event: event.id, audience: audience.keys, frames };
-        let appended = journal.append(draft, Instant::now());
+        let appended = journal.append(draft, clock.now());
         if appended == Appended::Stored {
             metrics.event(&event.name);
         }
@@ -177,7 +185,7 @@ impl Work {
     }
 
     fn publish(&mut self) {
-        if self.parts.journal.publish(Instant::now()) {
+        if self.parts.journal.publish(self.parts.clock.now()) {
             self.parts.shards.wake();
         }
     }
@@ -189,10 +197,10 @@ impl Work {
         metrics.partitions_waiting(self.waiting.len());
         health.registry_waits(!self.waiting.is_empty());
         health.kafka_trouble(source.trouble());
-        self.waiting_since =
-            (!self.waiting.is_empty()).then(|| self.waiting_since.unwrap_or_else(Instant::now));
+        let now = self.parts.clock.now();
+        self.waiting_since = (!self.waiting.is_empty()).then(|| self.waiting_since.unwrap_or(now));
         let waited_enough =
-            self.waiting_since.is_none_or(|since| since.elapsed() >= REGISTRY_HOLDS_READINESS_MAX);
+            self.waiting_since.is_none_or(|since| now - since >= REGISTRY_HOLDS_READINESS_MAX);
         if source.is_caught_up() && waited_enough {
             health.caught_up();
         }

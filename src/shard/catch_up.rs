@@ -3,12 +3,13 @@
 
 use super::connection::{Cursors, Standing};
 use super::resume::CursorWriter;
+use super::socket::Watch;
 use super::{ConnectionId, Shard};
 use crate::journal::View;
 use crate::limits::{CATCH_UP_CONNECTION_BYTES, CATCH_UP_TURN, CATCH_UP_TURN_BYTES};
 use crate::protocol::{Ending, Protocol};
 use bytes::Bytes;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 /// How a connection's share of a turn ended.
 enum Progress {
@@ -20,15 +21,15 @@ enum Progress {
     More,
 }
 
-impl Shard {
+impl<W: Watch> Shard<W> {
     pub(super) fn catch_up(&mut self, now: Instant) {
         if self.catching_up.is_empty() {
             return;
         }
         let view = self.journal.view();
         let mut budget_bytes = CATCH_UP_TURN_BYTES;
-        let started = Instant::now();
-        while budget_bytes > 0 && started.elapsed() < CATCH_UP_TURN {
+        let started = self.clock.now();
+        while budget_bytes > 0 && self.clock.now() - started < CATCH_UP_TURN {
             let Some(id) = self.catching_up.pop_front() else { return };
             match self.catch_up_one(id, &view, &mut budget_bytes, now) {
                 Progress::More => self.catching_up.push_back(id),
@@ -75,7 +76,7 @@ impl Shard {
             self.remove(id, Ending::Gone);
             return Progress::Done;
         };
-        let written_at = SystemTime::now();
+        let written_at = self.clock.wall();
         for entry in found[..taken.frames].iter().filter_map(|sequence| view.entry(*sequence)) {
             self.metrics.delivered(connection.protocol, entry.timestamp_ms, written_at);
         }

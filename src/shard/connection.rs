@@ -3,16 +3,15 @@
 //! A connection that takes everything is live and holds no data. One that takes less is lagging: it holds what
 //! is left of one frame, its position, and the control frames that it is owed.
 
+use super::socket::Socket;
 use crate::admission::Credentials;
 use crate::event::Key;
 use crate::journal::Guard;
 use crate::limits::{CONTROL_FRAMES_MAX, STALLED_MAX, WRITE_FRAMES_MAX};
 use crate::protocol::{Ending, Protocol, Session};
 use bytes::{Buf, Bytes};
-use mio::net::TcpStream;
 use std::collections::VecDeque;
-use std::io::{self, IoSlice, Read, Write};
-use std::net::Shutdown;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -66,7 +65,7 @@ pub(super) struct Cursors {
     pub unmet_until: Option<Instant>,
 }
 
-pub(super) struct Connection {
+pub(super) struct Connection<S> {
     pub id: ConnectionId,
     pub protocol: Protocol,
     pub session: Session,
@@ -80,7 +79,7 @@ pub(super) struct Connection {
     pub timer: u64,
     /// Already queued to catch up.
     pub waits_for_turn: bool,
-    socket: TcpStream,
+    socket: S,
     /// The rest of a frame that was cut, then control frames.
     output: VecDeque<Bytes>,
     expires_at: Option<Instant>,
@@ -88,8 +87,8 @@ pub(super) struct Connection {
     stalled_since: Option<Instant>,
 }
 
-impl Connection {
-    pub fn new(id: ConnectionId, socket: TcpStream, session: Session) -> Connection {
+impl<S: Socket> Connection<S> {
+    pub fn new(id: ConnectionId, socket: S, session: Session) -> Connection<S> {
         Connection {
             id,
             protocol: session.protocol(),
@@ -107,7 +106,7 @@ impl Connection {
         }
     }
 
-    pub fn socket(&mut self) -> &mut TcpStream {
+    pub fn socket(&mut self) -> &mut S {
         &mut self.socket
     }
 
@@ -180,7 +179,7 @@ impl Connection {
         if let Standing::Leaving { shut, .. } = &mut self.standing
             && !std::mem::replace(shut, true)
         {
-            self.socket.shutdown(Shutdown::Write)?;
+            self.socket.shut_down_write()?;
         }
         Ok(())
     }

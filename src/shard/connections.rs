@@ -4,16 +4,20 @@
 //! slot.
 
 use super::connection::{Connection, ConnectionId};
+use super::socket::Socket;
 use slab::Slab;
 use std::ops::{Index, IndexMut};
 
-#[derive(Default)]
-pub(super) struct Connections {
-    slots: Slab<Connection>,
+pub(super) struct Connections<S> {
+    slots: Slab<Connection<S>>,
     generation: u32,
 }
 
-impl Connections {
+impl<S: Socket> Connections<S> {
+    pub fn new() -> Connections<S> {
+        Connections { slots: Slab::new(), generation: 0 }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
@@ -25,41 +29,41 @@ impl Connections {
         ConnectionId { slot, generation: self.generation }
     }
 
-    pub fn insert(&mut self, connection: Connection) {
+    pub fn insert(&mut self, connection: Connection<S>) {
         let slot = self.slots.insert(connection);
         debug_assert_eq!(slot, self.slots[slot].id.slot as usize, "inserted with the next id");
     }
 
-    pub fn in_slot(&self, slot: usize) -> Option<&Connection> {
+    pub fn in_slot(&self, slot: usize) -> Option<&Connection<S>> {
         self.slots.get(slot)
     }
 
     /// None if it has left.
-    pub fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+    pub fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection<S>> {
         self.slots.get_mut(id.slot as usize).filter(|connection| connection.id == id)
     }
 
-    pub fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
+    pub fn remove(&mut self, id: ConnectionId) -> Option<Connection<S>> {
         self.get_mut(id)?;
         Some(self.slots.remove(id.slot as usize))
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Connection> {
+    pub fn iter(&self) -> impl Iterator<Item = &Connection<S>> {
         self.slots.iter().map(|(_, connection)| connection)
     }
 }
 
 /// For who knows that it is there.
-impl Index<ConnectionId> for Connections {
-    type Output = Connection;
+impl<S: Socket> Index<ConnectionId> for Connections<S> {
+    type Output = Connection<S>;
 
-    fn index(&self, id: ConnectionId) -> &Connection {
+    fn index(&self, id: ConnectionId) -> &Connection<S> {
         &self.slots[id.slot as usize]
     }
 }
 
-impl IndexMut<ConnectionId> for Connections {
-    fn index_mut(&mut self, id: ConnectionId) -> &mut Connection {
+impl<S: Socket> IndexMut<ConnectionId> for Connections<S> {
+    fn index_mut(&mut self, id: ConnectionId) -> &mut Connection<S> {
         &mut self.slots[id.slot as usize]
     }
 }

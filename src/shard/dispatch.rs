@@ -3,12 +3,13 @@
 
 use super::connection::Standing;
 use super::resume::CursorWriter;
+use super::socket::Watch;
 use super::{ConnectionId, Shard};
 use crate::journal::View;
 use crate::limits::{DISPATCH_ENTRIES_MAX, DISPATCH_WRITES_MAX};
 use crate::protocol::{Ending, Protocol};
 use bytes::Bytes;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 /// What is found and not yet written. It outlives a turn, since a large broadcast yields to reads and pings.
 #[derive(Default)]
@@ -29,7 +30,7 @@ impl Dispatch {
     }
 }
 
-impl Shard {
+impl<W: Watch> Shard<W> {
     pub(super) fn dispatch_live(&mut self, now: Instant) {
         let view = self.journal.view();
         if self.oldest_undispatched() < view.oldest() {
@@ -125,7 +126,7 @@ impl Shard {
         }
         match connection.write_frames(&dispatch.frames, now) {
             Ok(taken) => {
-                let written_at = SystemTime::now();
+                let written_at = self.clock.wall();
                 for entry in entries().take(taken.frames) {
                     self.metrics.delivered(protocol, entry.timestamp_ms, written_at);
                 }

@@ -1,12 +1,15 @@
 //! The door of the shards: the web side hands sockets over, the pipeline says that there is something to read.
 
+use super::socket::Kernel;
 use super::{Settings, Shard, WAKER};
 use crate::admission::{Admission, Credentials};
+use crate::clock::Clock;
 use crate::event::Identity;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::protocol::{Ending, Protocol};
 use bytes::Bytes;
+use mio::net::TcpStream;
 use mio::{Poll, Waker};
 use std::io;
 use std::sync::Arc;
@@ -15,9 +18,8 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 /// A connection after its handshake.
-pub struct Arrival {
-    /// Non-blocking.
-    pub stream: std::net::TcpStream,
+pub struct Arrival<S = TcpStream> {
+    pub socket: S,
     /// What the client sent behind its handshake.
     pub received: Vec<u8>,
     /// What is still to be sent before the first frame.
@@ -44,8 +46,8 @@ impl Admitted {
     }
 }
 
-pub(super) enum Command {
-    Arrive(Box<Arrival>),
+pub(super) enum Command<S> {
+    Arrive(Box<Arrival<S>>),
     Stop,
 }
 
@@ -57,32 +59,32 @@ pub struct Shards {
 }
 
 struct Handle {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<Command<TcpStream>>,
     waker: Arc<Waker>,
     /// Whether the shard has been woken and has not looked yet: a busy shard is not woken again.
     woken: Arc<AtomicBool>,
 }
 
 /// The shard's end of a handle.
-pub(super) struct Inbox {
-    commands: mpsc::Receiver<Command>,
+pub(super) struct Inbox<S> {
+    commands: mpsc::Receiver<Command<S>>,
     woken: Arc<AtomicBool>,
 }
 
-impl Inbox {
+impl<S> Inbox<S> {
     /// From here on new entries and commands wake the shard again. A swap, not a store: it pairs with the swap
     /// in `wake`, so that what was there before a suppressed wake is seen now.
     pub fn awake(&self) {
         self.woken.swap(false, Ordering::SeqCst);
     }
 
-    pub fn take(&self) -> Vec<Command> {
+    pub fn take(&self) -> Vec<Command<S>> {
         self.commands.try_iter().collect()
     }
 }
 
 impl Handle {
-    fn send(&self, command: Command) {
+    fn send(&self, command: Command<TcpStream>) {
         // A shard that has stopped takes nothing more; dropping the socket is all that can be done.
         if self.commands.send(command).is_ok() {
             self.wake();
@@ -105,6 +107,7 @@ impl Shards {
         journal: &Journal,
         admission: &Arc<Admission>,
         metrics: &Metrics,
+        clock: &Clock,
     ) -> io::Result<(Shards, Vec<JoinHandle<()>>)> {
         let mut handles = Vec::new();
         let mut threads = Vec::new();
@@ -114,7 +117,14 @@ impl Shards {
             let woken = Arc::new(AtomicBool::new(false));
             let (sender, commands) = mpsc::channel();
             let inbox = Inbox { commands, woken: Arc::clone(&woken) };
-            let shard = Shard::new(poll, inbox, journal.clone(), Arc::clone(admission), metrics.shard());
+            let shard = Shard::new(
+                Kernel::new(poll),
+                clock.clone(),
+                inbox,
+                journal.clone(),
+                Arc::clone(admission),
+                metrics.shard(),
+            );
             handles.push(Handle { commands: sender, waker, woken });
             let thread = std::thread::Builder::new().name(format!("shard-{number}"));
             threads.push(thread.spawn(move || {

@@ -18,6 +18,7 @@ mod handle;
 mod index;
 mod resume;
 mod settings;
+mod socket;
 mod timers;
 
 pub use connection::ConnectionId;
@@ -25,6 +26,7 @@ pub use handle::{Admitted, Arrival, Shards};
 pub use settings::Settings;
 
 use crate::admission::{Admission, Credentials};
+use crate::clock::Clock;
 use crate::event::Identity;
 use crate::journal::Journal;
 use crate::limits::{READ_BUFFER_BYTES, READS_PER_TURN_MAX};
@@ -35,24 +37,26 @@ use connection::{Connection, Readout, Standing};
 use connections::Connections;
 use handle::{Command, Inbox};
 use index::Index;
-use mio::{Events, Interest, Poll, Token};
+use mio::Token;
 use secrecy::SecretString;
+use socket::{Ready, Watch};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 use timers::Wheel;
 use uuid::Uuid;
 
 /// The token of the waker; connections use their slot.
 const WAKER: Token = Token(usize::MAX);
 
-struct Shard {
-    poll: Poll,
-    inbox: Inbox,
+struct Shard<W: Watch> {
+    sockets: W,
+    clock: Clock,
+    inbox: Inbox<W::Socket>,
     journal: Journal,
     admission: Arc<Admission>,
     metrics: ShardMetrics,
-    connections: Connections,
+    connections: Connections<W::Socket>,
     indexes: [Index; Protocol::ALL.len()],
     wheel: Wheel,
     /// The next entry to dispatch: the position of every live connection.
@@ -71,22 +75,22 @@ struct Shard {
     stopping: bool,
 }
 
-impl Shard {
+impl<W: Watch> Shard<W> {
     fn run(mut self) -> std::io::Result<()> {
-        let mut events = Events::with_capacity(1_024);
+        let mut ready = Vec::new();
         while !(self.stopping && self.connections.is_empty()) {
             let timeout = if self.has_work() {
                 Some(std::time::Duration::ZERO)
             } else {
-                self.wheel.wait(Instant::now())
+                self.wheel.wait(self.clock.now())
             };
-            if let Err(error) = self.poll.poll(&mut events, timeout) {
+            if let Err(error) = self.sockets.wait(&mut ready, timeout) {
                 if error.kind() == std::io::ErrorKind::Interrupted {
                     continue;
                 }
                 return Err(error);
             }
-            self.turn(&events, Instant::now());
+            self.turn(&ready);
         }
         Ok(())
     }
@@ -98,20 +102,18 @@ impl Shard {
             || !self.unread.is_empty()
     }
 
-    fn turn(&mut self, events: &Events, now: Instant) {
+    fn turn(&mut self, ready: &[Ready]) {
+        let now = self.clock.now();
         for id in std::mem::take(&mut self.unread) {
             self.handle_readable(id, now);
         }
-        for event in events {
-            if event.token() == WAKER {
-                continue;
-            }
-            let Some(connection) = self.connections.in_slot(event.token().0) else { continue };
+        for ready in ready {
+            let Some(connection) = self.connections.in_slot(ready.slot) else { continue };
             let id = connection.id;
-            if event.is_readable() || event.is_read_closed() || event.is_error() {
+            if ready.readable {
                 self.handle_readable(id, now);
             }
-            if event.is_writable() {
+            if ready.writable {
                 self.handle_writable(id, now);
             }
         }
@@ -131,13 +133,13 @@ impl Shard {
         self.metrics.flush();
     }
 
-    fn handle_arrival(&mut self, arrival: Arrival, now: Instant) {
-        let Arrival { stream, mut received, response, admitted } = arrival;
+    fn handle_arrival(&mut self, arrival: Arrival<W::Socket>, now: Instant) {
+        let Arrival { socket, mut received, response, admitted } = arrival;
         let (session, opening) = match &admitted {
             Admitted::Plain { .. } => (Session::plain(now), Bytes::new()),
             Admitted::SocketIo { .. } => Session::socket_io(Uuid::new_v4(), now),
         };
-        let Some(id) = self.insert(stream, session) else { return };
+        let Some(id) = self.insert(socket, session) else { return };
         let connection = &mut self.connections[id];
         connection.queue(response);
         connection.queue(opening);
@@ -158,21 +160,17 @@ impl Shard {
     }
 
     /// A place for a new connection; none while stopping, or if the socket cannot be watched.
-    fn insert(&mut self, stream: std::net::TcpStream, session: Session) -> Option<ConnectionId> {
+    fn insert(&mut self, mut socket: W::Socket, session: Session) -> Option<ConnectionId> {
         if self.stopping {
             return None;
         }
         let id = self.connections.next_id();
-        let token = Token(id.slot as usize);
-        let mut stream = mio::net::TcpStream::from_std(stream);
-        if let Err(error) =
-            self.poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)
-        {
+        if let Err(error) = self.sockets.watch(&mut socket, id.slot as usize) {
             tracing::warn!(%error, "cannot watch a new connection");
             return None;
         }
         self.metrics.connection_opened(session.protocol());
-        self.connections.insert(Connection::new(id, stream, session));
+        self.connections.insert(Connection::new(id, socket, session));
         Some(id)
     }
 
@@ -180,7 +178,7 @@ impl Shard {
     /// the shard's, or an earlier one that the connection catches up from.
     fn join(&mut self, id: ConnectionId, identity: &Identity, standing: Standing, now: Instant) {
         let connection = &mut self.connections[id];
-        let left = identity.expires_at.duration_since(SystemTime::now()).unwrap_or_default();
+        let left = identity.expires_at.duration_since(self.clock.wall()).unwrap_or_default();
         connection.join(Arc::clone(&identity.keys), now + left, standing);
         if matches!(standing, Standing::Lagging(_)) {
             connection.waits_for_turn = true;
@@ -272,7 +270,7 @@ impl Shard {
             return;
         };
         let request = connection.credentials.take().map_or(Credentials::Nothing, |boxed| *boxed);
-        match self.admission.admit(token, request, SystemTime::now()) {
+        match self.admission.admit(token, request, self.clock.wall()) {
             Ok(identity) => self.join_socket_io(id, &identity, recovery, now, actions),
             Err(refusal) if refusal.is_passing() => {
                 self.connections[id].session.end(Ending::Unavailable, now, actions);
@@ -355,29 +353,29 @@ impl Shard {
         self.cursor_connections -= usize::from(connection.cursors.is_some());
         self.indexes[connection.protocol as usize].remove(id);
         self.metrics.connection_ended(connection.protocol, connection.leaving().unwrap_or(ending));
-        // A socket that is not in the poll set any more needs no deregistration.
-        let _ = self.poll.registry().deregister(connection.socket());
+        self.sockets.forget(connection.socket());
     }
 }
 
-impl Shard {
+impl<W: Watch> Shard<W> {
     fn new(
-        poll: Poll,
-        inbox: Inbox,
+        sockets: W,
+        clock: Clock,
+        inbox: Inbox<W::Socket>,
         journal: Journal,
         admission: Arc<Admission>,
         metrics: ShardMetrics,
-    ) -> Shard {
+    ) -> Shard<W> {
         let next = journal.head();
         Shard {
-            poll,
+            sockets,
             inbox,
             journal,
             admission,
             metrics,
-            connections: Connections::default(),
+            connections: Connections::new(),
             indexes: Default::default(),
-            wheel: Wheel::new(Instant::now()),
+            wheel: Wheel::new(clock.now()),
             next,
             dispatch: dispatch::Dispatch::default(),
             guarded: Vec::new(),
@@ -386,6 +384,7 @@ impl Shard {
             unread: Vec::new(),
             actions: Vec::new(),
             read_buffer: vec![0; READ_BUFFER_BYTES].into(),
+            clock,
             stopping: false,
         }
     }

@@ -6,6 +6,7 @@
 //! shares its cursors with all.
 
 use super::connection::{Cursors, Standing};
+use super::socket::Watch;
 use super::{ConnectionId, Shard};
 use crate::event::Identity;
 use crate::journal::{CursorCodec, Entry, Guard, Partitions, Positions, View};
@@ -23,7 +24,7 @@ struct Begin {
     status: Status,
 }
 
-impl Shard {
+impl<W: Watch> Shard<W> {
     pub(super) fn ask_for_cursors(&mut self, id: ConnectionId) {
         self.connections[id].cursors = Some(Box::default());
         self.cursor_connections += 1;

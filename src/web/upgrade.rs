@@ -88,18 +88,18 @@ async fn hand_over(web: Web, upgrade: OnUpgrade, admitted: Admitted) {
     };
     let parts = upgraded.downcast::<TokioIo<TcpStream>>().expect("the accept loop serves TokioIo<TcpStream>");
     match prepare(parts.io.into_inner()) {
-        Ok(stream) => {
+        Ok(socket) => {
             let received = parts.read_buf.to_vec();
-            web.shards.adopt(Arrival { stream, received, response: Bytes::new(), admitted });
+            web.shards.adopt(Arrival { socket, received, response: Bytes::new(), admitted });
         }
         Err(error) => tracing::debug!(%error, "cannot prepare a socket"),
     }
 }
 
 /// Bounds what the kernel keeps for a client that does not read, and for how long.
-fn prepare(stream: TcpStream) -> std::io::Result<std::net::TcpStream> {
+fn prepare(stream: TcpStream) -> std::io::Result<mio::net::TcpStream> {
     let stream = socket2::Socket::from(stream.into_std()?);
     stream.set_send_buffer_size(SOCKET_SEND_BUFFER_BYTES)?;
     stream.set_tcp_user_timeout(Some(STALLED_MAX))?;
-    Ok(stream.into())
+    Ok(mio::net::TcpStream::from_std(stream.into()))
 }
