@@ -65,8 +65,8 @@ struct Handle {
 
 /// The shard's end of a handle.
 pub(super) struct Inbox {
-    commands: mpsc::Receiver<Command>,
-    woken: Arc<AtomicBool>,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) woken: Arc<AtomicBool>,
 }
 
 impl Inbox {

@@ -16,12 +16,14 @@ mod connections;
 mod dispatch;
 mod handle;
 mod index;
+mod prelude;
 mod resume;
 mod settings;
 mod timers;
 
 pub use connection::ConnectionId;
 pub use handle::{Admitted, Arrival, Shards};
+pub use prelude::Prelude;
 pub use settings::Settings;
 
 use crate::admission::{Admission, Credentials};
