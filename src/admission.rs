@@ -50,6 +50,19 @@ pub enum NoTicket {
 }
 
 impl Admission {
+    /// For tests of what comes behind it.
+    #[cfg(test)]
+    pub fn of_nobody() -> Admission {
+        Admission {
+            verifier: Verifier::new(&crate::auth::Settings::default()),
+            sessions: None,
+            tickets: Tickets::in_memory(),
+            catalog: Arc::new(Catalog::built_in()),
+            metrics: Metrics::new(),
+            query_token: false,
+        }
+    }
+
     /// The name of the cookie that has a session; none where cookies are no login.
     pub fn session_cookie(&self) -> Option<&str> {
         self.sessions.as_ref().map(Sessions::cookie)

@@ -160,6 +160,13 @@ pub const CATCH_UP_TURN: Duration = Duration::from_millis(2);
 /// Catching up, a turn: one connection.
 pub const CATCH_UP_CONNECTION_BYTES: usize = 64 << 10;
 
+/// What one connection may have waiting from outside of the journal: some 9,000 orders. More is not taken in, and
+/// the client is told that it is missing.
+pub const PRELUDE_MAX_BYTES: usize = 16 << 20;
+
+/// The same of all connections together, as much as the default window. At it a further one is not taken in.
+pub const PRELUDES_MAX_BYTES: usize = 256 << 20;
+
 /// Frames of one vectored write (IOV_MAX is 1,024; more than this fills the send buffer anyway).
 pub const WRITE_FRAMES_MAX: usize = 64;
 
@@ -173,6 +180,7 @@ pub const CONNECTIONS_MAX: usize = 100_000;
 pub const READS_PER_TURN_MAX: usize = 4;
 
 const _: () = assert!(CATCH_UP_CONNECTION_BYTES <= CATCH_UP_TURN_BYTES);
+const _: () = assert!(PRELUDE_MAX_BYTES <= PRELUDES_MAX_BYTES);
 
 // ---- consume: patience with Kafka ----
 

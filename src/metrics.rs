@@ -39,6 +39,7 @@ pub struct Metrics {
     connections_refused: IntCounterVec,
     lagged: IntCounter,
     caught_up: IntCounter,
+    prelude_bytes: HeldBytes,
     authorizations: IntCounterVec,
     session_lookups: IntCounterVec,
     tickets: IntCounterVec,
@@ -123,6 +124,10 @@ impl Metrics {
             ),
             caught_up: new
                 .counter("connections_caught_up_total", "Times that a lagging connection became live again."),
+            prelude_bytes: HeldBytes(new.gauge(
+                "prelude_bytes",
+                "Frames from outside of the journal that wait for single connections.",
+            )),
             authorizations: new.counters(
                 "authorizations_total",
                 "Tokens and sessions judged, by outcome.",
@@ -256,6 +261,10 @@ impl Metrics {
         usize::try_from(Protocol::ALL.into_iter().map(open).sum::<i64>()).unwrap_or(0)
     }
 
+    pub fn prelude_bytes(&self) -> &HeldBytes {
+        &self.prelude_bytes
+    }
+
     /// A shard's own handle, with what is counted per delivery kept local until `flush`.
     pub fn shard(&self) -> ShardMetrics {
         let of = |protocol: Protocol| PerProtocol {
@@ -269,6 +278,7 @@ impl Metrics {
             ended: self.connections_ended.clone(),
             lagged: self.lagged.clone(),
             caught_up: self.caught_up.clone(),
+            prelude_bytes: self.prelude_bytes.clone(),
         }
     }
 
@@ -306,6 +316,7 @@ pub struct ShardMetrics {
     ended: IntCounterVec,
     lagged: IntCounter,
     caught_up: IntCounter,
+    prelude_bytes: HeldBytes,
 }
 
 #[derive(Debug)]
@@ -342,11 +353,54 @@ impl ShardMetrics {
         self.caught_up.inc();
     }
 
+    pub fn prelude_bytes(&self) -> &HeldBytes {
+        &self.prelude_bytes
+    }
+
     pub fn flush(&mut self) {
         for counts in &mut self.per_protocol {
             counts.deliveries.inc_by(std::mem::take(&mut counts.counted));
         }
         self.latency.flush();
+    }
+}
+
+/// Memory that some of the parts hold, told by those parts.
+#[derive(Clone, Debug)]
+pub struct HeldBytes(IntGauge);
+
+impl HeldBytes {
+    /// Counted until it is released or dropped.
+    pub fn hold(&self, bytes: usize) -> Held {
+        let bytes = gauge_value(bytes);
+        self.0.add(bytes);
+        Held { gauge: self.0.clone(), bytes }
+    }
+
+    pub fn bytes(&self) -> usize {
+        usize::try_from(self.0.get()).unwrap_or(0)
+    }
+}
+
+/// One share of what is held.
+#[derive(Debug)]
+pub struct Held {
+    gauge: IntGauge,
+    bytes: i64,
+}
+
+impl Held {
+    /// Part of it is let go.
+    pub fn release(&mut self, bytes: usize) {
+        let bytes = gauge_value(bytes).min(self.bytes);
+        self.gauge.sub(bytes);
+        self.bytes -= bytes;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.gauge.sub(self.bytes);
     }
 }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use std::time::Instant;
 
 /// How a connection's share of a turn ended.
-enum Progress {
+pub(super) enum Progress {
     /// It is live again, or gone.
     Done,
     /// Its socket is full; it comes back when that is writable.
@@ -59,6 +59,9 @@ impl<W: Watch> Shard<W> {
             self.end(id, Ending::TooSlow, now);
             return Progress::Done;
         }
+        if let Some(prelude) = connection.prelude.take() {
+            return self.write_prelude(id, prelude, budget_bytes, now);
+        }
         let mut found = Vec::new();
         let read_to = view.find(&connection.keys, connection.protocol, position, live_at, &mut found);
         let partitions = self.journal.partitions();
@@ -103,7 +106,6 @@ impl<W: Watch> Shard<W> {
     }
 }
 
-/// The frames of one connection's share of a turn: at least one, then as many as fit.
 fn share(view: &View, protocol: Protocol, found: &[u64]) -> Vec<Bytes> {
     let frames = found.iter().filter_map(|sequence| view.entry(*sequence)?.frames.get(protocol).cloned());
     within_share(frames)
@@ -120,7 +122,8 @@ fn share_with_cursors(
     within_share(entries.filter_map(|entry| writer.frame(entry, protocol, cursors.guard.as_ref())))
 }
 
-fn within_share(frames: impl Iterator<Item = Bytes>) -> Vec<Bytes> {
+/// The first of `frames`, at least one, that one connection may be written in a turn.
+pub(super) fn within_share(frames: impl Iterator<Item = Bytes>) -> Vec<Bytes> {
     let mut left = CATCH_UP_CONNECTION_BYTES;
     let mut share = Vec::new();
     for frame in frames {

@@ -3,6 +3,7 @@
 //! A connection that takes everything is live and holds no data. One that takes less is lagging: it holds what
 //! is left of one frame, its position, and the control frames that it is owed.
 
+use super::prelude::Prelude;
 use super::socket::Socket;
 use crate::admission::Credentials;
 use crate::event::Key;
@@ -75,6 +76,8 @@ pub(super) struct Connection<S> {
     pub credentials: Option<Box<Credentials>>,
     /// It asked for cursors.
     pub cursors: Option<Box<Cursors>>,
+    /// What it gets before it reads the journal.
+    pub prelude: Option<Box<Prelude>>,
     /// The tick of the wheel that counts.
     pub timer: u64,
     /// Already queued to catch up.
@@ -97,6 +100,7 @@ impl<S: Socket> Connection<S> {
             keys: Arc::new([]),
             credentials: None,
             cursors: None,
+            prelude: None,
             timer: u64::MAX,
             waits_for_turn: false,
             socket,
@@ -121,6 +125,7 @@ impl<S: Socket> Connection<S> {
     pub fn leave(&mut self, ending: Ending) {
         let closes_itself = matches!(ending, Ending::Unauthorized | Ending::Revoked);
         let shut = self.protocol == Protocol::SocketIo && closes_itself;
+        self.prelude = None;
         self.standing = Standing::Leaving { ending, shut };
     }
 

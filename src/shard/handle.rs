@@ -67,8 +67,8 @@ struct Handle {
 
 /// The shard's end of a handle.
 pub(super) struct Inbox<S> {
-    commands: mpsc::Receiver<Command<S>>,
-    woken: Arc<AtomicBool>,
+    pub(super) commands: mpsc::Receiver<Command<S>>,
+    pub(super) woken: Arc<AtomicBool>,
 }
 
 impl<S> Inbox<S> {

@@ -16,6 +16,7 @@ mod connections;
 mod dispatch;
 mod handle;
 mod index;
+mod prelude;
 mod resume;
 mod settings;
 mod socket;
@@ -23,6 +24,7 @@ mod timers;
 
 pub use connection::ConnectionId;
 pub use handle::{Admitted, Arrival, Shards};
+pub use prelude::Prelude;
 pub use settings::Settings;
 
 use crate::admission::{Admission, Credentials};

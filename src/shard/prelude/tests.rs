@@ -1,0 +1,212 @@
+//! A shard without a thread, turn by turn, with one client on a real socket.
+
+use super::super::connection::ConnectionId;
+use super::super::handle::Inbox;
+use super::super::socket::Kernel;
+use super::super::{Shard, WAKER};
+use super::*;
+use crate::admission::Admission;
+use crate::clock::Simulated;
+use crate::event::{EventId, Key};
+use crate::journal::{self, Draft, Frames, Origin, Writer};
+use crate::limits::{CATCH_UP_CONNECTION_BYTES, CATCH_UP_TURN_BYTES, STALLED_MAX};
+use crate::metrics::Metrics;
+use crate::protocol::{Protocol, Session};
+use mio::{Poll, Waker};
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+const FRAME_BYTES: usize = 10_000;
+
+struct Bench {
+    shard: Shard<Kernel>,
+    time: Arc<Simulated>,
+    writer: Writer,
+    metrics: Metrics,
+    client: TcpStream,
+    /// Keeps the shard's inbox open.
+    _waker: Waker,
+    next_offset: i64,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let settings = journal::Settings {
+            max_bytes: 1 << 20,
+            max_age: Duration::from_secs(900),
+            cursor_keys: Vec::new(),
+        };
+        let (writer, journal) = journal::open(&settings);
+        let metrics = Metrics::new();
+        let time = Simulated::begin();
+        let admission = Admission::of_nobody();
+        let poll = Poll::new().unwrap();
+        let waker = Waker::new(poll.registry(), WAKER).unwrap();
+        let (_commands, receiver) = mpsc::channel();
+        let inbox = Inbox { commands: receiver, woken: Arc::default() };
+        let shard =
+            Shard::new(Kernel::new(poll), time.clock(), inbox, journal, Arc::new(admission), metrics.shard());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut bench = Bench { shard, time, writer, metrics, client, _waker: waker, next_offset: 0 };
+        let (socket, _) = listener.accept().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        // Large enough that only our own bounds cut what a turn writes.
+        socket2::SockRef::from(&socket).set_send_buffer_size(1 << 20).unwrap();
+        let session = Session::plain(bench.time.clock().now());
+        bench.shard.insert(mio::net::TcpStream::from_std(socket), session).unwrap();
+        bench
+    }
+
+    fn id(&self) -> Option<ConnectionId> {
+        self.shard.connections.iter().map(|connection| connection.id).next()
+    }
+
+    fn join(&mut self, frames: VecDeque<Bytes>, then: u64) {
+        let prelude = Prelude::new(frames, self.metrics.prelude_bytes()).unwrap();
+        let keys = Arc::new([Key::new("role:ADMIN")]);
+        let identity = Identity { keys, expires_at: self.time.clock().wall() + Duration::from_secs(3_600) };
+        self.shard.join_with_prelude(self.id().unwrap(), &identity, prelude, then, self.time.clock().now());
+    }
+
+    /// An event in the journal for whoever holds `key`.
+    fn event(&mut self, key: &str, frame: Bytes) {
+        let mut frames = Frames::default();
+        frames.set(Protocol::Plain, frame);
+        let origin = Origin { topic: "t".into(), partition: 0, offset: self.next_offset };
+        self.next_offset += 1;
+        let audience = [Key::new(key)].into();
+        let draft = Draft { origin, timestamp_ms: None, event: EventId(0), audience, frames };
+        self.writer.append(draft, Instant::now());
+        self.writer.publish(Instant::now());
+    }
+
+    fn turn(&mut self) {
+        let mut ready = Vec::new();
+        self.shard.sockets.wait(&mut ready, Some(Duration::from_millis(1))).unwrap();
+        self.shard.turn(&ready);
+    }
+
+    fn held(&self) -> usize {
+        self.metrics.prelude_bytes().bytes()
+    }
+
+    /// Turns until the client has that many bytes more.
+    fn read(&mut self, bytes: usize) -> Vec<u8> {
+        let mut read = vec![0; bytes];
+        let mut place = 0;
+        self.client.set_nonblocking(true).unwrap();
+        while place < bytes {
+            self.turn();
+            match self.client.read(&mut read[place..]) {
+                Ok(0) => panic!("closed after {place} bytes"),
+                Ok(count) => place += count,
+                Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock),
+            }
+        }
+        read
+    }
+}
+
+fn frame(number: u8) -> Bytes {
+    vec![number; FRAME_BYTES].into()
+}
+
+fn prelude(count: u8) -> VecDeque<Bytes> {
+    (0..count).map(frame).collect()
+}
+
+fn expected(numbers: impl IntoIterator<Item = u8>) -> Vec<u8> {
+    numbers.into_iter().flat_map(|number| vec![number; FRAME_BYTES]).collect()
+}
+
+#[test]
+fn the_prelude_comes_first_then_the_journal_from_its_sequence_and_only_what_the_keys_may_see() {
+    let mut bench = Bench::new();
+    for number in [200, 201] {
+        bench.event("role:ADMIN", frame(number));
+    }
+    bench.turn();
+    bench.join(prelude(100), 1);
+    bench.event("store:7", frame(202));
+    bench.event("role:ADMIN", frame(203));
+    assert_eq!(bench.read(102 * FRAME_BYTES), expected((0..100).chain([201, 203])));
+    bench.event("role:ADMIN", frame(204));
+    assert_eq!(bench.read(FRAME_BYTES), expected([204]), "and is live");
+    assert_eq!(bench.held(), 0);
+}
+
+#[test]
+fn a_turn_writes_no_more_than_its_budget() {
+    let mut bench = Bench::new();
+    bench.join(prelude(100), 0);
+    let mut held = bench.held();
+    assert_eq!(held, 100 * FRAME_BYTES);
+    while held > 0 {
+        bench.turn();
+        let written = held - bench.held();
+        assert!(written <= CATCH_UP_TURN_BYTES + CATCH_UP_CONNECTION_BYTES, "{written}");
+        held = bench.held();
+        let mut buffer = [0; CATCH_UP_TURN_BYTES];
+        let _ = bench.client.read(&mut buffer).unwrap();
+    }
+}
+
+#[test]
+fn a_client_that_reads_nothing_is_closed_and_what_was_held_for_it_is_let_go() {
+    let mut bench = Bench::new();
+    // More than the kernel takes for a client that does not read.
+    bench.join((0..10_u8).map(|_| vec![0; 1 << 20].into()).collect(), 0);
+    for _ in 0..50 {
+        bench.turn();
+    }
+    assert!(bench.held() > 0 && bench.id().is_some());
+    bench.time.pass(STALLED_MAX + Duration::from_secs(1));
+    bench.turn();
+    assert_eq!((bench.id(), bench.held()), (None, 0));
+}
+
+#[test]
+fn a_client_that_leaves_in_the_middle_takes_its_prelude_with_it() {
+    let mut bench = Bench::new();
+    bench.join(prelude(200), 0);
+    bench.read(10 * FRAME_BYTES);
+    assert!(bench.held() > 0);
+    bench.client.shutdown(std::net::Shutdown::Both).unwrap();
+    while bench.id().is_some() {
+        bench.turn();
+    }
+    assert_eq!(bench.held(), 0);
+}
+
+#[test]
+fn one_that_falls_out_of_the_window_meanwhile_is_closed() {
+    let mut bench = Bench::new();
+    bench.join((0..10_u8).map(|_| vec![0; 1 << 20].into()).collect(), 0);
+    bench.turn();
+    for _ in 0..4_000 {
+        bench.event("store:7", Bytes::from_static(&[0; 1_000]));
+    }
+    let mut buffer = vec![0; 1 << 20];
+    let end = Instant::now() + Duration::from_secs(60);
+    while bench.id().is_some_and(|id| bench.shard.connections[id].leaving().is_none()) {
+        assert!(Instant::now() < end);
+        bench.turn();
+        let _ = bench.client.read(&mut buffer).unwrap();
+    }
+    assert_eq!(bench.held(), 0);
+}
+
+#[test]
+fn what_is_above_the_bounds_is_not_taken_in() {
+    let preludes = Metrics::new().prelude_bytes().clone();
+    let of = |bytes: usize| Prelude::new([vec![0; bytes].into()].into(), &preludes);
+    assert!(of(PRELUDE_MAX_BYTES + 1).is_none());
+    let _others = preludes.hold(PRELUDES_MAX_BYTES - PRELUDE_MAX_BYTES);
+    let first = of(PRELUDE_MAX_BYTES);
+    assert!(first.is_some() && of(1).is_none());
+    drop(first);
+    assert!(of(1).is_some());
+}
