@@ -37,7 +37,7 @@ unit: setup ## the Rust tests
 e2e: build e2e-setup ## the service against a real Kafka, registry and the official clients
 	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E) $(PYTEST_ARGS)
 
-e2e-setup: $(addprefix target/stamps/,python node java java-client chromium promtool) ## what e2e needs beside the service
+e2e-setup: $(addprefix target/stamps/,python node java java-client chromium promtool redis) ## what e2e needs beside the service
 
 test: setup check unit e2e ## everything that must pass before a change lands
 
@@ -101,4 +101,11 @@ target/stamps/promtool:
 	  || { apt-get update -qq </dev/null && apt-get download -qq prometheus </dev/null; }; }
 	dpkg-deb --fsys-tarfile target/prometheus/prometheus_*.deb | tar -x -C target/prometheus ./usr/bin/promtool
 	rm target/prometheus/prometheus_*.deb
+	@touch $@
+
+# Debian's redis-server is a link to a program of redis-tools, and a service that starts at once. Only the link is wanted.
+target/stamps/redis:
+	$(call install,redis-tools)
+	@mkdir -p target/redis
+	@ln -sfn /usr/bin/redis-check-rdb target/redis/redis-server
 	@touch $@

@@ -5,7 +5,9 @@
 //! shards then judge Socket.IO clients at once. What a refused client is told is decided by the protocols;
 //! here the outcome is counted, without saying whose it was.
 
-use crate::auth::{Claims, Refusal, SessionValue, Sessions, TicketKey, Tickets, Verifier};
+use crate::auth::{
+    Claims, Refusal, SessionValue, Sessions, TicketFault, TicketKey, Tickets, Unredeemed, Verifier,
+};
 use crate::event::{Catalog, Identity};
 use crate::metrics::Metrics;
 use crate::protocol::{Ending, Protocol};
@@ -45,7 +47,7 @@ pub enum Credentials {
 pub enum NoTicket {
     /// Whoever asks is not entitled to one.
     Refused,
-    /// Not now: there are too many, or nobody knows who asks.
+    /// Not now: there are too many, nobody knows who asks, or they cannot be kept.
     TryLater,
 }
 
@@ -101,9 +103,15 @@ impl Admission {
             .verify(Protocol::Plain, request, SystemTime::now())
             .map_err(|refusal| if refusal.is_passing() { NoTicket::TryLater } else { NoTicket::Refused })?;
         let ticket = self.tickets.issue(claims, Instant::now()).await;
-        self.metrics.ticket(if ticket.is_ok() { "issued" } else { "full" });
+        self.metrics.ticket(match &ticket {
+            Ok(_) => "issued",
+            Err(TicketFault::StoreFailed) => "not_stored",
+            Err(TicketFault::TooMany | TicketFault::NoRandomness) => "full",
+        });
         ticket.map_err(|error| {
-            tracing::warn!(%error, "no ticket issued");
+            if error != TicketFault::StoreFailed {
+                tracing::warn!(%error, "no ticket issued");
+            }
             NoTicket::TryLater
         })
     }
@@ -116,9 +124,16 @@ impl Admission {
         }
         let claims = self.tickets.redeem(key, Instant::now()).await;
         // What is behind a ticket may have expired in the ticket's own minute.
-        let claims = claims.filter(|claims| claims.expires_at() > SystemTime::now());
-        self.metrics.ticket(if claims.is_some() { "redeemed" } else { "wrong" });
-        claims.map(|claims| self.catalog.grants().identity(&claims)).ok_or(Ending::WrongKey)
+        let claims = claims.and_then(|claims| {
+            if claims.expires_at() > SystemTime::now() { Ok(claims) } else { Err(Unredeemed::Unknown) }
+        });
+        let (outcome, verdict) = match claims {
+            Ok(claims) => ("redeemed", Ok(self.catalog.grants().identity(&claims))),
+            Err(Unredeemed::Unknown) => ("wrong", Err(Ending::WrongKey)),
+            Err(Unredeemed::StoreFailed) => ("not_looked_up", Err(Ending::Unavailable)),
+        };
+        self.metrics.ticket(outcome);
+        verdict
     }
 
     fn verify(

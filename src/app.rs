@@ -4,7 +4,7 @@
 //! come in by the same way as the program.
 
 use crate::admission::Admission;
-use crate::auth::{self, Sessions, SessionsFault, Tickets, Verifier};
+use crate::auth::{self, RedisCommand, Sessions, SessionsFault, Tickets, Verifier};
 use crate::clock::Clock;
 use crate::consume::{Source, SourceFault};
 use crate::dead_letter::DeadLetters;
@@ -158,10 +158,13 @@ fn admission(
             Box::new(move |outcome| counted.session_lookup(outcome.label())),
         )
     };
+    let counted = metrics.clone();
+    let redis_observer =
+        move |command: RedisCommand, outcome, time| counted.redis_request(command.label(), outcome, time);
     Ok(Admission {
         verifier: Verifier::new(&auth),
         sessions: auth.session.map(new_sessions).transpose()?,
-        tickets: Tickets::in_memory(),
+        tickets: Tickets::open(auth.tickets, Box::new(redis_observer)),
         catalog: Arc::clone(catalog),
         metrics: metrics.clone(),
         query_token: auth.query_token,

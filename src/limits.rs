@@ -250,8 +250,23 @@ pub const TICKET_TTL: Duration = Duration::from_secs(60);
 
 /// Tickets that are live at once. Enough for every client of a full instance to fetch one within a
 /// minute, after a restart; at about 1 KiB of claims each, 64 MiB. At it, expired ones are dropped, then
-/// requests for tickets are refused.
+/// requests for tickets are refused. In Redis its own `maxmemory` bounds them.
 pub const TICKETS_MAX: usize = 64 * 1024;
+
+// --- tickets in Redis ---
+
+/// How long one request to Redis may take, connecting included, by default. A client waits meanwhile, and Redis
+/// answers in a millisecond or is in trouble.
+pub const REDIS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The longest wait that can be set: a browser's user does not wait longer for a handshake.
+pub const REDIS_TIMEOUT_MAX: Duration = Duration::from_secs(10);
+
+/// The longest prefix of keys in Redis: it is sent with every request and kept with every ticket.
+pub const REDIS_KEY_PREFIX_MAX_BYTES: usize = 128;
+
+/// How often trouble with Redis is told in the log.
+pub const REDIS_WARN_INTERVAL: Duration = Duration::from_secs(30);
 
 // --- session lookup ---
 

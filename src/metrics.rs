@@ -10,7 +10,7 @@ use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
 };
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// From a tenth of the target (milliseconds) to the end of any client's patience.
 const LATENCY_BUCKETS_SECONDS: &[f64] =
@@ -43,6 +43,8 @@ pub struct Metrics {
     authorizations: IntCounterVec,
     session_lookups: IntCounterVec,
     tickets: IntCounterVec,
+    redis_requests: IntCounterVec,
+    redis_request_latency: Histogram,
     consumer_lag: IntGaugeVec,
     kafka_errors: IntCounterVec,
     journal_bytes: IntGauge,
@@ -139,6 +141,15 @@ impl Metrics {
                 &["outcome"],
             ),
             tickets: new.counters("tickets_total", "Tickets, by what became of them.", &["outcome"]),
+            redis_requests: new.counters(
+                "redis_requests_total",
+                "Requests to Redis for tickets, by outcome.",
+                &["command", "outcome"],
+            ),
+            redis_request_latency: new.histogram(
+                "redis_request_seconds",
+                "What a request to Redis took, connecting and failing included.",
+            ),
             consumer_lag: new.gauges(
                 "consumer_lag_records",
                 "Records of a partition that are not read yet.",
@@ -245,6 +256,11 @@ impl Metrics {
 
     pub fn ticket(&self, outcome: &'static str) {
         self.tickets.with_label_values(&[outcome]).inc();
+    }
+
+    pub fn redis_request(&self, command: &'static str, outcome: &'static str, took: Duration) {
+        self.redis_requests.with_label_values(&[command, outcome]).inc();
+        self.redis_request_latency.observe(took.as_secs_f64());
     }
 
     pub fn connection_refused(&self, reason: &'static str) {

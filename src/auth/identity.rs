@@ -26,6 +26,11 @@ impl Claims {
         self.values.get(name)
     }
 
+    /// All of them, for keeping.
+    pub(super) fn values(&self) -> &Map<String, Value> {
+        &self.values
+    }
+
     /// Who it is to the issuer (`sub`); none where tokens without a subject are accepted.
     pub fn subject(&self) -> Option<&str> {
         self.get("sub")?.as_str()

@@ -25,7 +25,10 @@ pub use session::{
     Outcome as SessionOutcome, SessionValue, Sessions, SessionsFault, Settings as SessionSettings,
 };
 pub use settings::Settings;
-pub use ticket::{TicketFault, TicketKey, Tickets};
+pub use ticket::{
+    RedisCommand, RedisFault, RedisSettings, TicketFault, TicketKey, TicketSettings, Tickets, Unredeemed,
+    probe_redis,
+};
 
 use std::borrow::Cow;
 

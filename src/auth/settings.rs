@@ -16,7 +16,7 @@ use jsonwebtoken::Algorithm;
 use secrecy::ExposeSecret;
 
 use super::key::{ALGORITHMS, KeyFault, VerifyingKey, is_symmetric};
-use super::{Rules, SessionSettings};
+use super::{Rules, SessionSettings, TicketSettings};
 use crate::limits;
 use crate::settings::{Document, Section};
 
@@ -30,10 +30,12 @@ pub struct Settings {
     pub query_token: bool,
     /// Where opaque sessions are looked up; none: they are not.
     pub session: Option<SessionSettings>,
+    /// Where live tickets are kept.
+    pub tickets: TicketSettings,
 }
 
 impl Settings {
-    /// Reads the sections `[auth]` and `[session]`; faults are the document's.
+    /// Reads the sections `[auth]`, `[session]`, `[tickets]` and `[redis]`; faults are the document's.
     pub fn read(document: &mut Document) -> Settings {
         let mut section = document.section("auth", "How callers are identified.");
         let keys = read_keys(&mut section);
@@ -45,13 +47,14 @@ impl Settings {
             )
             .flag(false);
         let session = SessionSettings::read(document);
+        let tickets = TicketSettings::read(document);
         let keys = keys.unwrap_or_else(|| {
             if session.is_none() {
                 document.fault("auth", "secret", NOBODY);
             }
             Vec::new()
         });
-        Settings { keys, rules, query_token, session }
+        Settings { keys, rules, query_token, session, tickets }
     }
 }
 

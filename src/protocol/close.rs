@@ -94,7 +94,7 @@ impl Ending {
             Self::Revoked         => row(Some(4003), "revoked",         "Access revoked",                 WithNewToken, "the login was revoked"),
             Self::TooSlow         => row(Some(4004), "too_slow",        "Too slow",                       AtOnce,       "events were not taken in time"),
             Self::Unauthorized    => row(None,       "unauthorized",    "",                               WithNewToken, "a Socket.IO client's token is no good"),
-            Self::Unavailable     => row(None,       "unavailable",     "",                               AtOnce,       "nobody can tell for now who the client is"),
+            Self::Unavailable     => row(Some(1013), "unavailable",     "Try again later",                Later,        "nobody can tell for now who the client is"),
             Self::Unauthenticated => row(None,       "unauthenticated", "",                               Later,        "not authorized within the time allowed"),
             Self::BadPacket       => row(None,       "bad_packet",      "",                               No,           "a packet breaks the Socket.IO protocol"),
             Self::Unresponsive    => row(None,       "unresponsive",    "",                               AtOnce,       "a ping was not answered in time"),
@@ -148,5 +148,6 @@ mod tests {
         check(Ending::TooSlow, 4004, "Too slow");
         check(Ending::Restart, 1012, "Service restart");
         check(Ending::Full, 1013, "Try again later");
+        check(Ending::Unavailable, 1013, "Try again later");
     }
 }

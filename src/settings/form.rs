@@ -253,15 +253,36 @@ impl Form for FilePath {
     }
 }
 
-pub(super) struct HttpUrl;
+/// A URL of one of two schemes, in the clear and over TLS.
+pub(super) struct UrlOf(pub [&'static str; 2]);
 
-impl Form for HttpUrl {
+pub(super) const HTTP: UrlOf = UrlOf(["http", "https"]);
+pub(super) const REDIS: UrlOf = UrlOf(["redis", "rediss"]);
+
+impl UrlOf {
+    /// A URL that may be shown: one with a user or password in it is refused, so that no later log line,
+    /// error or printed setting has to remember to take them out.
+    fn parse_text(&self, text: &str) -> Result<Url, String> {
+        let [clear, tls] = self.0;
+        let expected = format!("(expected {clear}:// or {tls}:// and a host)");
+        match Url::parse(text) {
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                Err("has a user or password in it; credentials have keys of their own".to_owned())
+            }
+            Ok(url) if self.0.contains(&url.scheme()) && url.has_host() => Ok(url),
+            _ if text.contains('@') => Err(format!("is not a URL {expected}")),
+            _ => Err(format!("{text:?} is not a URL {expected}")),
+        }
+    }
+}
+
+impl Form for UrlOf {
     type Output = Url;
     const KIND: Kind = Kind::Url;
 
     fn parse(&self, value: &Value) -> Result<Url, String> {
         let text = value.as_text().ok_or_else(|| format!("{value} is not a URL"))?;
-        parse_url(text)
+        self.parse_text(text)
     }
 
     fn show(&self, output: &Url) -> String {
@@ -276,7 +297,7 @@ impl Form for HttpUrls {
     const KIND: Kind = Kind::Urls;
 
     fn parse(&self, value: &Value) -> Result<Vec<Url>, String> {
-        List.parse(value)?.iter().map(|text| parse_url(text)).collect()
+        List.parse(value)?.iter().map(|text| HTTP.parse_text(text)).collect()
     }
 
     fn show(&self, output: &Vec<Url>) -> String {
@@ -285,20 +306,6 @@ impl Form for HttpUrls {
 
     fn describe(&self, output: &Vec<Url>) -> Shown {
         Shown::List(output.iter().map(Url::to_string).collect())
-    }
-}
-
-/// A URL that may be shown: one with a user or password in it is refused, so that no later log line,
-/// error or printed setting has to remember to take them out.
-fn parse_url(text: &str) -> Result<Url, String> {
-    const EXPECTED: &str = "(expected http:// or https:// and a host)";
-    match Url::parse(text) {
-        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-            Err("has a user or password in it; credentials have keys of their own".to_owned())
-        }
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
-        _ if text.contains('@') => Err(format!("is not a URL {EXPECTED}")),
-        _ => Err(format!("{text:?} is not a URL {EXPECTED}")),
     }
 }
 

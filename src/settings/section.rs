@@ -20,7 +20,7 @@ use super::document::Document;
 use super::fault::Origin;
 use super::file::{self, SmallFile};
 use super::form::{
-    Address, BytesIn, Choice, DurationIn, FilePath, Flag, Form, HttpUrl, HttpUrls, IntegerIn, List, Text,
+    Address, BytesIn, Choice, DurationIn, FilePath, Flag, Form, HTTP, HttpUrls, IntegerIn, List, REDIS, Text,
 };
 use super::value::{Value, Written};
 
@@ -137,7 +137,12 @@ impl Key<'_> {
 
     /// An http or https address without credentials in it, so it may be logged as it is.
     pub fn url_if_set(self) -> Option<Url> {
-        self.read_if_set(&HttpUrl)
+        self.read_if_set(&HTTP)
+    }
+
+    /// A redis or rediss address, without credentials in it too.
+    pub fn redis_url_if_set(self) -> Option<Url> {
+        self.read_if_set(&REDIS)
     }
 
     /// Several such addresses; none by default.

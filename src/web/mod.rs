@@ -17,7 +17,7 @@ use crate::metrics::Metrics;
 use crate::shard::Shards;
 use axum::Router;
 use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use rand::Rng;
@@ -70,7 +70,11 @@ impl Web {
 
 /// The answer to a request that may well be granted in a few seconds.
 fn try_later() -> Response {
-    // Spread out, so that a crowd does not come back in the same second.
+    (StatusCode::SERVICE_UNAVAILABLE, retry_after()).into_response()
+}
+
+/// In some seconds; spread out, so that a crowd does not come back in the same one.
+fn retry_after() -> [(HeaderName, HeaderValue); 1] {
     let seconds: u16 = rand::rng().random_range(1..=5);
-    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, HeaderValue::from(seconds))]).into_response()
+    [(RETRY_AFTER, HeaderValue::from(seconds))]
 }

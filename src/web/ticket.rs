@@ -1,6 +1,6 @@
 //! `GET /api/v1/ws/ticket`: a one-off token for the plain WebSocket handshake (plain-websocket.md, "Get ticket").
 
-use super::{Web, try_later};
+use super::{Web, retry_after};
 use crate::admission::NoTicket;
 use axum::Json;
 use axum::extract::State;
@@ -35,7 +35,10 @@ pub(super) async fn issue(State(web): State<Web>, headers: HeaderMap) -> Respons
             let body = Json(Issued { success: true, info, token: ticket.as_str() });
             ([(CACHE_CONTROL, "no-store")], body).into_response()
         }
-        Err(NoTicket::TryLater) => try_later(),
+        Err(NoTicket::TryLater) => {
+            let body = Json(Refused { success: false, error: "No ticket for now, try again later" });
+            (StatusCode::SERVICE_UNAVAILABLE, retry_after(), body).into_response()
+        }
         Err(NoTicket::Refused) => {
             let body = Json(Refused { success: false, error: "Wrong authorization data" });
             (StatusCode::UNAUTHORIZED, body).into_response()

@@ -147,7 +147,8 @@ async fn while_the_login_is_down_clients_are_to_come_back() {
         assert!(client.next().await.is_none());
     }
     let (status, retry_after, body) = request_ticket(&instance, &headers).await;
-    assert_eq!((status, body.as_str()), (StatusCode::SERVICE_UNAVAILABLE, ""));
+    let no_ticket = r#"{"success":false,"error":"No ticket for now, try again later"}"#;
+    assert_eq!((status, body.as_str()), (StatusCode::SERVICE_UNAVAILABLE, no_ticket));
     assert!(retry_after.is_some_and(|seconds| (1..=5).contains(&seconds)), "{retry_after:?}");
     let ended = "dumbwaiter_connections_ended_total{ending=\"unavailable\",protocol=\"socketio\"}";
     assert_eq!(instance.metric(ended).await, 2.0);

@@ -26,7 +26,7 @@ Exit codes: 0 good (warnings included), 1 something asked by --online is not as 
 pub(super) struct CheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Also asks brokers and registry: topics, and whether the newest schemas give the events' payloads
+    /// Also asks brokers, registry, login and Redis: topics, and whether the newest schemas give the events' payloads
     #[cfg(feature = "kafka")]
     #[arg(long)]
     online: bool,

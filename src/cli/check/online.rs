@@ -1,11 +1,13 @@
-//! `dumbwaiter check --online`: do the brokers answer, are the topics there, and do the writers' newest schemas give
-//! the payloads of the events?
+//! `dumbwaiter check --online`: do the brokers answer, are the topics there, do the writers' newest schemas give
+//! the payloads of the events, and do login and Redis answer, where there are any?
 //!
 //! A writer's schema is resolved by the very code that the pipeline uses, so what is told here is what records
 //! would meet. Nothing is written and no group is joined.
 
 use super::report::Report;
-use crate::auth::{Refusal, Rules, SessionSettings, SessionValue, Sessions};
+use crate::auth::{
+    RedisSettings, Refusal, Rules, SessionSettings, SessionValue, Sessions, TicketSettings, probe_redis,
+};
 use crate::config::Config;
 use crate::consume::{Probe, ProbeFault};
 use crate::decode::{NewestSchema, Plan, RegistryAnswerFault, RegistryQuestions};
@@ -26,6 +28,21 @@ pub(super) fn check(config: &Config, report: &mut Report) {
     }
     if let Some(session) = &config.auth.session {
         runtime.block_on(check_login(session, &config.auth.rules, report));
+    }
+    if let TicketSettings::Redis(redis) = &config.auth.tickets {
+        runtime.block_on(check_redis(redis, report));
+    }
+}
+
+/// By the command that redeems tickets: only Redis from 6.2 on has it, and the user must be permitted to send it.
+async fn check_redis(settings: &RedisSettings, report: &mut Report) {
+    let url = settings.url();
+    match probe_redis(settings.clone()).await {
+        Ok(version) => {
+            let version = version.map_or_else(String::new, |version| format!("version {version}, "));
+            report.ok("redis", format!("{url} answers, {version}and takes GETDEL"));
+        }
+        Err(fault) => report.fail("redis", format!("{url} {fault}"), fault.way_out()),
     }
 }
 

@@ -12,5 +12,6 @@ APICURIO = TARGET / "apicurio"
 NODE = TARGET / "node"
 JAVA_CLIENT = TARGET / "java-client"
 PROMTOOL = TARGET / "prometheus" / "usr" / "bin" / "promtool"
+REDIS = TARGET / "redis" / "redis-server"
 RUN = TARGET / "e2e-run"
 SERVICE = Path(os.environ.get("DUMBWAITER_BIN", TARGET / "debug" / "dumbwaiter"))

@@ -1,5 +1,6 @@
 """The service under test: its configuration file, its process, and the clients that call on it."""
 
+import copy
 import itertools
 import json
 
@@ -128,6 +129,15 @@ class Service:
 
     def open_socket_io(self, name="client", namespace="", **options):
         return self._keep(self._driver.open(f"http://{self.listen}{namespace}", name, **options))
+
+    def seen_at(self, address):
+        """The clients' side of it at another address, a load balancer's: each request by a connection of its own."""
+        other = copy.copy(self)
+        other.listen = address
+        other._http = requests.Session()
+        other._http.trust_env = False
+        other._http.headers["Connection"] = "close"
+        return other
 
     def forget_clients(self):
         """Closes every client of the test that just ended."""
