@@ -119,6 +119,11 @@ impl Instance {
     /// Ends the instance, at once if it was asked to stop before.
     pub async fn stop(self) {
         self.stop.ask();
+        self.ended().await;
+    }
+
+    /// After it was asked to stop.
+    pub async fn ended(self) {
         let ended = tokio::time::timeout(PATIENCE, self.running).await.expect("the instance ends");
         ended.expect("no panic").expect("no fault");
     }
