@@ -13,7 +13,7 @@ export CARGO_TARGET_DIR
 E2E := tests/e2e
 SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev libcurl4-openssl-dev
 
-.PHONY: help setup build demo check unit e2e e2e-setup test docs clean
+.PHONY: help setup build demo check unit e2e drain-10000 e2e-setup test docs clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -36,6 +36,9 @@ unit: setup ## the Rust tests
 
 e2e: build e2e-setup ## the service against a real Kafka, registry and the official clients
 	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E) $(PYTEST_ARGS)
+
+drain-10000: build e2e-setup ## SIGTERM with 10,000 connections, and its figures (two minutes)
+	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E) -m by_hand -k 10_000 $(PYTEST_ARGS)
 
 e2e-setup: $(addprefix target/stamps/,python node java java-client chromium promtool redis) ## what e2e needs beside the service
 

@@ -16,12 +16,14 @@ use crate::limits::STOP_MAX;
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::shard::{self, Shards};
+use crate::shutdown::{self, Stop};
 use crate::web::{self, Listener, Web};
 use axum::Router;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// All that an instance is made of.
@@ -34,6 +36,7 @@ pub struct Parts {
     pub journal: journal::Settings,
     pub shard: shard::Settings,
     pub web: web::Settings,
+    pub shutdown: shutdown::Settings,
     /// Further routes beside those of the client protocols: the demo's page.
     pub pages: Router,
     pub metrics: Metrics,
@@ -78,8 +81,8 @@ impl App {
         self.admin.address
     }
 
-    /// Serves until `stop`, then ends the connections and returns; or until the record source gives up.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), AppFault> {
+    /// Serves until `stop`, then drains and returns; or until the record source gives up.
+    pub async fn run(self, stop: Stop) -> Result<(), AppFault> {
         let App { parts, public, admin } = self;
         let metrics = parts.metrics;
         let health = Health::new(metrics.clone());
@@ -97,7 +100,7 @@ impl App {
             connections_max: parts.web.connections_max,
         };
         tracing::info!(clients = %public.address, operators = %admin.address, "listening");
-        let accepting = stop.child_token();
+        let accepting = CancellationToken::new();
         let public = tokio::spawn(web::serve(
             public,
             web.clone().public().merge(parts.pages),
@@ -124,20 +127,29 @@ impl App {
         let source = parts.source;
         let mut pipeline = tokio::task::spawn_blocking(move || pipeline.run(source, &pipeline_stopped));
 
+        let drained = async {
+            stop.asked().await;
+            health.stopping();
+            tokio::select! {
+                () = drain(&parts.shutdown, &shards, &shard_threads) => {}
+                () = stop.asked_at_once() => tracing::info!("stopping at once"),
+            }
+        };
         let outcome = tokio::select! {
-            () = stop.cancelled() => None,
+            () = drained => None,
             outcome = &mut pipeline => Some(outcome),
         };
         health.stopping();
+        shards.stop();
+        // A shard that does not end in spite of its connections' deadlines is left to the end of the process.
+        let _ = tokio::time::timeout(STOP_MAX, all_ended(&shard_threads)).await;
         accepting.cancel();
         let _ = public.await;
-        shards.stop();
         pipeline_stop.cancel();
         let outcome = match outcome {
             Some(outcome) => outcome,
             None => pipeline.await,
         };
-        join_shards(shard_threads).await;
         admin_stop.cancel();
         let _ = admin.await;
         outcome.expect("the pipeline does not panic")?;
@@ -171,11 +183,18 @@ fn admission(
     })
 }
 
-/// Waits for the shards' last connections, which have a deadline of their own; a shard that does not end in
-/// spite of it is left to the end of the process.
-async fn join_shards(threads: Vec<std::thread::JoinHandle<()>>) {
-    let deadline = Instant::now() + STOP_MAX;
-    while threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < deadline {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+/// Goes down gently. Requests are still answered meanwhile, with the advice to try elsewhere, and events still reach
+/// whoever is left.
+async fn drain(settings: &shutdown::Settings, shards: &Shards, threads: &[JoinHandle<()>]) {
+    let shutdown::Settings { grace, drain } = settings;
+    tracing::info!(?grace, ?drain, "stopping: not ready any more; the same signal again stops at once");
+    tokio::time::sleep(*grace).await;
+    shards.drain(*drain);
+    let _ = tokio::time::timeout(*drain + STOP_MAX, all_ended(threads)).await;
+}
+
+async fn all_ended(threads: &[JoinHandle<()>]) {
+    while threads.iter().any(|thread| !thread.is_finished()) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -10,6 +10,7 @@ pub mod limits;
 pub mod logs;
 pub mod metrics;
 pub mod settings;
+pub mod shutdown;
 pub mod throttle;
 
 pub mod consume;

@@ -45,6 +45,7 @@ impl Pipeline {
             work.turn(&mut source, wait)?;
         }
         work.parts.dead_letters.flush();
+        source.finish();
         Ok(())
     }
 }

@@ -10,11 +10,11 @@ use crate::decode::RegistryOutcome;
 use crate::logs;
 use crate::metrics::Metrics;
 use crate::settings::Environment;
+use crate::shutdown::Stop;
 use axum::Router;
 use clap::Args;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -22,6 +22,8 @@ Examples:
   dumbwaiter serve --config dumbwaiter.toml
   dumbwaiter serve --config dumbwaiter.toml --set web.listen=127.0.0.1:9000
   DUMBWAITER_KAFKA__BROKERS=kafka:9092 dumbwaiter serve --config dumbwaiter.toml --print-config
+
+Signals: SIGTERM or SIGINT drains and stops; the same again stops at once.
 
 Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed while running, 2 wrong settings.")]
 pub(super) struct ServeArgs {
@@ -89,6 +91,7 @@ fn parts(config: Config, runtime: &Runtime) -> Result<Parts, String> {
         journal: config.journal,
         shard: config.shard,
         web: config.web,
+        shutdown: config.shutdown,
         pages: Router::new(),
         metrics,
     })
@@ -96,12 +99,13 @@ fn parts(config: Config, runtime: &Runtime) -> Result<Parts, String> {
 
 async fn serve(parts: Parts) -> Result<(), AppFault> {
     let app = App::bind(parts)?;
-    let stop = CancellationToken::new();
+    let stop = Stop::default();
     let signalled = stop.clone();
     tokio::spawn(async move {
-        stop_signal().await;
-        tracing::info!("stopping");
-        signalled.cancel();
+        loop {
+            stop_signal().await;
+            signalled.ask();
+        }
     });
     app.run(stop).await
 }

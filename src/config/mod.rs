@@ -12,7 +12,7 @@ pub use reference::reference;
 use crate::event::{Catalog, CatalogFault};
 use crate::logs;
 use crate::settings::{DescribedSection, Document, Environment, Faults};
-use crate::{auth, consume, dead_letter, decode, journal, shard, web};
+use crate::{auth, consume, dead_letter, decode, journal, shard, shutdown, web};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +28,7 @@ pub struct Config {
     pub journal: journal::Settings,
     pub shard: shard::Settings,
     pub web: web::Settings,
+    pub shutdown: shutdown::Settings,
     pub log: logs::Settings,
     /// Every key with its value and where that comes from.
     pub described: Vec<DescribedSection>,
@@ -80,6 +81,7 @@ impl Config {
             journal,
             shard: shard::Settings::read(document),
             web: web::Settings::read(document),
+            shutdown: shutdown::Settings::read(document),
             log: logs::Settings::read(document),
             described: Vec::new(),
         }

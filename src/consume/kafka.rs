@@ -7,7 +7,8 @@
 use super::context::Context;
 use super::{Begun, ClientFault, GroupProtocol, Handled, Headers, Record, Settings, SourceFault, Start};
 use crate::limits::{
-    KAFKA_COMMIT_INTERVAL, KAFKA_START_PAUSE, KAFKA_STATISTICS_INTERVAL, KAFKA_STEP_TIMEOUT,
+    KAFKA_COMMIT_INTERVAL, KAFKA_LAST_COMMIT_MAX, KAFKA_START_PAUSE, KAFKA_STATISTICS_INTERVAL,
+    KAFKA_STEP_TIMEOUT,
 };
 use crate::metrics::Metrics;
 use rdkafka::config::RDKafkaLogLevel;
@@ -21,6 +22,8 @@ pub struct KafkaSource {
     consumer: BaseConsumer<Context>,
     settings: Settings,
     committed_at: Instant,
+    /// Commits sent off so far.
+    commits: usize,
     begun: Option<Begun>,
 }
 
@@ -29,7 +32,7 @@ impl KafkaSource {
     pub fn new(settings: Settings, metrics: Metrics) -> Result<KafkaSource, ClientFault> {
         let created = client_config(&settings).create_with_context(Context::new(metrics));
         let consumer = created.map_err(client_fault)?;
-        Ok(KafkaSource { consumer, settings, committed_at: Instant::now(), begun: None })
+        Ok(KafkaSource { consumer, settings, committed_at: Instant::now(), commits: 0, begun: None })
     }
 
     pub(super) fn poll(
@@ -41,7 +44,7 @@ impl KafkaSource {
             self.try_start();
             return Ok(false);
         }
-        self.commit();
+        self.commit_if_due();
         let message = match self.consumer.poll(wait) {
             None => {
                 self.consumer.context().assignment.lock().polled_in_vain();
@@ -160,10 +163,27 @@ impl KafkaSource {
         self.consumer.offsets_for_times(times, KAFKA_STEP_TIMEOUT).map(Some)
     }
 
-    fn commit(&mut self) {
-        if self.committed_at.elapsed() < KAFKA_COMMIT_INTERVAL {
-            return;
+    /// Commits a last time. Brokers that are not there are not waited for: nothing depends on it.
+    pub(super) fn finish(mut self) {
+        self.commit();
+        let begin = Instant::now();
+        while self.consumer.context().commits_answered() < self.commits {
+            if begin.elapsed() >= KAFKA_LAST_COMMIT_MAX {
+                tracing::warn!("kafka has not confirmed the last positions; lag tools see older ones");
+                return;
+            }
+            // A record that comes now is nobody's; the next start reads it again.
+            drop(self.consumer.poll(KAFKA_START_PAUSE));
         }
+    }
+
+    fn commit_if_due(&mut self) {
+        if self.committed_at.elapsed() >= KAFKA_COMMIT_INTERVAL {
+            self.commit();
+        }
+    }
+
+    fn commit(&mut self) {
         self.committed_at = Instant::now();
         let mut positions = TopicPartitionList::new();
         for (topic, partition, next) in self.consumer.context().assignment.lock().positions() {
@@ -171,7 +191,9 @@ impl KafkaSource {
             let _ = positions.add_partition_offset(topic, partition, Offset::Offset(next));
         }
         if positions.count() > 0 {
-            self.note_outcome(self.consumer.commit(&positions, CommitMode::Async), "cannot commit positions");
+            let outcome = self.consumer.commit(&positions, CommitMode::Async);
+            self.commits += usize::from(outcome.is_ok());
+            self.note_outcome(outcome, "cannot commit positions");
         }
     }
 

@@ -121,6 +121,15 @@ impl Source {
         }
     }
 
+    /// Says for the last time how far the journal is; nothing is read after that.
+    pub fn finish(self) {
+        match self {
+            #[cfg(feature = "kafka")]
+            Source::Kafka(source) => source.finish(),
+            Source::Memory(_) => {}
+        }
+    }
+
     /// What keeps it from reading, as the way out of that.
     pub fn trouble(&self) -> Option<&'static str> {
         match self {

@@ -31,6 +31,7 @@ use crate::event::Catalog;
 use crate::limits::{DEMO_PARTITIONS, DEMO_WINDOW_BYTES};
 use crate::metrics::Metrics;
 use crate::settings::Document;
+use crate::shutdown::{self, Stop};
 use crate::web::{self, Listener};
 use crate::{journal, shard};
 use rand::Rng;
@@ -125,7 +126,7 @@ impl Demo {
         let registry = tokio::spawn(web::serve(registry, registry::router(), metrics, stop.clone()));
         let service = async {
             let _other_half = stop.clone().drop_guard();
-            app.run(stop.clone()).await
+            app.run(Stop::by(stop.clone())).await
         };
         let pizzeria = async {
             let _other_half = stop.clone().drop_guard();
@@ -176,6 +177,7 @@ fn parts(
             admin_listen: loopback(),
             ..web::Settings::read(&mut defaults)
         },
+        shutdown: shutdown::Settings::default(),
         pages: page::router(desk),
         metrics: metrics.clone(),
     })

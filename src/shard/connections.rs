@@ -48,6 +48,10 @@ impl<S: Socket> Connections<S> {
         Some(self.slots.remove(id.slot as usize))
     }
 
+    pub fn ids(&self) -> Vec<ConnectionId> {
+        self.iter().map(|connection| connection.id).collect()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Connection<S>> {
         self.slots.iter().map(|(_, connection)| connection)
     }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// A connection after its handshake.
 pub struct Arrival<S = TcpStream> {
@@ -48,6 +49,7 @@ impl Admitted {
 
 pub(super) enum Command<S> {
     Arrive(Box<Arrival<S>>),
+    Drain { over: Duration, seed: u64 },
     Stop,
 }
 
@@ -101,7 +103,7 @@ impl Handle {
 }
 
 impl Shards {
-    /// Starts the threads. Each ends after `stop`, when its last connection is gone.
+    /// Starts the threads. Each ends after `drain` or `stop`, when its last connection is gone.
     pub fn start(
         settings: &Settings,
         journal: &Journal,
@@ -145,6 +147,13 @@ impl Shards {
     pub fn wake(&self) {
         for handle in self.handles.iter() {
             handle.wake();
+        }
+    }
+
+    /// Takes no new connections, and ends those that are there over that time.
+    pub fn drain(&self, over: Duration) {
+        for handle in self.handles.iter() {
+            handle.send(Command::Drain { over, seed: rand::random() });
         }
     }
 

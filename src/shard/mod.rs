@@ -14,6 +14,7 @@ mod catch_up;
 mod connection;
 mod connections;
 mod dispatch;
+mod drain;
 mod handle;
 mod index;
 mod prelude;
@@ -37,6 +38,7 @@ use crate::protocol::{Action, Ending, Protocol, Recovery, Session};
 use bytes::Bytes;
 use connection::{Connection, Readout, Standing};
 use connections::Connections;
+use drain::Drain;
 use handle::{Command, Inbox};
 use index::Index;
 use mio::Token;
@@ -44,7 +46,7 @@ use secrecy::SecretString;
 use socket::{Ready, Watch};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use timers::Wheel;
 use uuid::Uuid;
 
@@ -74,18 +76,16 @@ struct Shard<W: Watch> {
     unread: Vec<ConnectionId>,
     actions: Vec<Action>,
     read_buffer: Box<[u8]>,
+    /// Takes no new connections, and is over when the last one has left.
     stopping: bool,
+    drain: Option<Drain>,
 }
 
 impl<W: Watch> Shard<W> {
     fn run(mut self) -> std::io::Result<()> {
         let mut ready = Vec::new();
         while !(self.stopping && self.connections.is_empty()) {
-            let timeout = if self.has_work() {
-                Some(std::time::Duration::ZERO)
-            } else {
-                self.wheel.wait(self.clock.now())
-            };
+            let timeout = self.wait(self.clock.now());
             if let Err(error) = self.sockets.wait(&mut ready, timeout) {
                 if error.kind() == std::io::ErrorKind::Interrupted {
                     continue;
@@ -95,6 +95,15 @@ impl<W: Watch> Shard<W> {
             self.turn(&ready);
         }
         Ok(())
+    }
+
+    /// How long the event loop may sleep.
+    fn wait(&self, now: Instant) -> Option<Duration> {
+        if self.has_work() {
+            return Some(Duration::ZERO);
+        }
+        let drain = self.drain.as_ref().and_then(Drain::next).map(|at| at.saturating_duration_since(now));
+        self.wheel.wait(now).into_iter().chain(drain).min()
     }
 
     fn has_work(&self) -> bool {
@@ -127,11 +136,13 @@ impl<W: Watch> Shard<W> {
         for command in commands {
             match command {
                 Command::Arrive(arrival) => self.handle_arrival(*arrival, now),
+                Command::Drain { over, seed } => self.begin_drain(over, seed, now),
                 Command::Stop => self.handle_stop(now),
             }
         }
         self.catch_up(now);
         self.handle_timers(now);
+        self.end_drained(now);
         self.metrics.flush();
     }
 
@@ -342,10 +353,24 @@ impl<W: Watch> Shard<W> {
         }
     }
 
+    fn begin_drain(&mut self, over: Duration, seed: u64, now: Instant) {
+        self.stopping = true;
+        self.drain = Some(Drain::new(self.connections.ids(), over, seed, now));
+    }
+
+    fn end_drained(&mut self, now: Instant) {
+        let due = self.drain.as_mut().map(|drain| drain.due(now)).unwrap_or_default();
+        for id in due {
+            // One that is about to leave has a deadline of its own.
+            if self.connections.get_mut(id).is_some_and(|connection| connection.leaving().is_none()) {
+                self.end(id, Ending::Restart, now);
+            }
+        }
+    }
+
     fn handle_stop(&mut self, now: Instant) {
         self.stopping = true;
-        let ids: Vec<ConnectionId> = self.connections.iter().map(|connection| connection.id).collect();
-        for id in ids {
+        for id in self.connections.ids() {
             self.end(id, Ending::Restart, now);
         }
     }
@@ -388,6 +413,7 @@ impl<W: Watch> Shard<W> {
             read_buffer: vec![0; READ_BUFFER_BYTES].into(),
             clock,
             stopping: false,
+            drain: None,
         }
     }
 }

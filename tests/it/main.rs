@@ -9,6 +9,7 @@ mod delivery;
 #[cfg(feature = "kafka")]
 mod demo;
 mod documents;
+mod drain;
 mod encodings;
 mod imports;
 mod resume;

@@ -14,6 +14,7 @@ use dumbwaiter::decode::{self, Registry, RegistrySettings, SchemaId, Writers, fr
 use dumbwaiter::event::Catalog;
 use dumbwaiter::metrics::Metrics;
 use dumbwaiter::settings::Document;
+use dumbwaiter::shutdown::{self, Stop};
 use dumbwaiter::{auth, journal, shard, web};
 use futures_util::{SinkExt, StreamExt};
 use jsonwebtoken::{EncodingKey, Header, encode};
@@ -26,7 +27,6 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
-use tokio_util::sync::CancellationToken;
 
 /// Far beyond what any of this takes; a test that meets it has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -47,7 +47,7 @@ pub struct Instance {
     /// What was sent to the dead-letter topic.
     pub dead_letters: mpsc::Receiver<OwnedRecord>,
     next_offset: i64,
-    stop: CancellationToken,
+    stop: Stop,
     running: JoinHandle<Result<(), AppFault>>,
 }
 
@@ -64,6 +64,8 @@ impl Instance {
             format!("registry.urls=http://{registry}"),
             "web.listen=127.0.0.1:0".to_owned(),
             "web.admin_listen=127.0.0.1:0".to_owned(),
+            "shutdown.grace=0s".to_owned(),
+            "shutdown.drain=0s".to_owned(),
         ];
         overrides.extend(settings.iter().map(|&line| line.to_owned()));
         let mut document = Document::empty().with_environment(&secret).with_overrides(&overrides);
@@ -86,13 +88,14 @@ impl Instance {
             journal: journal::Settings::read(&mut document),
             shard: shard::Settings::read(&mut document),
             web: web::Settings::read(&mut document),
+            shutdown: shutdown::Settings::read(&mut document),
             pages: Router::new(),
             metrics,
         };
         document.finish().expect("the settings of this test are good");
         let app = App::bind(parts).expect("ports are free");
         let (address, admin) = (app.address(), app.admin_address());
-        let stop = CancellationToken::new();
+        let stop = Stop::default();
         let running = tokio::spawn(app.run(stop.clone()));
         let instance = Instance { address, admin, records, dead_letters, next_offset: 0, stop, running };
         instance.wait_until_ready().await;
@@ -108,9 +111,19 @@ impl Instance {
         tokio::time::timeout(PATIENCE, ready).await.expect("the instance gets ready");
     }
 
-    /// Ends the instance as SIGTERM does.
+    /// As the first SIGTERM does.
+    pub fn ask_to_stop(&self) {
+        self.stop.ask();
+    }
+
+    /// Ends the instance, at once if it was asked to stop before.
     pub async fn stop(self) {
-        self.stop.cancel();
+        self.stop.ask();
+        self.ended().await;
+    }
+
+    /// After it was asked to stop.
+    pub async fn ended(self) {
         let ended = tokio::time::timeout(PATIENCE, self.running).await.expect("the instance ends");
         ended.expect("no panic").expect("no fault");
     }

@@ -14,12 +14,16 @@ class CuttingProxy:
     """Passes bytes between clients and `target` (host:port) until `cut`; new connections are always let in."""
 
     def __init__(self, target):
-        host, port = target.rsplit(":", 1)
-        self._target = (host, int(port))
+        self.aim(target)
         self._pairs = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def aim(self, target):
+        """New connections go there from now on."""
+        host, port = target.rsplit(":", 1)
+        self._target = (host, int(port))
 
     def cut(self):
         """Resets every connection that is open now, on both sides."""

@@ -38,6 +38,8 @@ class Service:
                 "registry": {"urls": [registry_url]},
                 "auth": {"secret": tokens.SECRET, "issuer": tokens.ISSUER, "audience": tokens.AUDIENCE},
                 "web": {"listen": self.listen, "admin_listen": self.admin_listen},
+                # Most tests end a service because they are done with it.
+                "shutdown": {"grace": "0s", "drain": "0s"},
                 "log": {"level": "debug"},
             },
             settings or {},
@@ -127,8 +129,9 @@ class Service:
         """An official client that has been told `authorization:ok`."""
         return self.open_socket_io(name=sub, auth={"token": tokens.token(sub, **claims)}).wait_until_authorized()
 
-    def open_socket_io(self, name="client", namespace="", **options):
-        return self._keep(self._driver.open(f"http://{self.listen}{namespace}", name, **options))
+    def open_socket_io(self, name="client", namespace="", address=None, **options):
+        """`address`: where it connects to, if not to the service itself."""
+        return self._keep(self._driver.open(f"http://{address or self.listen}{namespace}", name, **options))
 
     def seen_at(self, address):
         """The clients' side of it at another address, a load balancer's: each request by a connection of its own."""
