@@ -58,7 +58,7 @@ impl Admission {
         Admission {
             verifier: Verifier::new(&crate::auth::Settings::default()),
             sessions: None,
-            tickets: Tickets::in_memory(),
+            tickets: Tickets::open(crate::auth::TicketSettings::Memory, Box::new(|_, _, _| {})),
             catalog: Arc::new(Catalog::built_in()),
             metrics: Metrics::new(),
             query_token: false,
