@@ -8,20 +8,24 @@ SHELL := /bin/bash
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 DUMBWAITER_BIN ?= $(CARGO_TARGET_DIR)/debug/dumbwaiter
+RELEASE_BIN := $(CARGO_TARGET_DIR)/release/dumbwaiter
 export CARGO_TARGET_DIR
 
 E2E := tests/e2e
 SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev libcurl4-openssl-dev
 
-.PHONY: help setup build demo check unit e2e drain-10000 e2e-setup test docs clean
+.PHONY: help setup build build-release demo check unit e2e drain-10000 e2e-setup crash measure test docs clean
 
 help: ## list the targets
-	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: target/stamps/system ## install the system packages that the build needs, if any is missing
 
 build: setup ## build the service (debug)
 	cargo build --locked
+
+build-release: setup ## build the service as it is meant to run
+	cargo build --locked --release
 
 demo: build ## run the service with an embedded broker and a page to look at
 	$(DUMBWAITER_BIN) demo
@@ -41,6 +45,12 @@ drain-10000: build e2e-setup ## SIGTERM with 10,000 connections, and its figures
 	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E) -m by_hand -k 10_000 $(PYTEST_ARGS)
 
 e2e-setup: $(addprefix target/stamps/,python node java java-client chromium promtool redis) ## what e2e needs beside the service
+
+crash: build-release e2e-setup ## three minutes of 500 clients while instances are killed, with figures
+	CRASH_SECONDS=180 DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/test_crash.py
+
+measure: build-release e2e-setup ## what connections, events and deliveries cost on this machine
+	DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/measure_costs.py
 
 test: setup check unit e2e ## everything that must pass before a change lands
 

@@ -1,18 +1,23 @@
 """A TCP load balancer of the plainest kind: each connection goes to the next instance in turn, whoever it is from.
 
-It knows no health and no stickiness; an instance that refuses a connection is passed over. Bytes go through one thread of
-its own, however many connections there are.
+It knows no stickiness; an instance that refuses a connection is passed over, and so is one that is not ready, if it was
+told where to ask for that. Bytes go through one thread of its own, however many connections there are.
 """
 
 import asyncio
 import threading
 
 
-class Balancer:
-    """Listens on a port of its own; `targets` are host:port."""
+# How often an instance is asked whether it is ready.
+_HEALTH_SECONDS = 0.5
 
-    def __init__(self, targets):
+
+class Balancer:
+    """Listens on a port of its own. `targets` are host:port, `health` the same of where they answer `/readyz`."""
+
+    def __init__(self, targets, health=()):
         self._targets = [target.rsplit(":", 1) for target in targets]
+        self._unready = set()
         self._turn = 0
         self._pairs = set()
         self._loop = asyncio.new_event_loop()
@@ -20,6 +25,9 @@ class Balancer:
         self._thread.start()
         self._listener = self._run(self._loop.create_server(lambda: _Client(self), "127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
+
+        for target, address in zip(self._targets, health, strict=False):
+            asyncio.run_coroutine_threadsafe(self._watch(target, address), self._loop)
 
     def cut(self):
         """Resets all connections that are open now."""
@@ -34,10 +42,12 @@ class Balancer:
     async def connect(self, client):
         """A connection to the next instance that takes one; None when none does."""
         for _ in self._targets:
-            host, port = self._targets[self._turn % len(self._targets)]
+            target = self._targets[self._turn % len(self._targets)]
             self._turn += 1
+            if target[1] in self._unready and len(self._unready) < len(self._targets):
+                continue
             try:
-                _, instance = await self._loop.create_connection(lambda: _Instance(client), host, port)
+                _, instance = await self._loop.create_connection(lambda: _Instance(client), *target)
             except OSError:
                 continue
             self._pairs.add(client)
@@ -50,12 +60,31 @@ class Balancer:
     def spawn(self, coroutine):
         return self._loop.create_task(coroutine)
 
+    async def _watch(self, target, address):
+        while True:
+            if await _is_ready(address):
+                self._unready.discard(target[1])
+            else:
+                self._unready.add(target[1])
+            await asyncio.sleep(_HEALTH_SECONDS)
+
     def _cut(self):
         for client in list(self._pairs):
             client.abort()
 
     def _run(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+
+async def _is_ready(address):
+    try:
+        reader, writer = await asyncio.open_connection(*address.rsplit(":", 1))
+        writer.write(f"GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
+        status = await reader.readline()
+        writer.close()
+    except OSError:
+        return False
+    return b" 200 " in status
 
 
 class _End(asyncio.Protocol):

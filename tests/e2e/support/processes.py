@@ -38,6 +38,11 @@ class Process:
             )
         _running.add(self)
 
+    @property
+    def pid(self):
+        """The program's own: setpriv becomes it."""
+        return self._child.pid
+
     def log(self):
         return self.log_path.read_text(encoding="utf-8", errors="replace")
 

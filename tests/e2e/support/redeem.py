@@ -41,6 +41,12 @@ async def _outcomes(hosts, token, count):
     return results
 
 
+async def tickets_of(host, token, count):
+    """So many tickets, one after the other, by one connection."""
+    async with _Requests(host, token) as requests:
+        return [await requests.ticket() for _ in range(count)]
+
+
 async def redeem(host, ticket):
     """`WON`, or the code of the Close frame."""
     reader, writer = await asyncio.open_connection(*host.rsplit(":", 1))

@@ -1,0 +1,135 @@
+"""A crowd of official clients in one process of their own (drivers/crowd.mjs), and what is written for it.
+
+The two share one arithmetic: event `number` has the id `<run><number>`, is due to all staff and to customer
+`number % customers`, and lies in partition `number % partitions` of its kind's topic.
+"""
+
+import json
+import queue
+import subprocess
+import threading
+import time
+import uuid
+from pathlib import Path
+
+import fastavro
+
+from support import contract, records, shapes, tokens
+from support.paths import NODE
+from support.processes import inherited_environment
+from support.waiting import SLACK, TooLate
+
+_DRIVER = Path(__file__).with_name("drivers") / "crowd.mjs"
+
+# Every fifth event is a condition, the others are orders.
+_CONDITION_EVERY = 5
+
+# Records are handed to the producer this often, so that they come evenly.
+_PULSE_SECONDS = 0.02
+
+
+class Crowd:
+    """So many staff and customers, connected at `url` with recovery asked for."""
+
+    def __init__(self, url, staff, customers, partitions, folder):
+        self.run = uuid.uuid4().hex[:8]
+        self.partitions = partitions
+        self.customers = [f"{self.run}-customer-{place}" for place in range(customers)]
+        with open(folder / "crowd.log", "wb") as errors:
+            self._child = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "SIGKILL", "node", _DRIVER, NODE],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                encoding="utf-8",
+                env=inherited_environment(),
+            )
+        self._told = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self._send(
+            {
+                "run": self.run,
+                "url": url,
+                "partitions": partitions,
+                "staff": [_token(f"{self.run}-staff-{place}", "ADMIN") for place in range(staff)],
+                "customers": [_token(customer, "CUSTOMER") for customer in self.customers],
+            }
+        )
+
+    def wait_until_joined(self, within):
+        return self._next(within)["joined"]
+
+    def report(self, count):
+        """The sums, if `count` events have been written."""
+        self._send({"report": count})
+        return self._next(within=10)
+
+    def stop(self):
+        self._child.stdin.close()
+        self._child.wait(10)
+
+    def _send(self, command):
+        self._child.stdin.write(json.dumps(command) + "\n")
+        self._child.stdin.flush()
+
+    def _next(self, within):
+        try:
+            return self._told.get(timeout=within * SLACK)
+        except queue.Empty:
+            raise TooLate(f"the crowd said nothing for {within * SLACK} s") from None
+
+    def _read(self):
+        for line in self._child.stdout:
+            self._told.put(json.loads(line))
+
+
+class Traffic:
+    """Writes events for a crowd, so many a second, in a thread of its own until `stop`."""
+
+    def __init__(self, producer, registry, crowd, per_second):
+        self._schema_ids = {
+            "order.created": registry.register(shapes.ORDER),
+            "order.condition": registry.register(shapes.OWNED_CONDITION),
+        }
+        self._producer = producer
+        self._crowd = crowd
+        self._per_second = per_second
+        self._stopping = threading.Event()
+        self.count = 0
+        self._thread = threading.Thread(target=self._write, daemon=True)
+        self._thread.start()
+
+    def stop(self):
+        """How many were written, all acknowledged."""
+        self._stopping.set()
+        self._thread.join(60)
+        self._producer.flush()
+        return self.count
+
+    def _write(self):
+        started_at = time.monotonic()
+        while not self._stopping.wait(_PULSE_SECONDS):
+            due = int((time.monotonic() - started_at) * self._per_second)
+            while self.count < due:
+                self._write_one(self.count)
+                self.count += 1
+
+    def _write_one(self, number):
+        crowd = self._crowd
+        its = {"_id": f"{crowd.run}{number:016x}", "clientId": crowd.customers[number % len(crowd.customers)]}
+        if number % _CONDITION_EVERY:
+            topic, schema, value = "order.created", _ORDERS, _ORDER | its | {"number": number}
+        else:
+            topic, schema, value = "order.condition", _CONDITIONS, its | {"condition": "IN_PROGRESS"}
+        payload = records.framed(self._schema_ids[topic], records.body(schema, value))
+        self._producer.enqueue(topic, payload, partition=number % crowd.partitions)
+
+
+_ORDER = contract.order()
+# Parsed once, since parsing takes longer than encoding.
+_ORDERS = fastavro.parse_schema(shapes.ORDER)
+_CONDITIONS = fastavro.parse_schema(shapes.OWNED_CONDITION)
+
+
+def _token(sub, role):
+    return tokens.token(sub, role=role, lifetime=3600)
