@@ -264,6 +264,8 @@ impl<W: Watch> Shard<W> {
                     self.authenticate(id, token, &recovery, now, &mut actions);
                 }
                 Action::Finish(ending) => {
+                    let ConnectionId { slot, generation } = id;
+                    tracing::debug!(slot, generation, ending = ending.row().label, "ending a connection");
                     connection.leave(ending);
                     self.indexes[connection.protocol as usize].remove(id);
                 }
