@@ -323,6 +323,17 @@ pub const ACCEPT_ERROR_PAUSE: Duration = Duration::from_millis(50);
 /// Connections that are ending may take so long before the process exits.
 pub const STOP_MAX: Duration = Duration::from_secs(5);
 
+// ---- logs ----
+
+/// Log lines that wait to be written: some thousands, hours of a quiet service. At it lines are dropped.
+pub const LOG_QUEUE_MAX_BYTES: usize = 256 << 10;
+
+/// At the end of the process, how long the last lines are waited for.
+pub const LOG_FLUSH_MAX: Duration = Duration::from_secs(1);
+
+/// Panics told in a second. A fault that every record meets tells nothing new.
+pub const PANICS_SAID_MAX: u32 = 10;
+
 // ---- shutdown ----
 
 /// Default grace: load balancers ask /readyz every second or two, and want to hear it twice.
@@ -338,7 +349,7 @@ pub const SHUTDOWN_MAX: Duration = Duration::from_secs(600);
 /// ends together.
 pub const DRAIN_LATE_MAX: Duration = Duration::from_secs(2);
 
-/// How long the last commit of positions is waited for.
+/// How long the last commit of positions, and leaving the brokers, is waited for.
 pub const KAFKA_LAST_COMMIT_MAX: Duration = Duration::from_secs(2);
 
 const _: () = assert!(DRAIN_LATE_MAX.as_secs() + LINGER_MAX.as_secs() < STOP_MAX.as_secs());

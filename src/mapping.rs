@@ -11,6 +11,7 @@ use crate::decode::{
 use crate::event::{Audience, Catalog, Event, EventId, OpenOrders};
 use crate::limits::{OPEN_ORDERS_MAX, PLANS_MAX};
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 pub struct Mapping {
@@ -71,8 +72,19 @@ impl Mapping {
         }
     }
 
-    /// The event that a record is. Whose order it is about is learnt on the way.
+    /// The event that a record is. Whose order it is about is learnt on the way. A panic over it costs this record
+    /// only; the log's panic hook tells where it happened, without what it says, which may quote the record.
     pub fn map(&mut self, record: Record<'_>) -> Result<Mapped<'_>, Passed> {
+        // What is kept between records is only added to.
+        let event = catch_unwind(AssertUnwindSafe(|| self.map_unguarded(record)));
+        let (event, audience) = event.unwrap_or(Err(Passed::Poison(Poison::Panic)))?;
+        Ok(Mapped { event: self.catalog.event(event), payload: &self.json, audience })
+    }
+
+    /// Leaves the payload in `json`.
+    fn map_unguarded(&mut self, record: Record<'_>) -> Result<(EventId, Audience), Passed> {
+        #[cfg(test)]
+        assert_ne!(record.key, Some(tests::PANICS), "as wanted");
         let catalog = Arc::clone(&self.catalog);
         if !catalog.names_topic(record.topic) {
             return Err(Passed::Unmapped);
@@ -83,7 +95,7 @@ impl Mapping {
         self.json.clear();
         plan.run(written.body, &mut self.json, &mut self.captured)?;
         let audience = Audience::of(event, &self.captured, catalog.order_rules(), &mut self.orders);
-        Ok(Mapped { event: self.catalog.event(event.id), payload: &self.json, audience })
+        Ok((event.id, audience))
     }
 
     /// Which schema a record was written with, and its body.
@@ -158,4 +170,35 @@ fn note_unresolved(event: &Event, reference: Option<&SchemaReference>, why: &Inc
     let kind = reference.map(SchemaReference::kind);
     let schema = reference.map(tracing::field::display);
     tracing::warn!(event = &*event.name, kind, schema, %why, "a writer's schema does not resolve");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The key of a record that the mapping panics over: in tests only, since no record is known that does.
+    pub const PANICS: &[u8] = b"panics";
+
+    #[test]
+    fn a_panic_over_a_record_is_a_reason_of_its_own_and_the_next_one_is_mapped() {
+        let catalog = Catalog::parse(
+            &include_str!("event/catalog.toml").replace("clients =", "encoding = \"raw\"\nclients ="),
+            None,
+        );
+        let catalog = Arc::new(catalog.unwrap());
+        let writers = catalog.events().iter().map(|event| Arc::clone(&event.writer));
+        let writers = Writers::open(&crate::decode::Settings::default(), writers, None).unwrap();
+        let mut mapping = Mapping::new(catalog, writers);
+        let condition = crate::consume::OwnedRecord {
+            topic: "order.condition".to_owned(),
+            value: Some(b"\x04o1\x08DONE".to_vec()),
+            ..Default::default()
+        };
+        let bad = crate::consume::OwnedRecord { key: Some(PANICS.to_vec()), ..condition.clone() };
+        for _ in 0..2 {
+            assert_eq!(mapping.map(bad.lend()).unwrap_err(), Passed::Poison(Poison::Panic));
+            let mapped = mapping.map(condition.lend()).unwrap();
+            assert_eq!(mapped.payload, br#"{"_id":"o1","condition":"DONE"}"#);
+        }
+    }
 }

@@ -50,6 +50,7 @@ pub struct Metrics {
     journal_bytes: IntGauge,
     journal_entries: IntGauge,
     registry_requests: IntCounterVec,
+    log_lines_dropped: IntCounter,
     ready: Gauge,
 }
 
@@ -167,6 +168,10 @@ impl Metrics {
                 "Schema registry requests.",
                 &["outcome"],
             ),
+            log_lines_dropped: new.counter(
+                "log_lines_dropped_total",
+                "Log lines that were not written, because standard error did not take them in time.",
+            ),
             ready: new.float_gauge("ready", "1 when /readyz answers 200."),
             registry: registry.clone(),
         };
@@ -265,6 +270,10 @@ impl Metrics {
 
     pub fn connection_refused(&self, reason: &'static str) {
         self.connections_refused.with_label_values(&[reason]).inc();
+    }
+
+    pub fn log_line_dropped(&self) {
+        self.log_lines_dropped.inc();
     }
 
     pub fn ready(&self, ready: bool) {

@@ -153,7 +153,10 @@ impl Work {
     /// Where it is, and why; never what is in it. The record itself goes to the dead letters.
     fn note_poison(&self, record: Record<'_>, poison: Poison) {
         self.parts.metrics.record_poison(poison.label());
-        self.parts.dead_letters.send(record, poison, || self.mapping.reference(record));
+        // What the mapping has panicked over it is not asked about again.
+        let is_readable = poison != Poison::Panic;
+        let reference = || is_readable.then(|| self.mapping.reference(record)).flatten();
+        self.parts.dead_letters.send(record, poison, reference);
         if let Some(unsaid) = self.poison_log.admit() {
             let Record { topic, partition, offset, .. } = record;
             tracing::warn!(

@@ -10,6 +10,7 @@ use crate::logs;
 use clap::Args;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +28,15 @@ pub(super) struct DemoArgs {
 const SEED: u64 = 59;
 
 pub(super) fn run(args: &DemoArgs) -> Outcome {
-    logs::start(&logs::Settings { format: logs::Format::Text, level: "warn" });
+    let settings = logs::Settings { format: logs::Format::Text, level: "warn" };
+    // A person reads it, or it is gone with Ctrl-C; nobody counts.
+    let _log = match logs::start(&settings, Arc::new(|| {})) {
+        Ok(log) => log,
+        Err(error) => {
+            say(&format_args!("cannot start: {error}"));
+            return Outcome::Failed;
+        }
+    };
     let outcome = match Runtime::new() {
         Ok(runtime) => runtime.block_on(demo(Settings { listen: args.listen, rate: args.rate, seed: SEED })),
         Err(error) => {

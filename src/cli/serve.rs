@@ -13,6 +13,7 @@ use crate::settings::Environment;
 use crate::shutdown::Stop;
 use axum::Router;
 use clap::Args;
+use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -43,7 +44,16 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Outcome {
         let _ = put(&effective(&config.described).trim_end());
         return Outcome::Done;
     }
-    logs::start(&config.log);
+    let metrics = Metrics::new();
+    let counted = metrics.clone();
+    let log = logs::start(&config.log, Arc::new(move || counted.log_line_dropped()));
+    let _log = match log {
+        Ok(log) => log,
+        Err(error) => {
+            say(&format_args!("cannot start: {error}"));
+            return Outcome::Failed;
+        }
+    };
     for (event, topic) in unsubscribed(&config) {
         tracing::warn!(event, topic, "event will never occur: its topic is not among kafka.topics");
     }
@@ -54,7 +64,7 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Outcome {
             return Outcome::Failed;
         }
     };
-    let parts = match parts(config, &runtime) {
+    let parts = match parts(config, metrics, &runtime) {
         Ok(parts) => parts,
         Err(fault) => {
             say(&fault);
@@ -71,8 +81,7 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Outcome {
 }
 
 /// All that can be wrong with the settings beyond their own form shows here, before a port opens.
-fn parts(config: Config, runtime: &Runtime) -> Result<Parts, String> {
-    let metrics = Metrics::new();
+fn parts(config: Config, metrics: Metrics, runtime: &Runtime) -> Result<Parts, String> {
     let counted = metrics.clone();
     let observer = move |outcome: RegistryOutcome| counted.registry_request(outcome.label());
     let registry = writers::registry(&config, runtime.handle().clone(), observer)?;

@@ -7,11 +7,10 @@ use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 pub(super) struct Context {
@@ -20,8 +19,6 @@ pub(super) struct Context {
     pub assignment: Mutex<Assignment>,
     /// As `assignment`.
     troubles: Mutex<Reported>,
-    /// Commits that have succeeded or failed.
-    commits_answered: AtomicUsize,
     metrics: Metrics,
 }
 
@@ -35,12 +32,7 @@ struct Reported {
 
 impl Context {
     pub fn new(metrics: Metrics) -> Context {
-        Context {
-            assignment: Mutex::default(),
-            troubles: Mutex::default(),
-            commits_answered: AtomicUsize::new(0),
-            metrics,
-        }
+        Context { assignment: Mutex::default(), troubles: Mutex::default(), metrics }
     }
 
     /// Counts an error and says it, with the way out, unless that was said of late.
@@ -59,10 +51,6 @@ impl Context {
             let reason = shortened(reason);
             tracing::warn!(code = row.code, reason, unsaid, "cannot read from kafka: {}", row.way_out);
         }
-    }
-
-    pub fn commits_answered(&self) -> usize {
-        self.commits_answered.load(Ordering::Relaxed)
     }
 
     /// What keeps us from reading, for whoever asks after our health.
@@ -132,13 +120,6 @@ impl ConsumerContext for Context {
         match error {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assign(consumer, partitions),
             _ => self.revoke(consumer, partitions),
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        self.commits_answered.fetch_add(1, Ordering::Relaxed);
-        if let Err(error) = result {
-            self.note_error(&error, "cannot commit positions");
         }
     }
 

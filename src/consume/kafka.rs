@@ -16,14 +16,13 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub struct KafkaSource {
     consumer: BaseConsumer<Context>,
     settings: Settings,
     committed_at: Instant,
-    /// Commits sent off so far.
-    commits: usize,
     begun: Option<Begun>,
 }
 
@@ -32,7 +31,7 @@ impl KafkaSource {
     pub fn new(settings: Settings, metrics: Metrics) -> Result<KafkaSource, ClientFault> {
         let created = client_config(&settings).create_with_context(Context::new(metrics));
         let consumer = created.map_err(client_fault)?;
-        Ok(KafkaSource { consumer, settings, committed_at: Instant::now(), commits: 0, begun: None })
+        Ok(KafkaSource { consumer, settings, committed_at: Instant::now(), begun: None })
     }
 
     pub(super) fn poll(
@@ -163,38 +162,45 @@ impl KafkaSource {
         self.consumer.offsets_for_times(times, KAFKA_STEP_TIMEOUT).map(Some)
     }
 
-    /// Commits a last time. Brokers that are not there are not waited for: nothing depends on it.
-    pub(super) fn finish(mut self) {
-        self.commit();
-        let begin = Instant::now();
-        while self.consumer.context().commits_answered() < self.commits {
-            if begin.elapsed() >= KAFKA_LAST_COMMIT_MAX {
-                tracing::warn!("kafka has not confirmed the last positions; lag tools see older ones");
-                return;
-            }
-            // A record that comes now is nobody's; the next start reads it again.
-            drop(self.consumer.poll(KAFKA_START_PAUSE));
+    /// Commits a last time and leaves. Brokers that are not there are not waited for long: nothing depends on it.
+    pub(super) fn finish(self) {
+        let (done, outcome) = mpsc::channel();
+        let last = move || {
+            let positions = self.positions();
+            let committed = match positions.count() {
+                0 => Ok(()),
+                _ => self.consumer.commit(&positions, CommitMode::Sync),
+            };
+            drop(self);
+            // Nobody listens any more if it took too long.
+            let _ = done.send(committed);
+        };
+        let begun = std::thread::Builder::new().name("last-commit".to_owned()).spawn(last);
+        let outcome = begun.is_ok().then(|| outcome.recv_timeout(KAFKA_LAST_COMMIT_MAX));
+        if !matches!(outcome, Some(Ok(Ok(())))) {
+            tracing::warn!(?outcome, "the last positions are not committed; lag tools see older ones");
         }
     }
 
     fn commit_if_due(&mut self) {
-        if self.committed_at.elapsed() >= KAFKA_COMMIT_INTERVAL {
-            self.commit();
+        if self.committed_at.elapsed() < KAFKA_COMMIT_INTERVAL {
+            return;
+        }
+        self.committed_at = Instant::now();
+        let positions = self.positions();
+        if positions.count() > 0 {
+            let outcome = self.consumer.commit(&positions, CommitMode::Async);
+            self.note_outcome(outcome, "cannot commit positions");
         }
     }
 
-    fn commit(&mut self) {
-        self.committed_at = Instant::now();
+    fn positions(&self) -> TopicPartitionList {
         let mut positions = TopicPartitionList::new();
         for (topic, partition, next) in self.consumer.context().assignment.lock().positions() {
             // The only failure is an offset that is no offset, and these were read from Kafka.
             let _ = positions.add_partition_offset(topic, partition, Offset::Offset(next));
         }
-        if positions.count() > 0 {
-            let outcome = self.consumer.commit(&positions, CommitMode::Async);
-            self.commits += usize::from(outcome.is_ok());
-            self.note_outcome(outcome, "cannot commit positions");
-        }
+        positions
     }
 
     fn note_outcome(&self, outcome: KafkaResult<()>, reason: &str) {

@@ -53,11 +53,14 @@ pub enum Poison {
     /// The writer's schema is nested too deeply.
     #[error("writer schema is nested too deeply")]
     TooDeep,
+    /// The service panicked over it: a fault of ours, whatever the record is.
+    #[error("the service failed over it, which is a fault in the service")]
+    Panic,
 }
 
 impl Poison {
     /// Every reason, so that each metric series can exist before its first record.
-    pub const ALL: [Poison; 15] = [
+    pub const ALL: [Poison; 16] = [
         Poison::TooShort,
         Poison::WrongMagic,
         Poison::UnknownSchema,
@@ -73,6 +76,7 @@ impl Poison {
         Poison::DateOutOfRange,
         Poison::TooLarge,
         Poison::TooDeep,
+        Poison::Panic,
     ];
 
     /// The reason as a metric label and as the dead-letter header's value.
@@ -93,6 +97,7 @@ impl Poison {
             Poison::DateOutOfRange => "date_out_of_range",
             Poison::TooLarge => "too_large",
             Poison::TooDeep => "too_deep",
+            Poison::Panic => "panic",
         }
     }
 }

@@ -90,7 +90,7 @@ impl Catalog {
         Ok(read::read(&path.display().to_string(), &text, Some(folder))?)
     }
 
-    fn parse(text: &str, folder: Option<&Path>) -> Result<Catalog, Faults> {
+    pub(crate) fn parse(text: &str, folder: Option<&Path>) -> Result<Catalog, Faults> {
         read::read("catalog.toml", text, folder)
     }
 

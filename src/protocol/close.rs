@@ -24,6 +24,7 @@ pub enum Ending {
     Unauthenticated,
     BadPacket,
     Unresponsive,
+    Panic,
     Gone,
 }
 
@@ -57,7 +58,7 @@ pub struct CloseRow {
 
 impl Ending {
     /// Every ending, in the order of the documented table.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ClientClosed,
         Self::ProtocolError,
         Self::InvalidText,
@@ -74,6 +75,7 @@ impl Ending {
         Self::Unauthenticated,
         Self::BadPacket,
         Self::Unresponsive,
+        Self::Panic,
         Self::Gone,
     ];
 
@@ -98,6 +100,7 @@ impl Ending {
             Self::Unauthenticated => row(None,       "unauthenticated", "",                               Later,        "not authorized within the time allowed"),
             Self::BadPacket       => row(None,       "bad_packet",      "",                               No,           "a packet breaks the Socket.IO protocol"),
             Self::Unresponsive    => row(None,       "unresponsive",    "",                               AtOnce,       "a ping was not answered in time"),
+            Self::Panic           => row(None,       "panic",           "",                               AtOnce,       "a fault in the service met this connection, which is dropped; the others are not"),
             Self::Gone            => row(None,       "gone",            "",                               AtOnce,       "the connection broke, or the client left without a word"),
         }
     }

@@ -31,7 +31,8 @@ impl<W: Watch> Shard<W> {
         let started = self.clock.now();
         while budget_bytes > 0 && self.clock.now() - started < CATCH_UP_TURN {
             let Some(id) = self.catching_up.pop_front() else { return };
-            match self.catch_up_one(id, &view, &mut budget_bytes, now) {
+            let progress = self.guarded(id, |shard| shard.catch_up_one(id, &view, &mut budget_bytes, now));
+            match progress.unwrap_or(Progress::Done) {
                 Progress::More => self.catching_up.push_back(id),
                 Progress::Done | Progress::Blocked => {
                     if let Some(connection) = self.connections.get_mut(id) {

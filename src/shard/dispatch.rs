@@ -39,7 +39,8 @@ impl<W: Watch> Shard<W> {
         let mut writes = 0;
         while writes < DISPATCH_WRITES_MAX {
             if self.dispatch.is_pending() {
-                self.write_to_next(&view, now);
+                let id = self.dispatch.deliveries[self.dispatch.written].0;
+                self.guarded(id, |shard| shard.write_to_next(&view, now));
                 writes += 1;
             } else if self.next < view.head() {
                 self.find_receivers(&view);
@@ -60,9 +61,8 @@ impl<W: Watch> Shard<W> {
         self.dispatch.written = 0;
         self.next = self.journal.head();
         let live = self.connections.iter().filter(|c| matches!(c.standing, Standing::Live { .. }));
-        for id in live.map(|connection| connection.id).collect::<Vec<_>>() {
-            self.end(id, Ending::TooSlow, now);
-        }
+        let live = live.map(|connection| connection.id).collect();
+        self.end_each(live, Ending::TooSlow, now);
     }
 
     /// The next entries' receivers. Connections that join from here on begin behind these entries.

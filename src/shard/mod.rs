@@ -15,6 +15,7 @@ mod connection;
 mod connections;
 mod dispatch;
 mod drain;
+mod guard;
 mod handle;
 mod index;
 mod prelude;
@@ -116,16 +117,16 @@ impl<W: Watch> Shard<W> {
     fn turn(&mut self, ready: &[Ready]) {
         let now = self.clock.now();
         for id in std::mem::take(&mut self.unread) {
-            self.handle_readable(id, now);
+            self.guarded(id, |shard| shard.handle_readable(id, now));
         }
         for ready in ready {
             let Some(connection) = self.connections.in_slot(ready.slot) else { continue };
             let id = connection.id;
             if ready.readable {
-                self.handle_readable(id, now);
+                self.guarded(id, |shard| shard.handle_readable(id, now));
             }
             if ready.writable {
-                self.handle_writable(id, now);
+                self.guarded(id, |shard| shard.handle_writable(id, now));
             }
         }
         self.inbox.awake();
@@ -147,7 +148,7 @@ impl<W: Watch> Shard<W> {
     }
 
     fn handle_arrival(&mut self, arrival: Arrival<W::Socket>, now: Instant) {
-        let Arrival { socket, mut received, response, admitted } = arrival;
+        let Arrival { socket, received, response, admitted } = arrival;
         let (session, opening) = match &admitted {
             Admitted::Plain { .. } => (Session::plain(now), Bytes::new()),
             Admitted::SocketIo { .. } => Session::socket_io(Uuid::new_v4(), now),
@@ -156,6 +157,11 @@ impl<W: Watch> Shard<W> {
         let connection = &mut self.connections[id];
         connection.queue(response);
         connection.queue(opening);
+        self.guarded(id, |shard| shard.welcome(id, admitted, received, now));
+    }
+
+    fn welcome(&mut self, id: ConnectionId, admitted: Admitted, mut received: Vec<u8>, now: Instant) {
+        let connection = &mut self.connections[id];
         match admitted {
             Admitted::Plain { identity: Ok(identity), cursor } => self.join_plain(id, &identity, cursor, now),
             Admitted::Plain { identity: Err(ending), .. } => {
@@ -258,6 +264,8 @@ impl<W: Watch> Shard<W> {
                     self.authenticate(id, token, &recovery, now, &mut actions);
                 }
                 Action::Finish(ending) => {
+                    let ConnectionId { slot, generation } = id;
+                    tracing::debug!(slot, generation, ending = ending.row().label, "ending a connection");
                     connection.leave(ending);
                     self.indexes[connection.protocol as usize].remove(id);
                 }
@@ -323,15 +331,20 @@ impl<W: Watch> Shard<W> {
                 continue;
             }
             connection.timer = u64::MAX;
-            match connection.overdue(now) {
-                Some(connection::Overdue::Session) => {
-                    connection.session.handle_deadline(now, &mut self.actions);
-                    self.apply_actions(id, now);
-                }
-                Some(connection::Overdue::Expired) => self.end(id, Ending::TokenExpired, now),
-                Some(connection::Overdue::Stalled) => self.remove_stalled(id, now),
-                None => self.schedule(id),
+            self.guarded(id, |shard| shard.handle_timer(id, now));
+        }
+    }
+
+    fn handle_timer(&mut self, id: ConnectionId, now: Instant) {
+        let connection = &mut self.connections[id];
+        match connection.overdue(now) {
+            Some(connection::Overdue::Session) => {
+                connection.session.handle_deadline(now, &mut self.actions);
+                self.apply_actions(id, now);
             }
+            Some(connection::Overdue::Expired) => self.end(id, Ending::TokenExpired, now),
+            Some(connection::Overdue::Stalled) => self.remove_stalled(id, now),
+            None => self.schedule(id),
         }
     }
 
@@ -359,20 +372,17 @@ impl<W: Watch> Shard<W> {
     }
 
     fn end_drained(&mut self, now: Instant) {
-        let due = self.drain.as_mut().map(|drain| drain.due(now)).unwrap_or_default();
-        for id in due {
-            // One that is about to leave has a deadline of its own.
-            if self.connections.get_mut(id).is_some_and(|connection| connection.leaving().is_none()) {
-                self.end(id, Ending::Restart, now);
-            }
-        }
+        let mut due = self.drain.as_mut().map(|drain| drain.due(now)).unwrap_or_default();
+        // One that is about to leave has a deadline of its own.
+        due.retain(|id| {
+            self.connections.get_mut(*id).is_some_and(|connection| connection.leaving().is_none())
+        });
+        self.end_each(due, Ending::Restart, now);
     }
 
     fn handle_stop(&mut self, now: Instant) {
         self.stopping = true;
-        for id in self.connections.ids() {
-            self.end(id, Ending::Restart, now);
-        }
+        self.end_each(self.connections.ids(), Ending::Restart, now);
     }
 
     fn remove(&mut self, id: ConnectionId, ending: Ending) {

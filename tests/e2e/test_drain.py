@@ -1,10 +1,12 @@
 """SIGTERM with clients connected: they are spread out over the drain time, and those that resume lose nothing."""
 
 import itertools
+import re
 import signal
 import threading
 import time
 from collections import Counter
+from datetime import datetime
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -56,6 +58,13 @@ def committed(kafka, service):
     return found
 
 
+def ended_at(service):
+    """When the service ended each connection, by its own log: a busy machine's clients hear of it in batches."""
+    lines = [line for line in service.log().splitlines() if "ending a connection" in line and "restart" in line]
+    stamps = [re.search(r"\d{4}-\d\d-\d\dT[\d:.]+", line).group() for line in lines]
+    return sorted(datetime.fromisoformat(stamp).timestamp() for stamp in stamps)
+
+
 def busiest_100_ms(times):
     """The most ends that any 100 ms have."""
     busiest, first = 0, 0
@@ -68,7 +77,7 @@ def busiest_100_ms(times):
 
 def rolling_update(start_service, producer, clients, stores, grace, drain, rate):
     """Two instances, all clients at the first, which is then asked to stop. Gives what there is to judge."""
-    going = start_service({"shutdown": {"grace": f"{grace}s", "drain": f"{drain}s"}, "log": {"level": "info"}})
+    going = start_service({"shutdown": {"grace": f"{grace}s", "drain": f"{drain}s"}})
     staying = start_service({"log": {"level": "info"}})
     swarm = Swarm([going.listen], clients, stores)
     try:
@@ -82,7 +91,8 @@ def rolling_update(start_service, producer, clients, stores, grace, drain, rate)
         exit_code = going.process.exit_code(within=grace + drain + 5)
         lasted = time.monotonic() - asked
         shop.close()
-        swarm.wait_until(lambda screen: screen.is_open, 5, "connected again")
+        swarm.wait_until(lambda screen: screen.is_open, clients / 100 + 5, "connected again")
+        assert swarm.faults == []
         swarm.wait_until(
             lambda screen: set(shop.written[screen.store]) <= set(screen.seen), 5, "everything that was written"
         )
@@ -103,7 +113,7 @@ def judge(swarm, shop):
     return lost, doubled
 
 
-def test_a_rolling_update_loses_and_doubles_nothing_for_clients_that_resume(start_service, producer, kafka):
+def test_a_rolling_update_loses_and_doubles_nothing_for_clients_that_resume(start_service, producer):
     going, swarm, shop, asked, lasted, exit_code = rolling_update(
         start_service, producer, clients=300, stores=STORES, grace=1, drain=6, rate=50
     )
@@ -111,6 +121,7 @@ def test_a_rolling_update_loses_and_doubles_nothing_for_clients_that_resume(star
     assert (exit_code, judge(swarm, shop)) == (0, (0, 0))
     assert {screen.statuses[-1] for screen in swarm.screens} == {(True, None)}
     assert Counter(code for _, code in swarm.ends) == {1012: 300}
+    assert len(ended_at(going)) == 300
     assert min(at for at, _ in swarm.ends) - asked >= 1, "nobody is ended within the grace"
     # Spread out: an even share of half the drain time is 150.
     early = sum(at - asked < 1 + 3 for at, _ in swarm.ends)
@@ -128,6 +139,7 @@ def test_the_last_positions_are_committed(start_service, producer, kafka):
     assert service.stop() == 0
 
     assert all(position == end for position, end in committed(kafka, service) if end > 0), committed(kafka, service)
+    assert "not committed" not in service.log()
 
 
 def test_a_second_sigterm_ends_at_once(start_service):
@@ -176,19 +188,19 @@ def test_a_socket_io_client_recovers_elsewhere_after_a_drain(start_service, prod
 
 @pytest.mark.by_hand
 @pytest.mark.timeout(900)
-def test_10_000_connections(start_service, producer, kafka, capsys):
-    clients, drain = 10_000, 30
+def test_10_000_connections(start_service, producer, capsys):
+    clients, drain = 10_000, 60
     going, swarm, shop, asked, lasted, exit_code = rolling_update(
         start_service, producer, clients=clients, stores=200, grace=5, drain=drain, rate=20
     )
 
     lost, doubled = judge(swarm, shop)
-    times = sorted(at for at, _ in swarm.ends)
+    times = ended_at(going)
     mean = clients / drain / 10
     with capsys.disabled():
         print(
-            f"\n{clients} connections, grace 5 s, drain {drain} s: ended after {times[0] - asked:.1f} to "
-            f"{times[-1] - asked:.1f} s, at most {busiest_100_ms(times)} in 100 ms (mean {mean:.1f}), "
+            f"\n{clients} connections, grace 5 s, drain {drain} s: ended over "
+            f"{times[-1] - times[0]:.1f} s, at most {busiest_100_ms(times)} in 100 ms (mean {mean:.1f}), "
             f"exit {exit_code} after {lasted:.1f} s; lost {lost}, doubled {doubled} "
             f"of {sum(len(screen.seen) for screen in swarm.screens)} events"
         )

@@ -30,6 +30,8 @@ class Swarm:
     def __init__(self, addresses, count, stores):
         self.addresses = addresses
         self.screens = [Screen(self, number % stores) for number in range(count)]
+        # Messages that are no JSON.
+        self.faults = []
         # (monotonic time, code) of every end of a connection.
         self.ends = []
         self._tokens = {
@@ -125,7 +127,11 @@ class Screen:
         return json.loads(answer.partition(b"\r\n\r\n")[2])["token"] if answer.startswith(b"HTTP/1.1 200") else None
 
     def take(self, text):
-        message = json.loads(text)
+        try:
+            message = json.loads(text)
+        except ValueError:
+            self._swarm.faults.append(text)
+            raise
         self.cursor = message["cursor"]
         if message["event_name"] == "STATUS":
             self.statuses.append((message["data"]["resumed"], message["data"]["gap"]))
@@ -159,7 +165,8 @@ class Frames(asyncio.Protocol):
             if not end:
                 return
             self.upgraded.set_result(int(head.split()[1]))
-            self._received = bytearray(rest)
+            # What follows a refusal is no frame.
+            self._received = bytearray(rest if self.upgraded.result() == 101 else b"")
         while self._take_frame():
             pass
 

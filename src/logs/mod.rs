@@ -1,7 +1,17 @@
 //! The `[log]` section, and starting the log: structured lines on standard error, as text or JSON.
+//!
+//! Panics are told there too, by their place in the code alone: their text may quote what a client or a record said.
 
+mod writer;
+
+use crate::limits::PANICS_SAID_MAX;
 use crate::settings::Document;
+use crate::throttle::Throttle;
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
+use writer::Lines;
+
+pub use writer::Dropped;
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -36,15 +46,44 @@ impl Settings {
     }
 }
 
-/// Starts the log of the process; called once.
-pub fn start(settings: &Settings) {
+/// The log of the process. Dropped at its end, it waits a moment for lines that are not written yet.
+#[must_use = "the last lines are written when it is dropped"]
+pub struct Log(Lines);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.0.flush();
+    }
+}
+
+/// Starts the log of the process; called once. `dropped` is called for each line that could not be written in time.
+pub fn start(settings: &Settings, dropped: Dropped) -> std::io::Result<Log> {
+    let lines = Lines::to(std::io::stderr(), dropped)?;
     // The libraries' own debug lines are about their insides, and some quote what they carry.
     // apache-avro warns of unions with one branch, which is how a writer's schema is parsed.
     let filter =
         EnvFilter::new(format!("warn,apache_avro=error,dumbwaiter={0},librdkafka={0}", settings.level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines.clone());
     match settings.format {
         Format::Text => builder.init(),
         Format::Json => builder.json().flatten_event(true).init(),
     }
+    tell_panics();
+    Ok(Log(lines))
+}
+
+fn tell_panics() {
+    let throttle = Throttle::new(PANICS_SAID_MAX, Duration::from_secs(1));
+    std::panic::set_hook(Box::new(move |panic| {
+        if let Some(unsaid) = throttle.admit() {
+            let place = panic.location().map(tracing::field::display);
+            let thread = std::thread::current();
+            tracing::error!(
+                place,
+                thread = thread.name(),
+                unsaid,
+                "panicked: a fault in the service, please report it"
+            );
+        }
+    }));
 }

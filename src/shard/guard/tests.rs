@@ -1,0 +1,199 @@
+//! Sockets that panic stand for any code that does.
+
+use super::super::handle::Inbox;
+use super::super::socket::{Ready, Socket, Watch};
+use super::super::{Admitted, Arrival, Shard};
+use crate::admission::Admission;
+use crate::clock::Simulated;
+use crate::event::{EventId, Identity, Key};
+use crate::journal::{self, Draft, Frames, Origin, Writer};
+use crate::metrics::Metrics;
+use crate::protocol::Protocol;
+use bytes::Bytes;
+use std::io::{self, ErrorKind, Read, Write};
+use std::rc::Rc;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+use std::{cell::RefCell, collections::VecDeque};
+
+/// What a socket does from now on.
+#[derive(Default)]
+struct Script {
+    arrives: VecDeque<Vec<u8>>,
+    panics_at_read: bool,
+    panics_at_write: bool,
+    written: Vec<u8>,
+}
+
+#[derive(Clone, Default)]
+struct Scripted(Rc<RefCell<Script>>);
+
+impl Read for Scripted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        assert!(!self.0.borrow().panics_at_read, "as wanted");
+        let bytes = self.0.borrow_mut().arrives.pop_front().ok_or(ErrorKind::WouldBlock)?;
+        buffer[..bytes.len()].copy_from_slice(&bytes);
+        Ok(bytes.len())
+    }
+}
+
+impl Write for Scripted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        assert!(!self.0.borrow().panics_at_write, "as wanted");
+        self.0.borrow_mut().written.extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Socket for Scripted {
+    fn shut_down_write(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Nobody;
+
+impl Watch for Nobody {
+    type Socket = Scripted;
+
+    fn watch(&mut self, _: &mut Scripted, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn forget(&mut self, _: &mut Scripted) {}
+
+    fn wait(&mut self, ready: &mut Vec<Ready>, _: Option<Duration>) -> io::Result<()> {
+        ready.clear();
+        Ok(())
+    }
+}
+
+struct Bench {
+    shard: Shard<Nobody>,
+    time: Arc<Simulated>,
+    writer: Writer,
+    metrics: Metrics,
+    next_offset: i64,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let settings = journal::Settings {
+            max_bytes: 1 << 20,
+            max_age: Duration::from_secs(900),
+            cursor_keys: Vec::new(),
+        };
+        let (writer, journal) = journal::open(&settings);
+        let (metrics, time) = (Metrics::new(), Simulated::begin());
+        let inbox = Inbox { commands: mpsc::channel().1, woken: Arc::default() };
+        let admission = Arc::new(Admission::of_nobody());
+        let shard = Shard::new(Nobody, time.clock(), inbox, journal, admission, metrics.shard());
+        Bench { shard, time, writer, metrics, next_offset: 0 }
+    }
+
+    fn arrive(&mut self, socket: &Scripted) {
+        let now = self.time.clock().now();
+        let expires_at = self.time.clock().wall() + Duration::from_secs(3_600);
+        let identity = Ok(Identity { keys: Arc::new([Key::new("role:ADMIN")]), expires_at });
+        let (socket, admitted) = (socket.clone(), Admitted::Plain { identity, cursor: None });
+        let arrival = Arrival { socket, received: Vec::new(), response: Bytes::new(), admitted };
+        self.shard.handle_arrival(arrival, now);
+    }
+
+    fn event(&mut self, frame: &'static [u8]) {
+        let mut frames = Frames::default();
+        frames.set(Protocol::Plain, Bytes::from_static(frame));
+        let origin = Origin { topic: "t".into(), partition: 0, offset: self.next_offset };
+        self.next_offset += 1;
+        let audience = [Key::new("role:ADMIN")].into();
+        let draft = Draft { origin, timestamp_ms: None, event: EventId(0), audience, frames };
+        self.writer.append(draft, Instant::now());
+        self.writer.publish(Instant::now());
+        self.turn();
+    }
+
+    /// All sockets have something to say.
+    fn turn(&mut self) {
+        let slots: Vec<usize> = self.shard.connections.ids().iter().map(|id| id.slot as usize).collect();
+        let ready = slots.into_iter().map(|slot| Ready { slot, readable: true, writable: false });
+        self.shard.turn(&ready.collect::<Vec<_>>());
+    }
+
+    fn panicked(&self) -> bool {
+        let counted = "dumbwaiter_connections_ended_total{ending=\"panic\",protocol=\"plain\"} 1";
+        self.metrics.render().contains(counted)
+    }
+}
+
+/// One connection of three panics; the others do not notice.
+fn check(break_it: impl Fn(&mut Bench, &Scripted)) {
+    let mut bench = Bench::new();
+    let sockets: [Scripted; 3] = Default::default();
+    sockets.iter().for_each(|socket| bench.arrive(socket));
+    bench.event(b"one ");
+    break_it(&mut bench, &sockets[1]);
+    bench.event(b"two ");
+    // A ping, masked: the shard still reads, and answers.
+    sockets[0].0.borrow_mut().arrives.push_back(vec![0x89, 0x80, 0, 0, 0, 0]);
+    bench.turn();
+    bench.event(b"three");
+    assert!(bench.panicked(), "{}", bench.metrics.render());
+    assert_eq!((bench.shard.connections.ids().len(), bench.metrics.open_connections()), (2, 2));
+    assert_eq!(sockets[0].0.borrow().written, b"one two \x8a\0three");
+    assert_eq!(sockets[2].0.borrow().written, b"one two three");
+}
+
+#[test]
+fn a_panic_while_reading_costs_one_connection() {
+    check(|_, socket| socket.0.borrow_mut().panics_at_read = true);
+}
+
+#[test]
+fn a_panic_while_an_event_is_written_costs_one_connection() {
+    check(|_, socket| socket.0.borrow_mut().panics_at_write = true);
+}
+
+#[test]
+fn a_panic_at_a_timer_costs_one_connection() {
+    check(|bench, socket| {
+        socket.0.borrow_mut().panics_at_write = true;
+        // Pings are due.
+        bench.time.pass(Duration::from_secs(28));
+        bench.shard.turn(&[]);
+        for other in bench.shard.connections.ids() {
+            let written = &mut bench.shard.connections[other].socket().0.borrow_mut().written;
+            assert_eq!(written.split_off(b"one ".len()), b"\x89\0");
+        }
+    });
+}
+
+#[test]
+fn a_panic_at_its_arrival_costs_one_connection() {
+    let mut bench = Bench::new();
+    let (good, bad) = (Scripted::default(), Scripted::default());
+    bench.arrive(&good);
+    bad.0.borrow_mut().panics_at_write = true;
+    let identity = Err(crate::protocol::Ending::WrongKey);
+    let admitted = Admitted::Plain { identity, cursor: None };
+    let arrival = Arrival { socket: bad, received: Vec::new(), response: Bytes::new(), admitted };
+    bench.shard.handle_arrival(arrival, bench.time.clock().now());
+    bench.event(b"one");
+    assert!(bench.panicked());
+    assert_eq!(good.0.borrow().written, b"one");
+}
+
+#[test]
+fn a_panic_while_going_down_keeps_no_one() {
+    let mut bench = Bench::new();
+    let sockets: [Scripted; 3] = Default::default();
+    sockets.iter().for_each(|socket| bench.arrive(socket));
+    sockets[1].0.borrow_mut().panics_at_write = true;
+    bench.shard.handle_stop(bench.time.clock().now());
+    assert!(bench.panicked());
+    assert!(sockets[0].0.borrow().written.ends_with(b"Service restart"));
+    assert!(sockets[2].0.borrow().written.ends_with(b"Service restart"));
+}
