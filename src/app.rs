@@ -104,6 +104,7 @@ impl App {
             health: health.clone(),
             metrics: metrics.clone(),
             connections_max: parts.web.connections_max,
+            origins: parts.web.origins,
         };
         tracing::info!(clients = %public.address, operators = %admin.address, "listening");
         let accepting = CancellationToken::new();
