@@ -70,10 +70,14 @@ impl Admission {
         self.sessions.as_ref().map(Sessions::cookie)
     }
 
-    /// Looks up the session, if that is what the request shows.
+    /// Looks up the session, if that is what the request shows; for a token, waits for its key where that may
+    /// come at once.
     pub async fn look_up(&self, presented: Presented) -> Credentials {
         match (presented, &self.sessions) {
-            (Presented::Token(token), _) => Credentials::Token(token),
+            (Presented::Token(token), _) => {
+                self.verifier.settle(token.expose_secret()).await;
+                Credentials::Token(token)
+            }
             (Presented::Session(session), Some(sessions)) => {
                 Credentials::Session(sessions.look_up(&session).await)
             }

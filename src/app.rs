@@ -4,7 +4,9 @@
 //! come in by the same way as the program.
 
 use crate::admission::Admission;
-use crate::auth::{self, RedisCommand, Sessions, SessionsFault, Tickets, Verifier};
+use crate::auth::{
+    self, Jwks, JwksFault, JwksFetched, RedisCommand, Sessions, SessionsFault, Tickets, Verifier,
+};
 use crate::clock::Clock;
 use crate::consume::{Source, SourceFault};
 use crate::dead_letter::DeadLetters;
@@ -12,7 +14,7 @@ use crate::decode::Writers;
 use crate::event::Catalog;
 use crate::health::Health;
 use crate::journal;
-use crate::limits::STOP_MAX;
+use crate::limits::{JWKS_HOLDS_READINESS_MAX, STOP_MAX};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::shard::{self, Shards};
@@ -52,6 +54,8 @@ pub enum AppFault {
     #[error(transparent)]
     Sessions(#[from] SessionsFault),
     #[error(transparent)]
+    Jwks(#[from] JwksFault),
+    #[error(transparent)]
     Source(#[from] SourceFault),
 }
 
@@ -88,7 +92,9 @@ impl App {
         let health = Health::new(metrics.clone());
         let clock = Clock::default();
         let catalog = parts.catalog;
-        let admission = Arc::new(admission(parts.auth, &catalog, &metrics)?);
+        let jwks = jwks(&parts.auth, &health, &metrics)?;
+        let admission = Arc::new(admission(parts.auth, jwks.clone(), &catalog, &metrics)?);
+        let fetching = jwks.map(|jwks| tokio::spawn(fetch_keys(jwks, health.clone())));
         let (writer, journal) = journal::open(&parts.journal);
         let (shards, shard_threads) =
             Shards::start(&parts.shard, &journal, &admission, &metrics, &clock).map_err(AppFault::Shard)?;
@@ -98,6 +104,7 @@ impl App {
             health: health.clone(),
             metrics: metrics.clone(),
             connections_max: parts.web.connections_max,
+            origins: parts.web.origins,
         };
         tracing::info!(clients = %public.address, operators = %admin.address, "listening");
         let accepting = CancellationToken::new();
@@ -150,6 +157,9 @@ impl App {
             Some(outcome) => outcome,
             None => pipeline.await,
         };
+        if let Some(fetching) = fetching {
+            fetching.abort();
+        }
         admin_stop.cancel();
         let _ = admin.await;
         outcome.expect("the pipeline does not panic")?;
@@ -157,8 +167,33 @@ impl App {
     }
 }
 
+/// The issuer's key set, if there is one, not fetched yet. Its keys are waited for unless others are there.
+fn jwks(auth: &auth::Settings, health: &Health, metrics: &Metrics) -> Result<Option<Arc<Jwks>>, JwksFault> {
+    let Some(settings) = &auth.jwks else { return Ok(None) };
+    health.keys_awaited(auth.keys.is_empty());
+    let (health, metrics) = (health.clone(), metrics.clone());
+    let observer = move |fetched: JwksFetched| {
+        metrics.jwks_fetch(fetched.label());
+        if let JwksFetched::Keys { used, passed_over } = fetched {
+            metrics.jwks_keys(used, passed_over);
+            health.keys_awaited(false);
+        }
+    };
+    Ok(Some(Arc::new(Jwks::new(settings.clone(), Box::new(observer))?)))
+}
+
+/// For ever. An issuer that does not answer does not keep clients away for ever: they are told to come back.
+async fn fetch_keys(jwks: Arc<Jwks>, health: Health) {
+    let patience = async {
+        tokio::time::sleep(JWKS_HOLDS_READINESS_MAX).await;
+        health.keys_awaited(false);
+    };
+    tokio::join!(jwks.run(), patience);
+}
+
 fn admission(
     auth: auth::Settings,
+    jwks: Option<Arc<Jwks>>,
     catalog: &Arc<Catalog>,
     metrics: &Metrics,
 ) -> Result<Admission, SessionsFault> {
@@ -174,7 +209,7 @@ fn admission(
     let redis_observer =
         move |command: RedisCommand, outcome, time| counted.redis_request(command.label(), outcome, time);
     Ok(Admission {
-        verifier: Verifier::new(&auth),
+        verifier: Verifier::new(&auth).with_jwks(jwks),
         sessions: auth.session.map(new_sessions).transpose()?,
         tickets: Tickets::open(auth.tickets, Box::new(redis_observer)),
         catalog: Arc::clone(catalog),

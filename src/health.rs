@@ -19,6 +19,8 @@ pub struct Health {
 struct State {
     caught_up: AtomicBool,
     registry_waits: AtomicBool,
+    /// No token can be judged: the issuer's key set has not come yet. Holds for the start only.
+    keys_awaited: AtomicBool,
     /// What keeps us from reading, as the way out of it. Written by the pipeline, read by whoever asks.
     kafka_trouble: ArcSwapOption<&'static str>,
     stopping: AtomicBool,
@@ -33,7 +35,14 @@ impl Health {
     pub fn caught_up(&self) {
         if !self.state.caught_up.swap(true, Ordering::Relaxed) {
             tracing::info!("caught up with kafka, ready for clients");
-            self.metrics.ready(true);
+            self.metrics.ready(self.is_ready());
+        }
+    }
+
+    /// The issuer's keys are being waited for, or not any more.
+    pub fn keys_awaited(&self, awaited: bool) {
+        if self.state.keys_awaited.swap(awaited, Ordering::Relaxed) != awaited {
+            self.metrics.ready(self.is_ready());
         }
     }
 
@@ -55,7 +64,8 @@ impl Health {
     }
 
     pub fn is_ready(&self) -> bool {
-        self.state.caught_up.load(Ordering::Relaxed) && !self.state.stopping.load(Ordering::Relaxed)
+        let is = |latch: &AtomicBool| latch.load(Ordering::Relaxed);
+        is(&self.state.caught_up) && !is(&self.state.keys_awaited) && !is(&self.state.stopping)
     }
 
     /// One line for each thing that an operator would ask about.
@@ -63,13 +73,18 @@ impl Health {
         let waits = |ok: bool, good: &'static str, bad: &'static str| if ok { good } else { bad };
         let state = &self.state;
         format!(
-            "{}\nkafka: {}\nregistry: {}\nshutdown: {}\n",
+            "{}\nkafka: {}\nregistry: {}\nkeys: {}\nshutdown: {}\n",
             waits(self.is_ready(), "ready", "not ready"),
             self.describe_kafka(),
             waits(
                 !state.registry_waits.load(Ordering::Relaxed),
                 "ok",
                 "degraded, partitions wait for a schema"
+            ),
+            waits(
+                !state.keys_awaited.load(Ordering::Relaxed),
+                "ok",
+                "auth.jwks_url has not given any yet, see the log"
             ),
             waits(!state.stopping.load(Ordering::Relaxed), "no", "stopping"),
         )
@@ -101,6 +116,10 @@ mod tests {
         assert!(health.describe().contains("kafka: caught up\n"));
         health.registry_waits(true);
         assert!(health.is_ready() && health.describe().contains("degraded"));
+        health.keys_awaited(true);
+        assert!(!health.is_ready() && health.describe().contains("keys: auth.jwks_url"));
+        health.keys_awaited(false);
+        assert!(health.is_ready());
         health.stopping();
         assert!(!health.is_ready());
     }

@@ -5,6 +5,7 @@
 
 pub mod causes;
 pub mod clock;
+pub mod fetch;
 pub mod health;
 pub mod limits;
 pub mod logs;

@@ -268,6 +268,47 @@ pub const REDIS_KEY_PREFIX_MAX_BYTES: usize = 128;
 /// How often trouble with Redis is told in the log.
 pub const REDIS_WARN_INTERVAL: Duration = Duration::from_secs(30);
 
+// --- key sets (JWKS) ---
+
+/// How often an issuer's key set is fetched, by default: issuers publish a key well before they sign with it.
+pub const JWKS_REFRESH: Duration = Duration::from_secs(5 * 60);
+
+/// The most that `auth.jwks_refresh` may be: a key that was withdrawn counts as long as this.
+pub const JWKS_REFRESH_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Between two fetches at least once there is a set, whatever tokens name: who makes up names must not
+/// make us a load for the issuer. Until then a client with a new name is to come back.
+pub const JWKS_INTERVAL_MIN: Duration = Duration::from_secs(30);
+
+/// The wait after a first failed fetch while there is no set; it doubles up to [`JWKS_INTERVAL_MIN`].
+pub const JWKS_RETRY_FIRST: Duration = Duration::from_secs(1);
+
+/// How long one fetch may take.
+pub const JWKS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a request waits for a fetch that may bring its key; then it is answered 503.
+pub const JWKS_PATIENCE: Duration = Duration::from_secs(2);
+
+/// An issuer that does not answer holds readiness up for so long, where there are no other keys.
+pub const JWKS_HOLDS_READINESS_MAX: Duration = Duration::from_secs(60);
+
+/// The longest answer that is read: sets with their certificates have some 20 KB. At it the last set counts.
+pub const JWKS_ANSWER_MAX_BYTES: usize = 256 << 10;
+
+/// Keys of a set that are used. Issuers have two or three; a token without a kid is tried with all of its
+/// algorithm. What comes after is passed over, and counted.
+pub const JWKS_KEYS_MAX: usize = 32;
+
+/// Names of keys that the set does not have, remembered by their hash. At it all are forgotten: their clients
+/// are told to come back once more.
+pub const JWKS_MISSES_MAX: usize = 1_024;
+
+/// How often failing fetches are told in the log.
+pub const JWKS_WARN_INTERVAL: Duration = Duration::from_secs(60);
+
+const _: () = assert!(JWKS_TIMEOUT.as_secs() < JWKS_INTERVAL_MIN.as_secs());
+const _: () = assert!(JWKS_INTERVAL_MIN.as_secs() <= JWKS_REFRESH.as_secs());
+
 // --- session lookup ---
 
 /// How long one session lookup may take, by default. The client's handshake waits meanwhile.

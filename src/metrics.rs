@@ -42,6 +42,8 @@ pub struct Metrics {
     prelude_bytes: HeldBytes,
     authorizations: IntCounterVec,
     session_lookups: IntCounterVec,
+    jwks_fetches: IntCounterVec,
+    jwks_keys: IntGaugeVec,
     tickets: IntCounterVec,
     redis_requests: IntCounterVec,
     redis_request_latency: Histogram,
@@ -140,6 +142,16 @@ impl Metrics {
                 "session_lookups_total",
                 "Sessions asked for at the login, by outcome.",
                 &["outcome"],
+            ),
+            jwks_fetches: new.counters(
+                "jwks_fetches_total",
+                "Times that the issuer's key set was asked for, by outcome.",
+                &["outcome"],
+            ),
+            jwks_keys: new.gauges(
+                "jwks_keys",
+                "Keys of the issuer's key set, by whether they are used or passed over.",
+                &["state"],
             ),
             tickets: new.counters("tickets_total", "Tickets, by what became of them.", &["outcome"]),
             redis_requests: new.counters(
@@ -257,6 +269,15 @@ impl Metrics {
 
     pub fn session_lookup(&self, outcome: &'static str) {
         self.session_lookups.with_label_values(&[outcome]).inc();
+    }
+
+    pub fn jwks_fetch(&self, outcome: &'static str) {
+        self.jwks_fetches.with_label_values(&[outcome]).inc();
+    }
+
+    pub fn jwks_keys(&self, used: usize, passed_over: usize) {
+        self.jwks_keys.with_label_values(&["used"]).set(gauge_value(used));
+        self.jwks_keys.with_label_values(&["passed_over"]).set(gauge_value(passed_over));
     }
 
     pub fn ticket(&self, outcome: &'static str) {

@@ -76,7 +76,13 @@ impl VerifyingKey {
 
     /// A public key in PEM form, for an algorithm of any other family.
     pub fn from_pem(algorithm: Algorithm, pem: &str) -> Result<VerifyingKey, KeyFault> {
-        let public_key = PublicKey::parse(pem)?;
+        VerifyingKey::from_public_key(algorithm, PublicKey::parse(pem)?)
+    }
+
+    pub(super) fn from_public_key(
+        algorithm: Algorithm,
+        public_key: PublicKey,
+    ) -> Result<VerifyingKey, KeyFault> {
         let has = public_key.kind();
         let needs = kind_needed(algorithm);
         if has != needs {

@@ -9,6 +9,7 @@
 //! A further method of identification is a file beside `jwt` that ends in [`Claims`].
 
 mod identity;
+mod jwks;
 mod jwt;
 mod key;
 mod public_key;
@@ -18,6 +19,7 @@ mod settings;
 mod ticket;
 
 pub use identity::Claims;
+pub use jwks::{Fetched as JwksFetched, Jwks, JwksFault, Settings as JwksSettings};
 pub use jwt::Verifier;
 pub use key::{ALGORITHMS, KeyFault, VerifyingKey};
 pub use rules::Rules;
@@ -74,11 +76,14 @@ pub enum Refusal {
     /// Not the client's fault, and soon over: it is to come back.
     #[error("session could not be looked up")]
     LookupFailed,
+    /// Not the client's fault either: the issuer's key set has no such key yet, and is about to be fetched.
+    #[error("token's key is not among the issuer's keys yet")]
+    KeysAwaited,
 }
 
 impl Refusal {
     /// Every label there is, for counters that exist before they count.
-    pub const LABELS: [&str; 17] = [
+    pub const LABELS: [&str; 18] = [
         "missing",
         "too_large",
         "malformed",
@@ -96,6 +101,7 @@ impl Refusal {
         "unknown_session",
         "foreign_origin",
         "lookup_failed",
+        "keys_awaited",
     ];
 
     pub(crate) fn missing(claim: &'static str) -> Refusal {
@@ -122,12 +128,13 @@ impl Refusal {
             Refusal::UnknownSession => "unknown_session",
             Refusal::ForeignOrigin => "foreign_origin",
             Refusal::LookupFailed => "lookup_failed",
+            Refusal::KeysAwaited => "keys_awaited",
         }
     }
 
     /// Whether the same client may well be let in a little later.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Refusal::LookupFailed)
+        matches!(self, Refusal::LookupFailed | Refusal::KeysAwaited)
     }
 }
 

@@ -44,6 +44,31 @@ impl PublicKey {
         key.ok_or(KeyFault::NotPublicKey)
     }
 
+    /// From a modulus and an exponent, most significant byte first; none if the exponent is none that RSA works
+    /// with (1 would make everything a signature).
+    pub fn from_rsa_parts(modulus: &[u8], exponent: &[u8]) -> Option<PublicKey> {
+        let value = exponent
+            .iter()
+            .try_fold(0_u32, |value, &byte| value.checked_mul(256)?.checked_add(byte.into()))?;
+        if value < 3 || value.is_multiple_of(2) {
+            return None;
+        }
+        let parts = [der_integer(modulus)?, der_integer(exponent)?].concat();
+        PublicKey::rsa(&der_write(SEQUENCE, &parts)?)
+    }
+
+    pub fn from_p256_point(x: &[u8], y: &[u8]) -> Option<PublicKey> {
+        point(&[&[0x04], x, y].concat(), 32).filter(|_| x.len() == y.len()).map(PublicKey::P256)
+    }
+
+    pub fn from_p384_point(x: &[u8], y: &[u8]) -> Option<PublicKey> {
+        point(&[&[0x04], x, y].concat(), 48).filter(|_| x.len() == y.len()).map(PublicKey::P384)
+    }
+
+    pub fn from_ed25519(bytes: &[u8]) -> Option<PublicKey> {
+        (bytes.len() == 32).then(|| PublicKey::Ed25519(bytes.to_vec()))
+    }
+
     /// The name of the kind, for people.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -62,7 +87,7 @@ impl PublicKey {
             (RSA_ENCRYPTION, _) => Ok(PublicKey::rsa(key)),
             (EC_PUBLIC_KEY, Some(PRIME256V1)) => Ok(point(key, 32).map(PublicKey::P256)),
             (EC_PUBLIC_KEY, Some(SECP384R1)) => Ok(point(key, 48).map(PublicKey::P384)),
-            (ED25519, _) => Ok((key.len() == 32).then(|| PublicKey::Ed25519(key.to_vec()))),
+            (ED25519, _) => Ok(PublicKey::from_ed25519(key)),
             _ => Err(KeyFault::UnknownKind),
         }
     }
@@ -126,6 +151,26 @@ impl<'d> SubjectPublicKey<'d> {
 /// A point in the uncompressed form of SEC 1, section 2.3.3, with coordinates of so many bytes.
 fn point(key: &[u8], coordinate_bytes: usize) -> Option<Vec<u8>> {
     (key.first() == Some(&0x04) && key.len() == 1 + 2 * coordinate_bytes).then(|| key.to_vec())
+}
+
+/// An unsigned number as DER writes it: no more bytes than it needs, and a zero before what would be a sign.
+fn der_integer(number: &[u8]) -> Option<Vec<u8>> {
+    let first = number.iter().position(|&byte| byte != 0)?;
+    let digits = &number[first..];
+    let sign: &[u8] = if digits[0] & 0x80 == 0 { &[] } else { &[0] };
+    der_write(INTEGER, &[sign, digits].concat())
+}
+
+/// A DER value of up to 65,535 bytes, which is eight times the longest key that is taken.
+fn der_write(tag: u8, content: &[u8]) -> Option<Vec<u8>> {
+    let length = u16::try_from(content.len()).ok()?;
+    let [high, low] = length.to_be_bytes();
+    let head: &[u8] = match length {
+        0..=0x7f => &[tag, low],
+        0x80..=0xff => &[tag, 0x81, low],
+        _ => &[tag, 0x82, high, low],
+    };
+    Some([head, content].concat())
 }
 
 /// The content of the DER value at the start of `input`, and what follows it.

@@ -5,6 +5,7 @@
 //! public_key_file = ".."    RS256, one RSA key         kid = "2026-11"         each for one algorithm
 //!                                                      algorithm = "ES256"
 //!                                                      public_key_file = ".."
+//! jwks_url = ".."           keys that the issuer publishes
 //! ```
 //!
 //! Keys are parsed here, so that a bad one is a fault at its place in the file beside all others, and
@@ -16,7 +17,7 @@ use jsonwebtoken::Algorithm;
 use secrecy::ExposeSecret;
 
 use super::key::{ALGORITHMS, KeyFault, VerifyingKey, is_symmetric};
-use super::{Rules, SessionSettings, TicketSettings};
+use super::{JwksSettings, Rules, SessionSettings, TicketSettings};
 use crate::limits;
 use crate::settings::{Document, Section};
 
@@ -24,6 +25,8 @@ use crate::settings::{Document, Section};
 #[derive(Clone, Default)]
 pub struct Settings {
     pub keys: Vec<VerifyingKey>,
+    /// Where the issuer publishes its keys; none: it does not.
+    pub jwks: Option<JwksSettings>,
     /// What claims must say.
     pub rules: Rules,
     /// Whether Socket.IO clients may bring their token in the query, where proxies log it.
@@ -39,6 +42,8 @@ impl Settings {
     pub fn read(document: &mut Document) -> Settings {
         let mut section = document.section("auth", "How callers are identified.");
         let keys = read_keys(&mut section);
+        let jwks = JwksSettings::read(&mut section);
+        let has_jwks = section.is_written("jwks_url");
         let rules = read_rules(&mut section);
         let query_token = section
             .key(
@@ -49,12 +54,12 @@ impl Settings {
         let session = SessionSettings::read(document);
         let tickets = TicketSettings::read(document);
         let keys = keys.unwrap_or_else(|| {
-            if session.is_none() {
+            if session.is_none() && !has_jwks {
                 document.fault("auth", "secret", NOBODY);
             }
             Vec::new()
         });
-        Settings { keys, rules, query_token, session, tickets }
+        Settings { keys, jwks, rules, query_token, session, tickets }
     }
 }
 
@@ -67,7 +72,7 @@ impl Settings {
 
 /// What is said where nobody could be let in.
 const NOBODY: &str = "is not set, nor is another key: without one nobody can be let in; set auth.secret_file \
-                      (HS256), auth.public_key_file (RS256), or [[auth.keys]]; or session.url";
+                      (HS256), auth.public_key_file (RS256), [[auth.keys]] or auth.jwks_url; or session.url";
 
 fn read_rules(section: &mut Section<'_>) -> Rules {
     Rules {
@@ -202,9 +207,18 @@ mod tests {
             "[auth]\nleeway = \"1m\"",
             Err("dumbwaiter.toml:2:10: in auth.leeway: \"1m\" is out of range (expected 0s to 5s)\n\
                  in auth.secret: is not set, nor is another key: without one nobody can be let in; \
-                 set auth.secret_file (HS256), auth.public_key_file (RS256), or [[auth.keys]]; or session.url"),
+                 set auth.secret_file (HS256), auth.public_key_file (RS256), [[auth.keys]] or auth.jwks_url; \
+                 or session.url"),
         );
         check("[session]\nurl = \"https://login.example/session\"", Ok(0));
+        check("[auth]\njwks_url = \"https://login.example/keys\"", Ok(0));
+        check("[auth]\njwks_url = \"http://[::1]:9/keys\"", Ok(0));
+        check(
+            "[auth]\njwks_url = \"http://login.example/keys\"\njwks_refresh = \"29s\"",
+            Err("dumbwaiter.toml:2:12: in auth.jwks_url: would take keys from anybody on the way \
+                 (expected https, or http to this machine)\n\
+                 dumbwaiter.toml:3:16: in auth.jwks_refresh: \"29s\" is out of range (expected 30s to 1day)"),
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@
 //! of a client that wants them fails in [`check_request`] with the errors the official server has.
 
 use crate::limits::{MESSAGE_MAX_BYTES, SOCKET_IO_PING_INTERVAL, SOCKET_IO_PING_TIMEOUT};
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use uuid::Uuid;
 
 /// The packet by which the server pings.
@@ -57,7 +57,7 @@ pub(super) fn open_packet(sid: Uuid) -> String {
 }
 
 /// Why a request is refused before the upgrade, with the official server's codes and texts. It is answered by
-/// HTTP status 400 and [`RequestError::body`].
+/// [`RequestError::status`] and [`RequestError::body`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// `transport` is not `websocket`.
@@ -72,6 +72,9 @@ pub enum RequestError {
     /// Not a WebSocket upgrade.
     #[error("Bad request")]
     BadRequest,
+    /// It comes from a page that is not heard; status 403.
+    #[error("Forbidden")]
+    Forbidden,
     /// `EIO` is not `4`.
     #[error("Unsupported protocol version")]
     UnsupportedProtocolVersion,
@@ -85,7 +88,15 @@ impl RequestError {
             Self::UnknownSession => 1,
             Self::BadHandshakeMethod => 2,
             Self::BadRequest => 3,
+            Self::Forbidden => 4,
             Self::UnsupportedProtocolVersion => 5,
+        }
+    }
+
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            _ => StatusCode::BAD_REQUEST,
         }
     }
 

@@ -6,10 +6,11 @@
 //! was asked; a token does not come by itself, and needs no such care.
 
 use super::Web;
+use super::origin::Page;
 use crate::admission::Presented;
 use crate::auth::{self, SessionValue};
-use axum::http::header::{AUTHORIZATION, COOKIE, HOST, HeaderName, ORIGIN};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::HeaderMap;
+use axum::http::header::{AUTHORIZATION, COOKIE};
 use secrecy::SecretString;
 
 impl Web {
@@ -21,7 +22,7 @@ impl Web {
         let session = self.admission.session_cookie().and_then(|name| session(headers, name));
         match session {
             None => Presented::Nothing,
-            Some(session) if is_from_own_page(headers) => Presented::Session(session),
+            Some(session) if Page::of(headers).may_use_cookies() => Presented::Session(session),
             Some(_) => Presented::ForeignSession,
         }
     }
@@ -35,74 +36,4 @@ fn bearer_token(headers: &HeaderMap) -> Option<&str> {
 fn session(headers: &HeaderMap, name: &str) -> Option<SessionValue> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|header| header.to_str().ok());
     SessionValue::in_cookies(cookies, name)
-}
-
-/// Whether no page is behind the request, or one of the host that it is for. In doubt it is not.
-fn is_from_own_page(headers: &HeaderMap) -> bool {
-    if !headers.contains_key(ORIGIN) {
-        return true;
-    }
-    match (sole_text(headers, ORIGIN), sole_text(headers, HOST)) {
-        (Some(origin), Some(host)) => is_same_host(origin, host),
-        _ => false,
-    }
-}
-
-/// Compares `https://shop.example` with `shop.example`, either with its port where it is not the scheme's own.
-/// The scheme is not compared: behind a proxy that ends TLS this side does not know what the page's was.
-fn is_same_host(origin: &str, host: &str) -> bool {
-    let (default_port, origin_host) = match origin.split_once("://") {
-        Some(("https", rest)) => (":443", rest),
-        Some(("http", rest)) => (":80", rest),
-        _ => return false,
-    };
-    let [origin_host, host] = [origin_host, host].map(|text| text.strip_suffix(default_port).unwrap_or(text));
-    !host.is_empty() && origin_host.eq_ignore_ascii_case(host)
-}
-
-fn sole_text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    let mut values = headers.get_all(name).iter().map(HeaderValue::to_str);
-    let value = values.next()?.ok()?;
-    values.next().is_none().then_some(value)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(origins: &[&'static str], hosts: &[&'static str], expected: bool) {
-        let mut headers = HeaderMap::new();
-        for origin in origins {
-            headers.append(ORIGIN, HeaderValue::from_static(origin));
-        }
-        for host in hosts {
-            headers.append(HOST, HeaderValue::from_static(host));
-        }
-        assert_eq!(is_from_own_page(&headers), expected, "{origins:?} {hosts:?}");
-    }
-
-    #[test]
-    fn a_session_counts_for_no_page_or_one_of_this_host() {
-        check(&[], &["shop.example"], true);
-        check(&["https://shop.example"], &["shop.example"], true);
-        check(&["https://shop.example"], &["SHOP.example:443"], true);
-        check(&["http://localhost:8080"], &["localhost:8080"], true);
-        check(&["http://[::1]:8080"], &["[::1]:8080"], true);
-    }
-
-    #[test]
-    fn a_session_does_not_count_for_other_pages() {
-        check(&["https://evil.example"], &["shop.example"], false);
-        check(&["https://shop.example.evil.example"], &["shop.example"], false);
-        check(&["https://evilshop.example"], &["shop.example"], false);
-        check(&["https://shop.example:8443"], &["shop.example"], false);
-        check(&["http://shop.example:443"], &["shop.example"], false);
-        check(&["null"], &["shop.example"], false);
-        check(&["null"], &["null"], false);
-        check(&["file://"], &[""], false);
-        check(&["https://"], &[""], false);
-        check(&["https://shop.example"], &[], false);
-        check(&["https://shop.example"], &["shop.example", "evil.example"], false);
-        check(&["https://shop.example", "https://evil.example"], &["shop.example"], false);
-    }
 }

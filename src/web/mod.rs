@@ -4,11 +4,13 @@
 mod accept;
 mod admin;
 mod credentials;
+mod origin;
 mod settings;
 mod ticket;
 mod upgrade;
 
 pub use accept::{Listener, serve};
+pub use origin::Origins;
 pub use settings::Settings;
 
 use crate::admission::Admission;
@@ -31,6 +33,8 @@ pub struct Web {
     pub health: Health,
     pub metrics: Metrics,
     pub connections_max: usize,
+    /// Pages of other hosts that are heard.
+    pub origins: Origins,
 }
 
 impl Web {
@@ -38,7 +42,7 @@ impl Web {
     /// A wrong method at `/ws` is answered as the protocol wants it.
     pub fn public(self) -> Router {
         Router::new()
-            .route("/api/v1/ws/ticket", get(ticket::issue))
+            .route("/api/v1/ws/ticket", get(ticket::issue).options(ticket::preflight))
             .route("/ws", any(upgrade::connect))
             .route("/ws/", any(upgrade::connect))
             .with_state(self)

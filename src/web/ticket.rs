@@ -1,5 +1,6 @@
 //! `GET /api/v1/ws/ticket`: a one-off token for the plain WebSocket handshake (plain-websocket.md, "Get ticket").
 
+use super::origin::Page;
 use super::{Web, retry_after};
 use crate::admission::NoTicket;
 use axum::Json;
@@ -24,11 +25,31 @@ struct Refused {
     error: &'static str,
 }
 
+/// The contract's words for whoever gets no ticket.
+const WRONG_DATA: &str = "Wrong authorization data";
+
 pub(super) async fn issue(State(web): State<Web>, headers: HeaderMap) -> Response {
+    let page = Page::of(&headers);
+    let mut response = if web.origins.hear(page) {
+        answer(&web, &headers).await
+    } else {
+        web.metrics.connection_refused("origin");
+        (StatusCode::FORBIDDEN, refused(WRONG_DATA)).into_response()
+    };
+    web.origins.allow_reading(page, response.headers_mut());
+    response
+}
+
+/// A browser asks first, because the request will have an `Authorization` header.
+pub(super) async fn preflight(State(web): State<Web>, headers: HeaderMap) -> Response {
+    web.origins.preflight(Page::of(&headers))
+}
+
+async fn answer(web: &Web, headers: &HeaderMap) -> Response {
     if let Some(refusal) = web.refuse_if_unready() {
         return refusal;
     }
-    let credentials = web.admission.look_up(web.presented(&headers, None)).await;
+    let credentials = web.admission.look_up(web.presented(headers, None)).await;
     match web.admission.issue_ticket(&credentials).await {
         Ok(ticket) => {
             let info = "Your ws connection token is valid for 60s";
@@ -36,12 +57,13 @@ pub(super) async fn issue(State(web): State<Web>, headers: HeaderMap) -> Respons
             ([(CACHE_CONTROL, "no-store")], body).into_response()
         }
         Err(NoTicket::TryLater) => {
-            let body = Json(Refused { success: false, error: "No ticket for now, try again later" });
+            let body = refused("No ticket for now, try again later");
             (StatusCode::SERVICE_UNAVAILABLE, retry_after(), body).into_response()
         }
-        Err(NoTicket::Refused) => {
-            let body = Json(Refused { success: false, error: "Wrong authorization data" });
-            (StatusCode::UNAUTHORIZED, body).into_response()
-        }
+        Err(NoTicket::Refused) => (StatusCode::UNAUTHORIZED, refused(WRONG_DATA)).into_response(),
     }
+}
+
+fn refused(error: &'static str) -> Json<Refused> {
+    Json(Refused { success: false, error })
 }

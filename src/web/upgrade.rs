@@ -2,6 +2,7 @@
 //! to a shard. With an `EIO` parameter it is Socket.IO, otherwise a plain WebSocket with a ticket in `key`.
 
 use super::Web;
+use super::origin::Page;
 use crate::limits::{SOCKET_SEND_BUFFER_BYTES, STALLED_MAX};
 use crate::protocol::engineio::{self, RequestError};
 use crate::protocol::handshake::{self, UpgradeError, VERSION};
@@ -27,6 +28,10 @@ pub(super) async fn connect(
         return refusal;
     }
     let is_socket_io = value(&query, "EIO").is_some();
+    if !web.origins.hear(Page::of(request.headers())) {
+        web.metrics.connection_refused("origin");
+        return refuse_page(is_socket_io);
+    }
     let checked = if is_socket_io {
         check_socket_io(&request, &query).map_err(refuse_socket_io)
     } else {
@@ -69,11 +74,18 @@ fn check_plain(request: &Request) -> Result<String, UpgradeError> {
 
 /// The official server's answer, which its clients understand.
 fn refuse_socket_io(error: RequestError) -> Response {
-    (StatusCode::BAD_REQUEST, [(CONTENT_TYPE, "application/json")], error.body()).into_response()
+    (error.status(), [(CONTENT_TYPE, "application/json")], error.body()).into_response()
 }
 
 fn refuse_plain(error: UpgradeError) -> Response {
     (error.status(), [(SEC_WEBSOCKET_VERSION, VERSION)], format!("{error}\n")).into_response()
+}
+
+fn refuse_page(is_socket_io: bool) -> Response {
+    if is_socket_io {
+        return refuse_socket_io(RequestError::Forbidden);
+    }
+    (StatusCode::FORBIDDEN, "pages of this origin are not heard\n").into_response()
 }
 
 fn value<'q>(query: &'q Pairs, name: &str) -> Option<&'q str> {

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from support.kafka import Kafka
-from support.libraries import start_library
+from support.libraries import PAGES, start_library
 from support.paths import RUN, SERVICE
 from support.records import Producer
 from support.registry import Registry
@@ -68,7 +68,7 @@ def producer(kafka, registry):
 
 @pytest.fixture(scope="session")
 def shared_service(kafka, registry, driver):
-    service = Service(kafka.brokers, registry.url, driver).start().wait_until_ready()
+    service = Service(kafka.brokers, registry.url, driver, {"web": {"origins": [PAGES]}}).start().wait_until_ready()
     yield service
     service.stop()
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from support import contract, records, tokens
-from support.libraries import LIBRARIES, start_library
+from support.libraries import LIBRARIES, PAGES, start_library
 from support.proxy import CuttingProxy
 from support.service import Service
 from support.waiting import eventually
@@ -39,7 +39,7 @@ def libraries(run_folder):
 
 @pytest.fixture(scope="module")
 def clients_service(kafka, registry, driver):
-    settings = {"auth": {"query_token": True}}
+    settings = {"auth": {"query_token": True}, "web": {"origins": [PAGES]}}
     service = Service(kafka.brokers, registry.url, driver, settings).start().wait_until_ready()
     yield service
     service.stop()

@@ -141,9 +141,11 @@ def test_a_client_comes_back_by_itself_once_the_login_is_up_again(service, login
     assert "41" not in client.frames.all()
 
 
-def test_a_page_of_another_host_cannot_use_a_session(service, login):
+def test_a_page_of_another_host_cannot_use_a_session(start_service, login):
+    origins = ["https://other.example"]
+    service = start_service({"session": {"url": login.url}, "web": {"origins": origins}})
     session = log_in(login, role="ADMIN")
-    headers = {"Cookie": f"sessionId={session}", "Origin": "https://evil.example"}
+    headers = {"Cookie": f"sessionId={session}", "Origin": origins[0]}
 
     client = service.open_socket_io(extraHeaders=headers)
 

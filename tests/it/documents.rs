@@ -1,6 +1,6 @@
 //! Documents that repeat what the code says are compared with it.
 
-use dumbwaiter::auth::{RedisFault, Refusal, SessionOutcome, Settings};
+use dumbwaiter::auth::{JwksFetched, RedisFault, Refusal, SessionOutcome, Settings};
 use dumbwaiter::protocol::Ending;
 use dumbwaiter::protocol::close::ComeBack;
 use dumbwaiter::settings::Document;
@@ -33,7 +33,7 @@ const AUTHENTICATION: &str = include_str!("../../docs/authentication.md");
 #[test]
 fn every_refusal_and_lookup_outcome_is_documented() {
     let labels = Refusal::LABELS.into_iter().chain(SessionOutcome::ALL.map(SessionOutcome::label));
-    let labels = labels.chain(RedisFault::LABELS);
+    let labels = labels.chain(RedisFault::LABELS).chain(JwksFetched::LABELS);
     let missing: Vec<&str> = labels.filter(|label| !AUTHENTICATION.contains(&format!("`{label}`"))).collect();
     assert!(missing.is_empty(), "docs/authentication.md lacks {missing:?}");
 }

@@ -30,12 +30,17 @@ struct LoginState {
 impl Login {
     /// The login, and an instance that asks it.
     async fn start() -> (Login, Instance) {
+        Login::start_with(&[]).await
+    }
+
+    async fn start_with(settings: &[&str]) -> (Login, Instance) {
         let login = Login::default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("session.url=http://{}/session", listener.local_addr().unwrap());
         let router = Router::new().fallback(Login::answer).with_state(login.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
-        (login, Instance::start_with(&[&url]).await)
+        let settings: Vec<&str> = settings.iter().copied().chain([&*url]).collect();
+        (login, Instance::start_with(&settings).await)
     }
 
     async fn answer(State(login): State<Login>, headers: HeaderMap) -> (StatusCode, Json<Value>) {
@@ -182,19 +187,18 @@ async fn the_first_that_is_shown_decides() {
 
 #[tokio::test]
 async fn a_page_of_another_host_cannot_use_a_session() {
-    let (login, instance) = Login::start().await;
+    let (login, instance) = Login::start_with(&["web.origins=https://other.example"]).await;
     login.knows("s1", staff());
     let cookie = ("cookie", &*cookie("s1"));
-    for origin in ["https://evil.example", "null"] {
-        check(&instance, &[cookie, ("origin", origin)], "40", REFUSAL).await;
-        let (status, ..) = request_ticket(&instance, &[cookie, ("origin", origin)]).await;
-        assert_eq!(status, StatusCode::UNAUTHORIZED);
-    }
+    let other = ("origin", "https://other.example");
+    check(&instance, &[cookie, other], "40", REFUSAL).await;
+    let (status, ..) = request_ticket(&instance, &[cookie, other]).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
     assert_eq!(login.requests(), 0);
     let own = format!("http://{}", instance.address);
     check(&instance, &[cookie, ("origin", &own)], "40", OK).await;
     let bearer = format!("Bearer {}", token(json!({"role": "ADMIN"})));
-    check(&instance, &[("origin", "https://other.example"), ("authorization", &bearer)], "40", OK).await;
+    check(&instance, &[other, ("authorization", &bearer)], "40", OK).await;
     instance.stop().await;
 }
 

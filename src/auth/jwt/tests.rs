@@ -1,5 +1,6 @@
 //! Good tokens of every algorithm, and every way in which one can be bad.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine;
@@ -7,7 +8,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, EncodingKey};
 use serde_json::{Value, json};
 
-use crate::auth::{ALGORITHMS, Claims, Refusal, Rules, Settings, Verifier, VerifyingKey};
+use crate::auth::{ALGORITHMS, Claims, Jwks, JwksSettings, Refusal, Rules, Settings, Verifier, VerifyingKey};
 
 macro_rules! pem {
     ($name:literal) => {
@@ -202,6 +203,32 @@ fn a_token_cannot_bring_its_own_key() {
             "{name} is not looked at"
         );
     }
+}
+
+/// An issuer whose key set has not come yet.
+fn silent_issuer() -> Option<Arc<Jwks>> {
+    let url = "http://127.0.0.1:1/keys".parse().unwrap();
+    let settings = JwksSettings { url, refresh: Duration::from_secs(60) };
+    Some(Arc::new(Jwks::new(settings, Box::new(|_| {})).unwrap()))
+}
+
+#[test]
+fn a_token_that_may_be_of_a_published_key_is_to_come_back() {
+    let fixed = vec![verifying_key(Algorithm::HS256), verifying_key(Algorithm::ES256)];
+    let verifier = verifier(fixed, rules()).with_jwks(silent_issuer());
+    let check = |algorithm, header: Value, expected: Option<Refusal>| {
+        let verdict = verifier.verify(&signed_with(algorithm, &header), now());
+        assert_eq!(verdict.err(), expected, "{header}");
+    };
+    check(Algorithm::HS256, json!({"alg": "HS256", "kid": "a"}), None);
+    check(Algorithm::ES256, json!({"alg": "ES256", "kid": "a"}), None);
+    check(Algorithm::RS256, json!({"alg": "RS256", "kid": "a"}), Some(Refusal::KeysAwaited));
+    check(Algorithm::RS256, json!({"alg": "RS256"}), Some(Refusal::KeysAwaited));
+    // Of a key without a name the fixed one was tried; the issuer may have another.
+    check(Algorithm::RS256, json!({"alg": "ES256", "kid": "a"}), Some(Refusal::KeysAwaited));
+    // No shared secret is ever published.
+    check(Algorithm::RS256, json!({"alg": "HS256", "kid": "a"}), Some(Refusal::BadSignature));
+    check(Algorithm::HS384, json!({"alg": "HS384", "kid": "a"}), Some(Refusal::UnsupportedAlgorithm));
 }
 
 #[test]

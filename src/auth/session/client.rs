@@ -7,13 +7,12 @@
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, COOKIE, HeaderValue};
-use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode, Url};
 use serde_json::{Map, Value};
 
 use super::super::Refusal;
 use super::SessionValue;
-use crate::{causes, limits};
+use crate::{causes, fetch, limits};
 
 /// How a lookup ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,15 +75,7 @@ pub(super) struct Client {
 
 impl Client {
     pub fn new(url: Url, cookie: String) -> reqwest::Result<Client> {
-        let mut http = reqwest::Client::builder()
-            .redirect(Policy::none())
-            .no_proxy()
-            .user_agent(concat!("dumbwaiter/", env!("CARGO_PKG_VERSION")));
-        if url.scheme() == "http" {
-            // A container without CA certificates is no reason to fail where none are needed.
-            http = http.tls_certs_only([]);
-        }
-        Ok(Client { http: http.build()?, url, cookie })
+        Ok(Client { http: fetch::client([&url]).no_proxy().build()?, url, cookie })
     }
 
     pub async fn fetch(&self, session: &SessionValue) -> Result<Map<String, Value>, NoClaims> {
@@ -102,15 +93,11 @@ impl Client {
     }
 }
 
-async fn read_claims(mut response: Response) -> Result<Map<String, Value>, NoClaims> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
-        if body.len() + chunk.len() > limits::SESSION_ANSWER_MAX_BYTES {
-            let most = limits::SESSION_ANSWER_MAX_BYTES;
-            return Err(NoClaims::Failed(format!("answer is longer than {most} bytes")));
-        }
-        body.extend_from_slice(&chunk);
-    }
+async fn read_claims(response: Response) -> Result<Map<String, Value>, NoClaims> {
+    let most = limits::SESSION_ANSWER_MAX_BYTES;
+    let Some(body) = fetch::body(response, most).await.map_err(no_answer)? else {
+        return Err(NoClaims::Failed(format!("answer is longer than {most} bytes")));
+    };
     // The parser's own words could quote the answer, which is about a person.
     serde_json::from_slice(&body).map_err(|_| NoClaims::Failed("status 200 without a JSON object".to_owned()))
 }

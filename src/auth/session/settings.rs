@@ -1,9 +1,9 @@
 //! The settings of section `[session]`: where opaque sessions are looked up.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::cookie::is_cookie_name;
+use crate::fetch::is_in_the_clear;
 use crate::limits;
 use crate::settings::{Document, Section, Url};
 
@@ -60,7 +60,7 @@ impl Settings {
 /// Who has a session's value is that user, so it does not go over a network in the clear.
 fn check_url(section: &mut Section<'_>, url: Option<&Url>, in_vain: &[(&'static str, bool)]) {
     match url {
-        Some(url) if url.scheme() == "http" && !is_loopback(url) => {
+        Some(url) if is_in_the_clear(url) => {
             section
                 .fault("url", "would send sessions in the clear (expected https, or http to this machine)");
         }
@@ -72,12 +72,6 @@ fn check_url(section: &mut Section<'_>, url: Option<&Url>, in_vain: &[(&'static 
             }
         }
     }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
-    host == "localhost" || address.is_some_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -78,7 +78,8 @@ fn offline(config: &Config, report: &mut Report) {
             format!("comes from topic {topic}, which is not among kafka.topics: it will never occur");
         report.warn(format!("event {event}"), detail, "add the topic to kafka.topics");
     }
-    let keys = config.auth.algorithms();
+    let mut keys = config.auth.algorithms();
+    keys.extend(config.auth.jwks.as_ref().map(|jwks| format!("those at {}", jwks.url)));
     let keys = if keys.is_empty() { "none: sessions of the login only".to_owned() } else { keys.join(", ") };
     report.ok("keys", keys);
     #[cfg(feature = "kafka")]

@@ -6,7 +6,8 @@
 
 use super::report::Report;
 use crate::auth::{
-    RedisSettings, Refusal, Rules, SessionSettings, SessionValue, Sessions, TicketSettings, probe_redis,
+    Jwks, JwksSettings, RedisSettings, Refusal, Rules, SessionSettings, SessionValue, Sessions,
+    TicketSettings, probe_redis,
 };
 use crate::config::Config;
 use crate::consume::{Probe, ProbeFault};
@@ -26,6 +27,9 @@ pub(super) fn check(config: &Config, report: &mut Report) {
     if let Ok(questions) = RegistryQuestions::new(config.registry.clone()) {
         runtime.block_on(check_registry(config, &topics, &questions, report));
     }
+    if let Some(jwks) = &config.auth.jwks {
+        runtime.block_on(check_key_set(jwks, report));
+    }
     if let Some(session) = &config.auth.session {
         runtime.block_on(check_login(session, &config.auth.rules, report));
     }
@@ -43,6 +47,25 @@ async fn check_redis(settings: &RedisSettings, report: &mut Report) {
             report.ok("redis", format!("{url} answers, {version}and takes GETDEL"));
         }
         Err(fault) => report.fail("redis", format!("{url} {fault}"), fault.way_out()),
+    }
+}
+
+/// Fetches the issuer's keys as the service would.
+async fn check_key_set(settings: &JwksSettings, report: &mut Report) {
+    let way_out = "is auth.jwks_url right, and can it be reached from here?";
+    let url = &settings.url;
+    let Ok(jwks) = Jwks::new(settings.clone(), Box::new(|_| {})) else {
+        return report.fail("key set", format!("{url}: no client can be set up"), way_out);
+    };
+    match jwks.ask().await {
+        Ok((used, passed_over)) if passed_over.is_empty() => {
+            report.ok("key set", format!("{url}: {used} used"));
+        }
+        Ok((used, passed_over)) => {
+            let detail = format!("{url}: {used} used; passed over: {}", passed_over.join("; "));
+            report.ok("key set", detail);
+        }
+        Err(reason) => report.fail("key set", format!("{url}: {reason}"), way_out),
     }
 }
 

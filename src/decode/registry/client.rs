@@ -17,7 +17,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
-use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, Url};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
@@ -27,7 +26,7 @@ use super::super::{SchemaReference, WriterSchema};
 use super::history::History;
 use super::reply::{self, Fault, Found, Outcome, Reference, Reply, failed, no_answer, unusable};
 use super::{Credentials, RegistryFault, Settings};
-use crate::limits;
+use crate::{fetch, limits};
 
 /// Told of every request's outcome, for metrics.
 pub type Observer = Box<dyn Fn(Outcome) + Send + Sync>;
@@ -47,14 +46,7 @@ impl Client {
         if settings.urls.is_empty() {
             return Err(RegistryFault::NoAddress);
         }
-        let mut http = reqwest::Client::builder()
-            .timeout(settings.timeout)
-            .redirect(Policy::none())
-            .user_agent(concat!("dumbwaiter/", env!("CARGO_PKG_VERSION")));
-        if settings.urls.iter().all(|url| url.scheme() == "http") {
-            // A container without CA certificates is no reason to fail where none are needed.
-            http = http.tls_certs_only([]);
-        }
+        let http = fetch::client(&settings.urls).timeout(settings.timeout);
         Ok(Client {
             http: http.build().map_err(RegistryFault::Client)?,
             addresses: settings.urls,

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::super::Poison;
-use crate::{causes, limits};
+use crate::{causes, fetch, limits};
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,23 +130,8 @@ async fn read_missing<T>(response: Response) -> Result<Reply<T>, Fault> {
 /// What Confluent's server says, with error code 404, of a path that it does not serve.
 const UNKNOWN_PATH: &str = "HTTP 404 Not Found";
 
-/// The body, or none if it is over its bound; what is claimed is checked before anything is read.
-async fn read_bounded(mut response: Response) -> Result<Option<Vec<u8>>, Fault> {
-    let most = limits::REGISTRY_ANSWER_MAX_BYTES;
-    if response
-        .content_length()
-        .is_some_and(|claimed| usize::try_from(claimed).is_ok_and(|claimed| claimed > most))
-    {
-        return Ok(None);
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
-        if body.len() + chunk.len() > most {
-            return Ok(None);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Some(body))
+async fn read_bounded(response: Response) -> Result<Option<Vec<u8>>, Fault> {
+    fetch::body(response, limits::REGISTRY_ANSWER_MAX_BYTES).await.map_err(no_answer)
 }
 
 fn outage_of(status: StatusCode, retry_after: Option<&HeaderValue>) -> Fault {

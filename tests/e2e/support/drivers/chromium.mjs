@@ -5,7 +5,7 @@
 //         {"client": name, "type": "event", "name": "console", "args": [text]}
 //
 // Every client is a tab of its own, on a page that is served on loopback beside the library's own browser build at
-// /socket.io.min.js. The first argument is the folder that holds node_modules.
+// /socket.io.min.js. The arguments are the folder that holds node_modules, and the port of that page.
 
 import { createRequire } from "node:module";
 import { createServer } from "node:http";
@@ -43,7 +43,7 @@ function serve(request, response) {
 }
 
 const server = createServer(serve);
-await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+await new Promise((listening) => server.listen(Number(process.argv[3]), "127.0.0.1", listening));
 const address = `http://127.0.0.1:${server.address().port}`;
 const browser = await chromium.launch({
   executablePath: "/usr/bin/chromium",
