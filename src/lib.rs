@@ -34,3 +34,6 @@ pub mod config;
 #[cfg(feature = "kafka")]
 pub mod demo;
 pub mod produce;
+
+#[cfg(test)]
+mod simulation;

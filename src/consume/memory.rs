@@ -11,8 +11,12 @@ pub struct MemorySource {
 
 /// A channel whose far end is a source.
 pub fn memory() -> (mpsc::Sender<OwnedRecord>, MemorySource) {
+    memory_from(Begun { cluster: "memory".to_owned(), partitions: Vec::new() })
+}
+
+/// One that began to read somewhere.
+pub fn memory_from(begun: Begun) -> (mpsc::Sender<OwnedRecord>, MemorySource) {
     let (sender, records) = mpsc::channel();
-    let begun = Begun { cluster: "memory".to_owned(), partitions: Vec::new() };
     (sender, MemorySource { records, begun: Some(begun) })
 }
 

@@ -28,7 +28,7 @@ pub use embedded::EmbeddedBroker;
 pub use headers::{Header, Headers, OwnedHeader};
 #[cfg(feature = "kafka")]
 pub use kafka::{KafkaSource, client_fault, connection_config};
-pub use memory::{MemorySource, memory};
+pub use memory::{MemorySource, memory, memory_from};
 #[cfg(feature = "kafka")]
 pub use probe::{Cluster, Probe, ProbeFault};
 pub use record::{OwnedRecord, Record};

@@ -65,6 +65,8 @@ impl<W: Watch> Shard<W> {
         }
         let mut found = Vec::new();
         let read_to = view.find(&connection.keys, connection.protocol, position, live_at, &mut found);
+        #[cfg(test)]
+        crate::simulation::filter_after_write(view, connection.protocol, position..read_to, &mut found);
         let partitions = self.journal.partitions();
         let share = match &mut connection.cursors {
             None => share(view, connection.protocol, &found),
@@ -101,7 +103,7 @@ impl<W: Watch> Shard<W> {
                 return Progress::Done;
             }
         }
-        connection.standing = Standing::Live { from: live_at };
+        self.connections[id].standing = Standing::Live { from: self.position() };
         self.metrics.caught_up();
         Progress::Done
     }

@@ -74,6 +74,10 @@ pub(super) struct Inbox<S> {
 }
 
 impl<S> Inbox<S> {
+    pub fn new(commands: mpsc::Receiver<Command<S>>, woken: Arc<AtomicBool>) -> Inbox<S> {
+        Inbox { commands, woken }
+    }
+
     /// From here on new entries and commands wake the shard again. A swap, not a store: it pairs with the swap
     /// in `wake`, so that what was there before a suppressed wake is seen now.
     pub fn awake(&self) {
@@ -118,7 +122,7 @@ impl Shards {
             let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
             let woken = Arc::new(AtomicBool::new(false));
             let (sender, commands) = mpsc::channel();
-            let inbox = Inbox { commands, woken: Arc::clone(&woken) };
+            let inbox = Inbox::new(commands, Arc::clone(&woken));
             let shard = Shard::new(
                 Kernel::new(poll),
                 clock.clone(),
@@ -136,6 +140,12 @@ impl Shards {
             })?);
         }
         Ok((Shards { handles: handles.into(), next: Arc::default() }, threads))
+    }
+
+    /// For tests that wake shards by themselves.
+    #[cfg(test)]
+    pub(crate) fn none() -> Shards {
+        Shards { handles: Arc::new([]), next: Arc::default() }
     }
 
     pub fn adopt(&self, arrival: Arrival) {

@@ -15,16 +15,20 @@ mod connection;
 mod connections;
 mod dispatch;
 mod drain;
+#[cfg(test)]
+mod driven;
 mod guard;
 mod handle;
 mod index;
 mod prelude;
 mod resume;
 mod settings;
-mod socket;
+pub(crate) mod socket;
 mod timers;
 
 pub use connection::ConnectionId;
+#[cfg(test)]
+pub(crate) use driven::Driven;
 pub use handle::{Admitted, Arrival, Shards};
 pub use prelude::Prelude;
 pub use settings::Settings;

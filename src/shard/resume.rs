@@ -39,7 +39,7 @@ impl<W: Watch> Shard<W> {
         now: Instant,
     ) {
         let Some(cursor) = cursor else {
-            return self.join(id, identity, Standing::Live { from: self.next }, now);
+            return self.join(id, identity, Standing::Live { from: self.position() }, now);
         };
         self.ask_for_cursors(id);
         let begin = self.begin(Some(&cursor).filter(|cursor| !cursor.is_empty()).map(String::as_str));
@@ -58,7 +58,7 @@ impl<W: Watch> Shard<W> {
         actions: &mut Vec<Action>,
     ) {
         if self.connections[id].cursors.is_none() {
-            self.join(id, identity, Standing::Live { from: self.next }, now);
+            self.join(id, identity, Standing::Live { from: self.position() }, now);
             return self.connections[id].session.authorized(None, None, actions);
         }
         let offset = recovery.offset.as_deref().filter(|offset| self.decode(offset).is_some());
@@ -83,24 +83,35 @@ impl<W: Watch> Shard<W> {
         let view = self.journal.view();
         let guard = cursor.and_then(|cursor| self.decode(cursor));
         let start = guard.as_ref().and_then(|guard| view.resume(&guard.positions));
+        #[cfg(test)]
+        let start = start.or_else(|| crate::simulation::Broken::HidesGap.is_on().then(|| view.oldest()));
         match (guard, start) {
             (Some(guard), Some(start)) => Begin {
-                standing: Standing::Lagging(start.min(self.next)),
+                standing: Standing::Lagging(start.min(self.position())),
                 cursor: self.journal.codec().encode(&self.journal.partitions(), &guard),
                 guard: Some(guard),
                 status: Status { resumed: true, gap: None },
             },
             (guard, _) => {
-                let here = Guard::at(view.positions_at(self.next));
+                let here = Guard::at(view.positions_at(self.position()));
                 let reason = if guard.is_some() { Gap::TooOld } else { Gap::Unreadable };
                 Begin {
-                    standing: Standing::Live { from: self.next },
+                    standing: Standing::Live { from: self.position() },
                     guard: None,
                     cursor: self.journal.codec().encode(&self.journal.partitions(), &here),
                     status: Status { resumed: false, gap: cursor.map(|_| reason) },
                 }
             }
         }
+    }
+
+    /// From where on whoever is live from now on is served: behind what this shard has dispatched, though the journal may hold more.
+    pub(super) fn position(&self) -> u64 {
+        #[cfg(test)]
+        if crate::simulation::Broken::JoinsBeforePosition.is_on() {
+            return self.journal.head();
+        }
+        self.next
     }
 
     fn decode(&self, cursor: &str) -> Option<Guard> {
@@ -141,6 +152,10 @@ impl Cursors {
     }
 
     pub(super) fn covers(&self, entry: &Entry) -> bool {
+        #[cfg(test)]
+        if crate::simulation::Broken::NoGuard.is_on() {
+            return false;
+        }
         self.guard.as_ref().is_some_and(|guard| guard.covers(entry.partition, entry.origin.offset))
     }
 }
@@ -175,6 +190,8 @@ impl<'a> CursorWriter<'a> {
         if !entry.sequence.is_multiple_of(self.every) {
             return Some(frame.clone());
         }
+        #[cfg(test)]
+        let guard = guard.filter(|_| !crate::simulation::Broken::CursorGoesBack.is_on());
         let here = match guard {
             None => Guard::at(self.here.clone()),
             Some(guard) => guard.or_newer(&self.here),

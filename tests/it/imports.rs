@@ -71,7 +71,7 @@ fn part_of(path: &Path) -> String {
 
 /// The parts named by `crate::` paths, in `use` lines and elsewhere. Tests may look at whatever they need.
 fn imports(code: &str) -> BTreeSet<String> {
-    let code = code.split("#[cfg(test)]").next().unwrap();
+    let code = without_tests(code);
     let mut parts = BTreeSet::new();
     for rest in code.split("crate::").skip(1) {
         match rest.strip_prefix('{') {
@@ -80,6 +80,25 @@ fn imports(code: &str) -> BTreeSet<String> {
         }
     }
     parts
+}
+
+/// The code without what stands under `#[cfg(test)]`, which ends with the first line of the same indentation that is
+/// a brace or ends with a semicolon.
+fn without_tests(code: &str) -> String {
+    let mut kept = Vec::new();
+    let mut lines = code.lines();
+    while let Some(line) = lines.next() {
+        let Some(indentation) = line.strip_suffix("#[cfg(test)]") else {
+            kept.push(line);
+            continue;
+        };
+        let ends = |line: &str| {
+            let rest = line.strip_prefix(indentation).filter(|rest| !rest.starts_with(' '));
+            rest.is_some_and(|rest| rest == "}" || rest.ends_with(';'))
+        };
+        lines.by_ref().find(|line| ends(line));
+    }
+    kept.join("\n")
 }
 
 fn group_heads(group: &str) -> Vec<String> {
@@ -97,6 +116,8 @@ fn back_edges_are_seen() {
     let code = "use crate::shard::Shards;\nuse crate::{auth, journal::View};\nfn f() { crate::web::g() }";
     let expected: BTreeSet<String> = ["shard", "auth", "journal", "web"].map(str::to_owned).into();
     assert_eq!(imports(code), expected);
+    let tested = "use crate::a;\n#[cfg(test)]\nmod tests {\n    use crate::b;\n}\nfn f() {\n    #[cfg(test)]\n    crate::c::g();\n    crate::d::h();\n}";
+    assert_eq!(imports(tested), ["a", "d"].map(str::to_owned).into());
     let circle = table("| `a` | `b` |\n| `b` | `a` |\n| `c` | |");
     assert!(cycle(&circle).is_some());
 }
