@@ -11,6 +11,7 @@ use crate::auth::{
 use crate::event::{Catalog, Identity};
 use crate::metrics::Metrics;
 use crate::protocol::{Ending, Protocol};
+use crate::seats::{Seat, Seats};
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -24,6 +25,14 @@ pub struct Admission {
     pub metrics: Metrics,
     /// Socket.IO clients may put their token into the query, where proxies log it.
     pub query_token: bool,
+    /// Open connections, by user.
+    pub users: Seats,
+}
+
+/// Who may come in, with a user's place for as long as the connection lasts; none without a `sub` to count by.
+pub struct Entrant {
+    pub identity: Identity,
+    pub seat: Option<Seat>,
 }
 
 /// What a request shows of its sender: the first of these that it has, in the order token, session.
@@ -62,6 +71,7 @@ impl Admission {
             catalog: Arc::new(Catalog::built_in()),
             metrics: Metrics::new(),
             query_token: false,
+            users: Seats::new(usize::MAX, usize::MAX),
         }
     }
 
@@ -95,10 +105,22 @@ impl Admission {
         connect_token: Option<SecretString>,
         request: Credentials,
         now: SystemTime,
-    ) -> Result<Identity, Refusal> {
+    ) -> Result<Entrant, Ending> {
         let credentials = connect_token.map_or(request, Credentials::Token);
-        let claims = self.verify(Protocol::SocketIo, &credentials, now)?;
-        Ok(self.catalog.grants().identity(&claims))
+        match self.verify(Protocol::SocketIo, &credentials, now) {
+            Ok(claims) => self.entrant(&claims),
+            Err(refusal) if refusal.is_passing() => Err(Ending::Unavailable),
+            Err(_) => Err(Ending::Unauthorized),
+        }
+    }
+
+    fn entrant(&self, claims: &Claims) -> Result<Entrant, Ending> {
+        let seat = claims.subject().map(|user| self.users.take(Some(user))).transpose();
+        let seat = seat.map_err(|_| {
+            self.metrics.connection_refused("user_full");
+            Ending::Full
+        })?;
+        Ok(Entrant { identity: self.catalog.grants().identity(claims), seat })
     }
 
     /// A ticket for whoever the request is from.
@@ -110,6 +132,7 @@ impl Admission {
         self.metrics.ticket(match &ticket {
             Ok(_) => "issued",
             Err(TicketFault::StoreFailed) => "not_stored",
+            Err(TicketFault::TooManyOfUser) => "user_full",
             Err(TicketFault::TooMany | TicketFault::NoRandomness) => "full",
         });
         ticket.map_err(|error| {
@@ -121,7 +144,7 @@ impl Admission {
     }
 
     /// The identity behind a ticket, which is used up by this.
-    pub async fn redeem_ticket(&self, key: &str) -> Result<Identity, Ending> {
+    pub async fn redeem_ticket(&self, key: &str) -> Result<Entrant, Ending> {
         if key.is_empty() {
             self.metrics.ticket("empty");
             return Err(Ending::EmptyKey);
@@ -132,7 +155,7 @@ impl Admission {
             if claims.expires_at() > SystemTime::now() { Ok(claims) } else { Err(Unredeemed::Unknown) }
         });
         let (outcome, verdict) = match claims {
-            Ok(claims) => ("redeemed", Ok(self.catalog.grants().identity(&claims))),
+            Ok(claims) => ("redeemed", self.entrant(&claims)),
             Err(Unredeemed::Unknown) => ("wrong", Err(Ending::WrongKey)),
             Err(Unredeemed::StoreFailed) => ("not_looked_up", Err(Ending::Unavailable)),
         };

@@ -17,6 +17,7 @@ use crate::journal;
 use crate::limits::{JWKS_HOLDS_READINESS_MAX, STOP_MAX};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
+use crate::seats::Seats;
 use crate::shard::{self, Shards};
 use crate::shutdown::{self, Stop};
 use crate::web::{self, Listener, Web};
@@ -93,19 +94,14 @@ impl App {
         let clock = Clock::default();
         let catalog = parts.catalog;
         let jwks = jwks(&parts.auth, &health, &metrics)?;
-        let admission = Arc::new(admission(parts.auth, jwks.clone(), &catalog, &metrics)?);
+        // In all there are as many as the web side has let in.
+        let users = Seats::new(usize::MAX, parts.web.connections_per_user);
+        let admission = Arc::new(admission(parts.auth, jwks.clone(), users, &catalog, &metrics)?);
         let fetching = jwks.map(|jwks| tokio::spawn(fetch_keys(jwks, health.clone())));
         let (writer, journal) = journal::open(&parts.journal);
         let (shards, shard_threads) =
             Shards::start(&parts.shard, &journal, &admission, &metrics, &clock).map_err(AppFault::Shard)?;
-        let web = Web {
-            admission,
-            shards: shards.clone(),
-            health: health.clone(),
-            metrics: metrics.clone(),
-            connections_max: parts.web.connections_max,
-            origins: parts.web.origins,
-        };
+        let web = Web::new(&parts.web, admission, shards.clone(), health.clone(), metrics.clone());
         tracing::info!(clients = %public.address, operators = %admin.address, "listening");
         let accepting = CancellationToken::new();
         let public = tokio::spawn(web::serve(
@@ -194,6 +190,7 @@ async fn fetch_keys(jwks: Arc<Jwks>, health: Health) {
 fn admission(
     auth: auth::Settings,
     jwks: Option<Arc<Jwks>>,
+    users: Seats,
     catalog: &Arc<Catalog>,
     metrics: &Metrics,
 ) -> Result<Admission, SessionsFault> {
@@ -215,6 +212,7 @@ fn admission(
         catalog: Arc::clone(catalog),
         metrics: metrics.clone(),
         query_token: auth.query_token,
+        users,
     })
 }
 

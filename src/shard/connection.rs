@@ -10,6 +10,7 @@ use crate::event::Key;
 use crate::journal::Guard;
 use crate::limits::{CONTROL_FRAMES_MAX, STALLED_MAX, WRITE_FRAMES_MAX};
 use crate::protocol::{Ending, Protocol, Session};
+use crate::seats::Seat;
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -78,6 +79,8 @@ pub(super) struct Connection<S> {
     pub cursors: Option<Box<Cursors>>,
     /// What it gets before it reads the journal.
     pub prelude: Option<Box<Prelude>>,
+    /// Given back when the connection is no more.
+    pub seats: Vec<Seat>,
     /// The tick of the wheel that counts.
     pub timer: u64,
     /// Already queued to catch up.
@@ -101,6 +104,7 @@ impl<S: Socket> Connection<S> {
             credentials: None,
             cursors: None,
             prelude: None,
+            seats: Vec::new(),
             timer: u64::MAX,
             waits_for_turn: false,
             socket,

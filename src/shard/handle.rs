@@ -8,6 +8,7 @@ use crate::event::Identity;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::protocol::{Ending, Protocol};
+use crate::seats::Seat;
 use bytes::Bytes;
 use mio::net::TcpStream;
 use mio::{Poll, Waker};
@@ -26,6 +27,8 @@ pub struct Arrival<S = TcpStream> {
     /// What is still to be sent before the first frame.
     pub response: Bytes,
     pub admitted: Admitted,
+    /// The places that the connection takes, for as long as it lasts.
+    pub seats: Vec<Seat>,
 }
 
 /// How far a client is when its socket comes to the shard.

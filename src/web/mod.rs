@@ -4,40 +4,73 @@
 mod accept;
 mod admin;
 mod credentials;
+mod limited;
 mod origin;
+mod rates;
 mod settings;
 mod ticket;
 mod upgrade;
+mod visitor;
 
 pub use accept::{Listener, serve};
 pub use origin::Origins;
+pub use rates::RateSettings;
 pub use settings::Settings;
+pub use visitor::{ForwardedBy, Proxies};
 
 use crate::admission::Admission;
 use crate::health::Health;
+use crate::limits::ADDRESS_WARN_INTERVAL;
 use crate::metrics::Metrics;
+use crate::seats::Seats;
 use crate::shard::Shards;
+use crate::throttle::Throttle;
 use axum::Router;
-use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, RETRY_AFTER, TRANSFER_ENCODING};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use rand::Rng;
+use rates::Rates;
 use std::sync::Arc;
 
 /// What the handlers need; cheap to clone.
 #[derive(Clone)]
 pub struct Web {
-    pub admission: Arc<Admission>,
-    pub shards: Shards,
-    pub health: Health,
-    pub metrics: Metrics,
-    pub connections_max: usize,
+    admission: Arc<Admission>,
+    shards: Shards,
+    health: Health,
+    metrics: Metrics,
     /// Pages of other hosts that are heard.
-    pub origins: Origins,
+    origins: Origins,
+    proxies: Proxies,
+    rates: Arc<Rates>,
+    /// Open connections, in all and by address.
+    seats: Seats,
+    complaints: Arc<Throttle>,
 }
 
 impl Web {
+    pub fn new(
+        settings: &Settings,
+        admission: Arc<Admission>,
+        shards: Shards,
+        health: Health,
+        metrics: Metrics,
+    ) -> Web {
+        Web {
+            admission,
+            shards,
+            health,
+            metrics,
+            origins: settings.origins.clone(),
+            proxies: settings.proxies.clone(),
+            rates: Arc::new(Rates::new(settings.rates)),
+            seats: Seats::new(settings.connections_max, settings.connections_per_address),
+            complaints: Arc::new(Throttle::new(1, ADDRESS_WARN_INTERVAL)),
+        }
+    }
+
     /// What clients reach: the ticket endpoint and `/ws`, with and without the slash that Socket.IO clients add.
     /// A wrong method at `/ws` is answered as the protocol wants it.
     pub fn public(self) -> Router {
@@ -60,16 +93,21 @@ impl Web {
     /// The answer while this instance cannot take a client. It costs nothing, and comes before the upgrade so
     /// that a load balancer can try another instance.
     fn refuse_if_unready(&self) -> Option<Response> {
-        let reason = if !self.health.is_ready() {
-            "not_ready"
-        } else if self.metrics.open_connections() >= self.connections_max {
-            "full"
-        } else {
-            return None;
-        };
-        self.metrics.connection_refused(reason);
-        Some(try_later())
+        (!self.health.is_ready()).then(|| {
+            self.metrics.connection_refused("not_ready");
+            try_later()
+        })
     }
+}
+
+/// The answer to a request with a body. None of ours has one, and where a proxy and we disagree about where it ends,
+/// what follows is a request of somebody's choice (RFC 9112, section 11.2): so the connection ends with it.
+fn refuse_body(headers: &HeaderMap) -> Option<Response> {
+    let has_body = headers.contains_key(TRANSFER_ENCODING)
+        || headers.get_all(CONTENT_LENGTH).iter().any(|length| length.as_bytes() != b"0");
+    has_body.then(|| {
+        (StatusCode::BAD_REQUEST, [(CONNECTION, "close")], "a body has no place here\n").into_response()
+    })
 }
 
 /// The answer to a request that may well be granted in a few seconds.

@@ -1,11 +1,14 @@
 //! `/ws`: checks the request, says who it is as far as the request tells, answers 101, and hands the raw socket
 //! to a shard. With an `EIO` parameter it is Socket.IO, otherwise a plain WebSocket with a ticket in `key`.
 
-use super::Web;
 use super::origin::Page;
+use super::rates::Kind;
+use super::{Web, refuse_body};
 use crate::limits::{SOCKET_SEND_BUFFER_BYTES, STALLED_MAX};
+use crate::protocol::Ending;
 use crate::protocol::engineio::{self, RequestError};
 use crate::protocol::handshake::{self, UpgradeError, VERSION};
+use crate::seats::Seat;
 use crate::shard::{Admitted, Arrival};
 use axum::extract::{Query, Request, State};
 use axum::http::header::{CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_VERSION, UPGRADE};
@@ -24,6 +27,10 @@ pub(super) async fn connect(
     Query(query): Query<Pairs>,
     mut request: Request,
 ) -> Response {
+    if let Some(refusal) = refuse_body(request.headers()) {
+        web.metrics.connection_refused("bad_request");
+        return refusal;
+    }
     if let Some(refusal) = web.refuse_if_unready() {
         return refusal;
     }
@@ -31,6 +38,10 @@ pub(super) async fn connect(
     if !web.origins.hear(Page::of(request.headers())) {
         web.metrics.connection_refused("origin");
         return refuse_page(is_socket_io);
+    }
+    let visitor = web.visitor(&request);
+    if let Some(refusal) = web.refuse_if_too_often(Kind::Handshake, visitor) {
+        return refusal;
     }
     let checked = if is_socket_io {
         check_socket_io(&request, &query).map_err(refuse_socket_io)
@@ -44,6 +55,10 @@ pub(super) async fn connect(
             return refusal;
         }
     };
+    let mut seats = match web.take_seat(visitor) {
+        Ok(seat) => vec![seat],
+        Err(refusal) => return refusal,
+    };
     let admitted = if is_socket_io {
         let query_token = value(&query, "token").filter(|_| web.admission.query_token);
         let presented = web.presented(request.headers(), query_token);
@@ -52,9 +67,17 @@ pub(super) async fn connect(
     } else {
         let key = value(&query, "key").unwrap_or_default();
         let cursor = value(&query, "cursor").map(str::to_owned);
-        Admitted::Plain { identity: web.admission.redeem_ticket(key).await, cursor }
+        let redeemed = web.admission.redeem_ticket(key).await;
+        if matches!(redeemed, Err(Ending::WrongKey)) {
+            web.bad_key(visitor);
+        }
+        let identity = redeemed.map(|entrant| {
+            seats.extend(entrant.seat);
+            entrant.identity
+        });
+        Admitted::Plain { identity, cursor }
     };
-    tokio::spawn(hand_over(web, hyper::upgrade::on(&mut request), admitted));
+    tokio::spawn(hand_over(web, hyper::upgrade::on(&mut request), admitted, seats));
     let headers = [(UPGRADE, "websocket"), (CONNECTION, "Upgrade"), (SEC_WEBSOCKET_ACCEPT, accept.as_str())];
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
@@ -93,7 +116,7 @@ fn value<'q>(query: &'q Pairs, name: &str) -> Option<&'q str> {
 }
 
 /// After the 101 is out: the socket, and what hyper had already read from it.
-async fn hand_over(web: Web, upgrade: OnUpgrade, admitted: Admitted) {
+async fn hand_over(web: Web, upgrade: OnUpgrade, admitted: Admitted, seats: Vec<Seat>) {
     let Ok(upgraded) = upgrade.await else {
         tracing::debug!("client left during the handshake");
         return;
@@ -102,7 +125,7 @@ async fn hand_over(web: Web, upgrade: OnUpgrade, admitted: Admitted) {
     match prepare(parts.io.into_inner()) {
         Ok(socket) => {
             let received = parts.read_buf.to_vec();
-            web.shards.adopt(Arrival { socket, received, response: Bytes::new(), admitted });
+            web.shards.adopt(Arrival { socket, received, response: Bytes::new(), admitted, seats });
         }
         Err(error) => tracing::debug!(%error, "cannot prepare a socket"),
     }
