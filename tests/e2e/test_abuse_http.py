@@ -166,3 +166,4 @@ def test_after_all_that_the_service_is_as_it_was(service):
     assert service.request_ticket(tokens.token("somebody")).status_code == 200
     assert service.readyz() == 200
     eventually(lambda: service.metric("dumbwaiter_connections") == 0, 5, "no connection is left")
+    eventually(lambda: service.metric("process_open_fds") < 200, 6, "no socket is left")
