@@ -3,7 +3,7 @@
 
 use super::rates::Kind;
 use super::visitor::Visitor;
-use super::{Web, retry_after, try_later};
+use super::{Web, retry_after};
 use crate::seats::{Full, Seat};
 use axum::extract::Request;
 use axum::http::request::Parts;
@@ -49,16 +49,15 @@ impl Web {
         self.rates.take(Kind::BadKey, visitor, Instant::now());
     }
 
-    /// A place for a connection, or the answer that there is none.
-    pub(super) fn take_seat(&self, visitor: Visitor) -> Result<Seat, Response> {
+    /// A place for a connection, if there is one.
+    pub(super) fn take_seat(&self, visitor: Visitor) -> Option<Seat> {
         let holder = visitor.is_limited().then(|| visitor.text());
-        self.seats.take(holder.as_deref()).map_err(|full| {
-            match full {
-                Full::InAll => self.metrics.connection_refused("full"),
-                Full::ForOne => self.refuse_address("address_full"),
-            }
-            try_later()
-        })
+        let taken = self.seats.take(holder.as_deref());
+        let full = |full| match full {
+            Full::InAll => self.metrics.connection_refused("full"),
+            Full::ForOne => self.refuse_address("address_full"),
+        };
+        taken.map_err(full).ok()
     }
 
     /// The address itself is not told: it is a person's.

@@ -3,7 +3,7 @@
 
 use super::origin::Page;
 use super::rates::Kind;
-use super::{Web, refuse_body};
+use super::{Web, refuse_body, try_later};
 use crate::limits::{SOCKET_SEND_BUFFER_BYTES, STALLED_MAX};
 use crate::protocol::Ending;
 use crate::protocol::engineio::{self, RequestError};
@@ -55,10 +55,8 @@ pub(super) async fn connect(
             return refusal;
         }
     };
-    let mut seats = match web.take_seat(visitor) {
-        Ok(seat) => vec![seat],
-        Err(refusal) => return refusal,
-    };
+    let Some(seat) = web.take_seat(visitor) else { return try_later() };
+    let mut seats = vec![seat];
     let admitted = if is_socket_io {
         let query_token = value(&query, "token").filter(|_| web.admission.query_token);
         let presented = web.presented(request.headers(), query_token);
