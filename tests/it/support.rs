@@ -11,7 +11,7 @@ use dumbwaiter::app::{App, AppFault, Parts};
 use dumbwaiter::consume::{OwnedRecord, Source, memory};
 use dumbwaiter::dead_letter::DeadLetters;
 use dumbwaiter::decode::{self, Registry, RegistrySettings, SchemaId, Writers, framing};
-use dumbwaiter::event::Catalog;
+use dumbwaiter::event::{Catalog, OrderSettings};
 use dumbwaiter::metrics::Metrics;
 use dumbwaiter::settings::Document;
 use dumbwaiter::shutdown::{self, Stop};
@@ -84,6 +84,7 @@ impl Instance {
             dead_letters: DeadLetters::Memory(letters),
             writers,
             catalog: Arc::new(catalog),
+            orders: OrderSettings::read(&mut document),
             auth: auth::Settings::read(&mut document),
             journal: journal::Settings::read(&mut document),
             shard: shard::Settings::read(&mut document),
