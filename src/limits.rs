@@ -209,6 +209,9 @@ pub const READS_PER_TURN_MAX: usize = 4;
 const _: () = assert!(CATCH_UP_CONNECTION_BYTES <= CATCH_UP_TURN_BYTES);
 const _: () = assert!(PRELUDE_MAX_BYTES <= PRELUDES_MAX_BYTES);
 
+/// Open orders that are looked up at once for one connection: about what a turn lets it have.
+pub const OPEN_ORDERS_SHARE: usize = 32;
+
 // ---- consume: patience with Kafka ----
 
 /// Default interval at which new topics and partitions are looked for.

@@ -9,7 +9,7 @@ import time
 import pytest
 from confluent_kafka import Producer as KafkaProducer
 
-from support import records, shapes
+from support import records, shapes, tokens
 from support.flaky_registry import FlakyRegistry
 from support.kafka import Kafka
 from support.records import Producer
@@ -208,3 +208,35 @@ def test_the_start_tells_how_far_it_is(own_producer, flaky, start):
     # Conditions were read before their orders could be, and found them.
     assert service.metric("dumbwaiter_order_waits_total", outcome="given_up") == 0
     assert service.metric("dumbwaiter_events_owner_unknown_total") < 250
+
+
+def open_screen(service, sub, **claims):
+    options = {"auth": {"token": tokens.token(sub, **claims)}, "query": {"open": "1", "recovery": "1"}}
+    return service.open_socket_io(name=sub, reconnectionDelay=100, **options).wait_until_authorized()
+
+
+def test_a_screen_that_asks_for_the_open_orders_has_them_across_a_restart_and_never_twice(own_producer, start):
+    mine, others = (own_producer.order(records.order(clientId=user)) for user in ("hungry", "other"))
+    own_producer.condition(records.condition(mine["_id"], "IN_PROGRESS"))
+    service = start().wait_until_ready()
+
+    owner, staff = open_screen(service, "hungry", role="CUSTOMER"), open_screen(service, "staff", role="ADMIN")
+    owner.wait_for("order:condition", mine["_id"])
+    staff.wait_for("order:new", others["_id"])
+    expected = [("order:new", mine["_id"]), ("order:condition", mine["_id"])]
+    assert owner.order_events() == expected
+    late = open_screen(service, "late", role="CUSTOMER")
+
+    service.process.kill()
+    missed = own_producer.order(records.order(clientId="hungry"))
+    service.start().wait_until_ready()
+    owner.wait_for("order:new", missed["_id"], within=10)
+    own_producer.condition(records.condition(mine["_id"], "DONE"))
+    own_producer.condition(records.condition(others["_id"], "DONE"))
+    staff.wait_for("order:condition", others["_id"])
+    expected += [("order:new", missed["_id"]), ("order:condition", mine["_id"])]
+    assert sorted(owner.order_events()) == sorted(expected)
+    assert len(set(staff.order_events())) >= 5
+    for order_id in (mine["_id"], others["_id"], missed["_id"]):
+        assert staff.order_events().count(("order:new", order_id)) == 1
+    assert late.order_events() == []
