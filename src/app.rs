@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::consume::{Source, SourceFault};
 use crate::dead_letter::DeadLetters;
 use crate::decode::Writers;
-use crate::event::Catalog;
+use crate::event::{Catalog, OrderSettings};
 use crate::health::Health;
 use crate::journal;
 use crate::limits::{JWKS_HOLDS_READINESS_MAX, STOP_MAX};
@@ -34,6 +34,7 @@ pub struct Parts {
     pub dead_letters: DeadLetters,
     pub writers: Writers,
     pub catalog: Arc<Catalog>,
+    pub orders: OrderSettings,
     pub auth: auth::Settings,
     pub journal: journal::Settings,
     pub shard: shard::Settings,
@@ -120,6 +121,7 @@ impl App {
         let pipeline = Pipeline {
             catalog,
             writers: parts.writers,
+            orders: parts.orders,
             dead_letters: parts.dead_letters,
             journal: writer,
             shards: shards.clone(),

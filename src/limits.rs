@@ -98,9 +98,36 @@ pub const KEY_VALUE_MAX_BYTES: usize = 256;
 /// Keys of one connection. A list claim gives several; what is over the bound is not granted.
 pub const KEYS_PER_CONNECTION_MAX: usize = 64;
 
-/// Open orders remembered for their owner: a day of a large business, about 20 MiB. At it the order opened
-/// first is forgotten; conditions that do not carry a clientId then reach staff only.
+/// Open orders: a day of a large business. At it the order opened first leaves, and is counted; `open=1` does not
+/// show it, its owner stays known for a while.
 pub const OPEN_ORDERS_MAX: usize = 200_000;
+
+/// Default memory for what is shown of the open orders: about 60,000 of 1.8 KB, a part of which is the window's
+/// own. At it the order opened first leaves, in the same way.
+pub const OPEN_ORDERS_MAX_BYTES: usize = 128 << 20;
+
+/// What an open order weighs beside its frames, keys and id: its nodes in the maps.
+pub const ORDER_WEIGHT_BYTES: usize = 600;
+
+/// Owners that are remembered beyond their order's end, about 20 MiB. At it the one whose order ended first is
+/// forgotten; conditions that still come for that order reach staff only, and are counted.
+pub const OWNERS_REMEMBERED_MAX: usize = 100_000;
+
+/// Conditions that came before their order and are kept for it. An order is late by seconds. At it the oldest is
+/// forgotten: that order is shown without its condition until the next one.
+pub const EARLY_CONDITIONS_MAX: usize = 10_000;
+
+/// Default look-back for orders at the start: nobody waits longer for a pizza.
+pub const ORDERS_LOOK_BACK: Duration = Duration::from_secs(24 * 3_600);
+
+/// The most that `orders.look_back` may be, a month: it is read at every start.
+pub const ORDERS_LOOK_BACK_MAX: Duration = Duration::from_secs(31 * 24 * 3_600);
+
+/// How long a condition waits for its order by default; then it reaches staff only, and is counted.
+pub const ORDER_WAIT: Duration = Duration::from_secs(2);
+
+/// The most that `orders.wait` may be: the partition's other events wait as well.
+pub const ORDER_WAIT_MAX: Duration = Duration::from_secs(30);
 
 // ---- journal: how much of the newest events is kept ----
 
@@ -182,6 +209,9 @@ pub const READS_PER_TURN_MAX: usize = 4;
 const _: () = assert!(CATCH_UP_CONNECTION_BYTES <= CATCH_UP_TURN_BYTES);
 const _: () = assert!(PRELUDE_MAX_BYTES <= PRELUDES_MAX_BYTES);
 
+/// Open orders that are looked up at once for one connection: about what a turn lets it have.
+pub const OPEN_ORDERS_SHARE: usize = 32;
+
 // ---- consume: patience with Kafka ----
 
 /// Default interval at which new topics and partitions are looked for.
@@ -206,6 +236,13 @@ pub const KAFKA_TROUBLE_INTERVAL: Duration = Duration::from_secs(60);
 /// The client's own words about a trouble, in a log line; the rest is cut off.
 pub const KAFKA_TROUBLE_REASON_MAX_CHARS: usize = 400;
 
+/// Between two questions where partitions end: while conditions of unknown orders come in masses, one answer serves
+/// all that came before it.
+pub const ENDS_QUESTION_INTERVAL: Duration = Duration::from_millis(10);
+
+/// One such question; what fails is asked again while somebody waits for it.
+pub const ENDS_QUESTION_TIMEOUT: Duration = Duration::from_secs(1);
+
 // ---- pipeline ----
 
 /// Records handled before their events are shown to the shards: only a backlog ever makes a batch.
@@ -214,8 +251,18 @@ pub const PIPELINE_BATCH_RECORDS: usize = 256;
 /// How long the pipeline waits for a record before it looks at what else is due.
 pub const PIPELINE_WAIT: Duration = Duration::from_millis(100);
 
-/// The same while a partition waits for the registry, whose answer must not wait long.
+/// The same while a partition waits, for the registry or for an order, which must not wait long for it.
 pub const PIPELINE_RETRY_WAIT: Duration = Duration::from_millis(5);
+
+/// Records of one partition that wait with us. Short waits then cost no fetch; at it the partition is paused, and
+/// what the client has fetched beyond is fetched again.
+pub const WAITING_RECORDS_MAX: usize = 1_000;
+
+/// The same in bytes.
+pub const WAITING_MAX_BYTES: usize = 4 << 20;
+
+/// How often the log tells how far reading is at the start.
+pub const START_PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Compiled plans, one for each schema and event. At it all are dropped and compiled again when needed.
 pub const PLANS_MAX: usize = 4_096;

@@ -27,11 +27,16 @@ pub struct Metrics {
     records_tombstone: IntCounterVec,
     records_repeated: IntCounterVec,
     dead_letters: IntCounterVec,
-    partitions_waiting: IntGauge,
+    partitions_waiting: IntGaugeVec,
+    order_waits: IntCounterVec,
     events: IntCounterVec,
     events_without_audience: IntCounterVec,
     events_owner_unknown: IntCounterVec,
     open_orders: IntGauge,
+    open_orders_bytes: IntGauge,
+    open_orders_dropped: IntCounter,
+    start_records_left: IntGauge,
+    start_seconds: Gauge,
     deliveries: IntCounterVec,
     event_latency: Histogram,
     connections: IntGaugeVec,
@@ -93,8 +98,16 @@ impl Metrics {
                 "Copies of poison records for the dead-letter topic, by what became of them.",
                 &["outcome"],
             ),
-            partitions_waiting: new
-                .gauge("partitions_waiting", "Partitions that wait for the schema registry."),
+            partitions_waiting: new.gauges(
+                "partitions_waiting",
+                "Partitions whose next record waits, by what for: the schema registry, or the order it is about.",
+                &["reason"],
+            ),
+            order_waits: new.counters(
+                "order_waits_total",
+                "Events that waited for the order they are about, by what came of it.",
+                &["outcome"],
+            ),
             events: new.counters("events_total", "Events put into the journal.", &["event"]),
             events_without_audience: new.counters(
                 "events_without_audience_total",
@@ -106,7 +119,18 @@ impl Metrics {
                 "Events whose order is not among the open ones, shown to staff only.",
                 &["event"],
             ),
-            open_orders: new.gauge("open_orders", "Orders whose owner is remembered."),
+            open_orders: new.gauge("open_orders", "Orders that are open."),
+            open_orders_bytes: new
+                .gauge("open_orders_bytes", "Memory held for what is shown of the open orders."),
+            open_orders_dropped: new.counter(
+                "open_orders_dropped_total",
+                "Open orders that are not shown any more, because there were too many.",
+            ),
+            start_records_left: new.gauge(
+                "start_records_left",
+                "Offsets that are still to be read before the instance is ready.",
+            ),
+            start_seconds: new.float_gauge("start_seconds", "How long it took to get ready; 0 before that."),
             deliveries: new.counters("deliveries_total", "Events written to a connection.", &["protocol"]),
             event_latency: new.histogram(
                 "event_latency_seconds",
@@ -226,8 +250,18 @@ impl Metrics {
         self.records_repeated.with_label_values(&[topic]).inc();
     }
 
-    pub fn partitions_waiting(&self, count: usize) {
-        self.partitions_waiting.set(gauge_value(count));
+    pub fn partitions_waiting(&self, registry: usize, orders: usize) {
+        self.partitions_waiting.with_label_values(&["registry"]).set(gauge_value(registry));
+        self.partitions_waiting.with_label_values(&["order"]).set(gauge_value(orders));
+    }
+
+    pub fn order_waited(&self, outcome: OrderWait) {
+        let label = match outcome {
+            OrderWait::Found => "found",
+            OrderWait::Unknown => "unknown",
+            OrderWait::GivenUp => "given_up",
+        };
+        self.order_waits.with_label_values(&[label]).inc();
     }
 
     pub fn event(&self, name: &str) {
@@ -242,8 +276,21 @@ impl Metrics {
         self.events_owner_unknown.with_label_values(&[name]).inc();
     }
 
-    pub fn open_orders(&self, count: usize) {
+    pub fn open_orders(&self, count: usize, bytes: usize) {
         self.open_orders.set(gauge_value(count));
+        self.open_orders_bytes.set(gauge_value(bytes));
+    }
+
+    pub fn open_orders_dropped(&self, count: u64) {
+        self.open_orders_dropped.inc_by(count);
+    }
+
+    pub fn start_records_left(&self, count: u64) {
+        self.start_records_left.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    pub fn start_seconds(&self, seconds: f64) {
+        self.start_seconds.set(seconds);
     }
 
     pub fn journal(&self, bytes: usize, entries: usize) {
@@ -352,6 +399,16 @@ pub enum DeadLetterOutcome {
     Failed,
     /// The queue was full, or the letter can't be one.
     Refused,
+}
+
+/// What came of an event's wait for its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderWait {
+    Found,
+    /// All orders that could be it are read, and it is not among them.
+    Unknown,
+    /// The time was over.
+    GivenUp,
 }
 
 /// What one shard counts, without touching shared memory for each delivery.

@@ -96,6 +96,7 @@ fn parts(config: Config, metrics: Metrics, runtime: &Runtime) -> Result<Parts, S
         dead_letters: dead_letters.map_err(|fault| fault.to_string())?,
         writers,
         catalog: config.catalog,
+        orders: config.orders,
         auth: config.auth,
         journal: config.journal,
         shard: config.shard,

@@ -82,6 +82,7 @@ impl Context {
             .map(|element| (element.topic().to_owned(), element.partition()))
             .collect();
         for (topic, partition) in assigned {
+            self.assignment.lock().assigned(&topic, partition);
             let offset =
                 self.assignment.lock().offset(&topic, partition).map_or(Offset::Beginning, Offset::Offset);
             tracing::info!(topic, partition, ?offset, "partition assigned");

@@ -27,7 +27,7 @@ use crate::auth::{self, KeyFault, Rules, Verifier};
 use crate::consume::{ClientFault, EmbeddedBroker, KafkaSource, Source};
 use crate::dead_letter::DeadLetters;
 use crate::decode::{Registry, RegistryFault, RegistryOutcome, RegistrySettings, Writers};
-use crate::event::Catalog;
+use crate::event::{Catalog, OrderSettings};
 use crate::limits::{DEMO_PARTITIONS, DEMO_WINDOW_BYTES};
 use crate::metrics::Metrics;
 use crate::settings::Document;
@@ -169,6 +169,7 @@ fn parts(
         dead_letters: DeadLetters::Off,
         writers: Writers::of_registry(registry),
         catalog,
+        orders: OrderSettings::read(&mut defaults),
         auth,
         journal: journal::Settings { max_bytes: DEMO_WINDOW_BYTES, ..journal::Settings::read(&mut defaults) },
         shard: shard::Settings::read(&mut defaults),

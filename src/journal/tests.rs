@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limits::SEGMENT_ENTRIES_MAX;
+use crate::protocol::Frames;
 use bytes::Bytes;
 use proptest::prelude::*;
 use std::time::{Duration, Instant};

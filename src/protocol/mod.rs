@@ -14,12 +14,14 @@ pub mod close;
 pub mod engineio;
 pub mod handshake;
 
+mod frames;
 mod heartbeat;
 mod plain;
 mod socketio;
 mod websocket;
 
 pub use close::{ComeBack, Ending};
+pub use frames::Frames;
 
 use crate::limits::LINGER_MAX;
 use bytes::Bytes;

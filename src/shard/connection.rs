@@ -76,6 +76,8 @@ pub(super) struct Connection<S> {
     pub credentials: Option<Box<Credentials>>,
     /// It asked for cursors.
     pub cursors: Option<Box<Cursors>>,
+    /// It asked for the open orders, and has not joined yet.
+    pub wants_open: bool,
     /// What it gets before it reads the journal.
     pub prelude: Option<Box<Prelude>>,
     /// The tick of the wheel that counts.
@@ -100,6 +102,7 @@ impl<S: Socket> Connection<S> {
             keys: Arc::new([]),
             credentials: None,
             cursors: None,
+            wants_open: false,
             prelude: None,
             timer: u64::MAX,
             waits_for_turn: false,

@@ -26,6 +26,8 @@ pub struct Arrival<S = TcpStream> {
     /// What is still to be sent before the first frame.
     pub response: Bytes,
     pub admitted: Admitted,
+    /// It asked for the open orders.
+    pub wants_open: bool,
 }
 
 /// How far a client is when its socket comes to the shard.

@@ -20,6 +20,7 @@ mod driven;
 mod guard;
 mod handle;
 mod index;
+mod open;
 mod prelude;
 mod resume;
 mod settings;
@@ -152,13 +153,14 @@ impl<W: Watch> Shard<W> {
     }
 
     fn handle_arrival(&mut self, arrival: Arrival<W::Socket>, now: Instant) {
-        let Arrival { socket, received, response, admitted } = arrival;
+        let Arrival { socket, received, response, admitted, wants_open } = arrival;
         let (session, opening) = match &admitted {
             Admitted::Plain { .. } => (Session::plain(now), Bytes::new()),
             Admitted::SocketIo { .. } => Session::socket_io(Uuid::new_v4(), now),
         };
         let Some(id) = self.insert(socket, session) else { return };
         let connection = &mut self.connections[id];
+        connection.wants_open = wants_open;
         connection.queue(response);
         connection.queue(opening);
         self.guarded(id, |shard| shard.welcome(id, admitted, received, now));

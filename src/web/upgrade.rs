@@ -54,7 +54,8 @@ pub(super) async fn connect(
         let cursor = value(&query, "cursor").map(str::to_owned);
         Admitted::Plain { identity: web.admission.redeem_ticket(key).await, cursor }
     };
-    tokio::spawn(hand_over(web, hyper::upgrade::on(&mut request), admitted));
+    let wants_open = value(&query, "open") == Some("1");
+    tokio::spawn(hand_over(web, hyper::upgrade::on(&mut request), admitted, wants_open));
     let headers = [(UPGRADE, "websocket"), (CONNECTION, "Upgrade"), (SEC_WEBSOCKET_ACCEPT, accept.as_str())];
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
@@ -93,7 +94,7 @@ fn value<'q>(query: &'q Pairs, name: &str) -> Option<&'q str> {
 }
 
 /// After the 101 is out: the socket, and what hyper had already read from it.
-async fn hand_over(web: Web, upgrade: OnUpgrade, admitted: Admitted) {
+async fn hand_over(web: Web, upgrade: OnUpgrade, admitted: Admitted, wants_open: bool) {
     let Ok(upgraded) = upgrade.await else {
         tracing::debug!("client left during the handshake");
         return;
@@ -102,7 +103,7 @@ async fn hand_over(web: Web, upgrade: OnUpgrade, admitted: Admitted) {
     match prepare(parts.io.into_inner()) {
         Ok(socket) => {
             let received = parts.read_buf.to_vec();
-            web.shards.adopt(Arrival { socket, received, response: Bytes::new(), admitted });
+            web.shards.adopt(Arrival { socket, received, response: Bytes::new(), admitted, wants_open });
         }
         Err(error) => tracing::debug!(%error, "cannot prepare a socket"),
     }

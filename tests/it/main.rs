@@ -12,6 +12,7 @@ mod documents;
 mod drain;
 mod encodings;
 mod imports;
+mod open_orders;
 mod origin;
 mod resume;
 mod session;

@@ -11,8 +11,9 @@ use dumbwaiter::app::{App, AppFault, Parts};
 use dumbwaiter::consume::{OwnedRecord, Source, memory};
 use dumbwaiter::dead_letter::DeadLetters;
 use dumbwaiter::decode::{self, Registry, RegistrySettings, SchemaId, Writers, framing};
-use dumbwaiter::event::Catalog;
+use dumbwaiter::event::{Catalog, OrderSettings};
 use dumbwaiter::metrics::Metrics;
+use dumbwaiter::produce::Encoder;
 use dumbwaiter::settings::Document;
 use dumbwaiter::shutdown::{self, Stop};
 use dumbwaiter::{auth, journal, shard, web};
@@ -84,6 +85,7 @@ impl Instance {
             dead_letters: DeadLetters::Memory(letters),
             writers,
             catalog: Arc::new(catalog),
+            orders: OrderSettings::read(&mut document),
             auth: auth::Settings::read(&mut document),
             journal: journal::Settings::read(&mut document),
             shard: shard::Settings::read(&mut document),
@@ -130,6 +132,12 @@ impl Instance {
 
     pub fn pizza(&mut self, uuid: &str, store_id: i64, user: &str) {
         self.put_bytes("pizza.created", Some(avro(0, pizza(uuid, store_id, user))));
+    }
+
+    /// The documented example under another id, of a client or of a guest.
+    pub fn order(&mut self, id: &str, client: Option<&str>) {
+        let value = framing::join(SchemaId(1), &order_body(id, client));
+        self.put_bytes("order.created", Some(value));
     }
 
     pub fn condition(&mut self, id: &str, condition: &str) {
@@ -186,7 +194,11 @@ impl Instance {
 
     /// A Socket.IO client, authorized.
     pub async fn socket_io(&self, claims: Json_) -> Client {
-        let mut client = self.connect("/ws/?EIO=4&transport=websocket").await;
+        self.socket_io_at("/ws/?EIO=4&transport=websocket", claims).await
+    }
+
+    pub async fn socket_io_at(&self, path: &str, claims: Json_) -> Client {
+        let mut client = self.connect(path).await;
         assert!(client.text().await.starts_with("0{"));
         client.send(&format!("40{}", json!({"token": token(claims)}))).await;
         assert!(client.text().await.starts_with("40{"));
@@ -278,6 +290,16 @@ fn avro(schema: usize, value: Value) -> Vec<u8> {
 /// The Avro body of a pizza, without anything that names its schema.
 pub fn pizza_body(uuid: &str, store_id: i64, user: &str) -> Vec<u8> {
     body(0, pizza(uuid, store_id, user))
+}
+
+fn order_body(id: &str, client: Option<&str>) -> Vec<u8> {
+    let document = include_str!("../../docs/contract/socket-io.md");
+    let examples = document.split("```json").filter_map(|rest| rest.split("```").next());
+    let example = examples.filter_map(|example| serde_json::from_str::<Json_>(example).ok());
+    let mut order = example.into_iter().find(|example| example.get("products").is_some()).expect("an order");
+    order["_id"] = json!(id);
+    order["clientId"] = json!(client);
+    Encoder::parse(SCHEMAS[1], &[]).unwrap().encode(&order).unwrap()
 }
 
 fn body(schema: usize, value: Value) -> Vec<u8> {
