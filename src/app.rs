@@ -103,7 +103,7 @@ impl App {
             shards: shards.clone(),
             health: health.clone(),
             metrics: metrics.clone(),
-            connections_max: parts.web.connections_max,
+            connections_max: web::connections_max(parts.web.connections_max),
             origins: parts.web.origins,
         };
         tracing::info!(clients = %public.address, operators = %admin.address, "listening");
@@ -112,10 +112,12 @@ impl App {
             public,
             web.clone().public().merge(parts.pages),
             metrics.clone(),
+            web::sockets_max(),
             accepting.clone(),
         ));
         let admin_stop = CancellationToken::new();
-        let admin = tokio::spawn(web::serve(admin, web.admin(), metrics.clone(), admin_stop.clone()));
+        let admin =
+            tokio::spawn(web::serve(admin, web.admin(), metrics.clone(), usize::MAX, admin_stop.clone()));
 
         let pipeline = Pipeline {
             catalog,
