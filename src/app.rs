@@ -5,7 +5,8 @@
 
 use crate::admission::Admission;
 use crate::auth::{
-    self, Jwks, JwksFault, JwksFetched, RedisCommand, Sessions, SessionsFault, Tickets, Verifier,
+    self, CurrentVerifier, Jwks, JwksFault, JwksFetched, RedisCommand, Sessions, SessionsFault, Tickets,
+    Verifier,
 };
 use crate::clock::Clock;
 use crate::consume::{Source, SourceFault};
@@ -62,6 +63,7 @@ pub enum AppFault {
 /// An instance whose ports are bound.
 pub struct App {
     parts: Parts,
+    verifier: CurrentVerifier,
     public: Listener,
     admin: Listener,
 }
@@ -74,7 +76,8 @@ impl App {
         };
         let public = listen("web.listen", parts.web.listen)?;
         let admin = listen("web.admin_listen", parts.web.admin_listen)?;
-        Ok(App { parts, public, admin })
+        let verifier = CurrentVerifier::new(Verifier::new(&parts.auth));
+        Ok(App { parts, verifier, public, admin })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -85,15 +88,21 @@ impl App {
         self.admin.address
     }
 
+    /// By which keys can be replaced while it serves.
+    pub fn verifier(&self) -> CurrentVerifier {
+        self.verifier.clone()
+    }
+
     /// Serves until `stop`, then drains and returns; or until the record source gives up.
     pub async fn run(self, stop: Stop) -> Result<(), AppFault> {
-        let App { parts, public, admin } = self;
+        let App { parts, verifier, public, admin } = self;
         let metrics = parts.metrics;
         let health = Health::new(metrics.clone());
         let clock = Clock::default();
         let catalog = parts.catalog;
         let jwks = jwks(&parts.auth, &health, &metrics)?;
-        let admission = Arc::new(admission(parts.auth, jwks.clone(), &catalog, &metrics)?);
+        verifier.change(|verifier| verifier.with_jwks(jwks.clone()));
+        let admission = Arc::new(admission(parts.auth, verifier, &catalog, &metrics)?);
         let fetching = jwks.map(|jwks| tokio::spawn(fetch_keys(jwks, health.clone())));
         let (writer, journal) = journal::open(&parts.journal);
         let (shards, shard_threads) =
@@ -195,7 +204,7 @@ async fn fetch_keys(jwks: Arc<Jwks>, health: Health) {
 
 fn admission(
     auth: auth::Settings,
-    jwks: Option<Arc<Jwks>>,
+    verifier: CurrentVerifier,
     catalog: &Arc<Catalog>,
     metrics: &Metrics,
 ) -> Result<Admission, SessionsFault> {
@@ -211,7 +220,7 @@ fn admission(
     let redis_observer =
         move |command: RedisCommand, outcome, time| counted.redis_request(command.label(), outcome, time);
     Ok(Admission {
-        verifier: Verifier::new(&auth).with_jwks(jwks),
+        verifier,
         sessions: auth.session.map(new_sessions).transpose()?,
         tickets: Tickets::open(auth.tickets, Box::new(redis_observer)),
         catalog: Arc::clone(catalog),
