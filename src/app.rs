@@ -52,6 +52,8 @@ pub enum AppFault {
     Listen { key: &'static str, address: SocketAddr, source: io::Error },
     #[error("cannot start a shard: {0}")]
     Shard(io::Error),
+    #[error("a shard has ended, and its connections with it: a fault in the service, please report it")]
+    ShardEnded,
     #[error(transparent)]
     Sessions(#[from] SessionsFault),
     #[error(transparent)]
@@ -153,8 +155,13 @@ impl App {
                 () = stop.asked_at_once() => tracing::info!("stopping at once"),
             }
         };
+        let mut shard_ended = false;
         let outcome = tokio::select! {
             () = drained => None,
+            () = one_ended(&shard_threads, &stop) => {
+                shard_ended = true;
+                None
+            }
             outcome = &mut pipeline => Some(outcome),
         };
         health.stopping();
@@ -174,7 +181,7 @@ impl App {
         admin_stop.cancel();
         let _ = admin.await;
         outcome.expect("the pipeline does not panic")?;
-        Ok(())
+        if shard_ended { Err(AppFault::ShardEnded) } else { Ok(()) }
     }
 }
 
@@ -239,8 +246,35 @@ async fn drain(settings: &shutdown::Settings, shards: &Shards, threads: &[JoinHa
     let _ = tokio::time::timeout(*drain + STOP_MAX, all_ended(threads)).await;
 }
 
+/// Resolves when a shard ends unasked. What it does for its connections together is not guarded, and no process is
+/// better than one that gives clients to a shard that is not there.
+async fn one_ended(threads: &[JoinHandle<()>], stop: &Stop) {
+    while stop.is_asked() || !threads.iter().any(JoinHandle::is_finished) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 async fn all_ended(threads: &[JoinHandle<()>]) {
     while threads.iter().any(|thread| !thread.is_finished()) {
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_shard_that_ends_unasked_is_noticed() {
+        let ends = |threads: Vec<JoinHandle<()>>, stop: Stop| async move {
+            tokio::time::timeout(Duration::from_secs(1), one_ended(&threads, &stop)).await.is_ok()
+        };
+        let gone = || std::thread::spawn(|| {});
+        let (_open, closed) = std::sync::mpsc::channel::<()>();
+        let there = std::thread::spawn(move || drop(closed.recv()));
+        assert!(ends(vec![there, gone()], Stop::default()).await);
+        let asked = Stop::default();
+        asked.ask();
+        assert!(!ends(vec![gone()], asked).await);
     }
 }
