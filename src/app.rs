@@ -271,7 +271,9 @@ mod tests {
         };
         let gone = || std::thread::spawn(|| {});
         let (_open, closed) = std::sync::mpsc::channel::<()>();
-        let there = std::thread::spawn(move || drop(closed.recv()));
+        let there = std::thread::spawn(move || {
+            let _ = closed.recv();
+        });
         assert!(ends(vec![there, gone()], Stop::default()).await);
         let asked = Stop::default();
         asked.ask();
