@@ -6,7 +6,7 @@
 //! here the outcome is counted, without saying whose it was.
 
 use crate::auth::{
-    Claims, Refusal, SessionValue, Sessions, TicketFault, TicketKey, Tickets, Unredeemed, Verifier,
+    Claims, CurrentVerifier, Refusal, SessionValue, Sessions, TicketFault, TicketKey, Tickets, Unredeemed,
 };
 use crate::event::{Catalog, Identity};
 use crate::metrics::Metrics;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 pub struct Admission {
-    pub verifier: Verifier,
+    pub verifier: CurrentVerifier,
     /// None where cookies are no login.
     pub sessions: Option<Sessions>,
     pub tickets: Tickets,
@@ -56,7 +56,7 @@ impl Admission {
     #[cfg(test)]
     pub fn of_nobody() -> Admission {
         Admission {
-            verifier: Verifier::new(&crate::auth::Settings::default()),
+            verifier: CurrentVerifier::new(crate::auth::Verifier::new(&crate::auth::Settings::default())),
             sessions: None,
             tickets: Tickets::open(crate::auth::TicketSettings::Memory, Box::new(|_, _, _| {})),
             catalog: Arc::new(Catalog::built_in()),
@@ -75,7 +75,7 @@ impl Admission {
     pub async fn look_up(&self, presented: Presented) -> Credentials {
         match (presented, &self.sessions) {
             (Presented::Token(token), _) => {
-                self.verifier.settle(token.expose_secret()).await;
+                self.verifier.get().settle(token.expose_secret()).await;
                 Credentials::Token(token)
             }
             (Presented::Session(session), Some(sessions)) => {
@@ -148,7 +148,7 @@ impl Admission {
     ) -> Result<Arc<Claims>, Refusal> {
         let verdict = match credentials {
             Credentials::Nothing => Err(Refusal::Missing),
-            Credentials::Token(token) => self.verifier.verify(token.expose_secret(), now).map(Arc::new),
+            Credentials::Token(token) => self.verifier.get().verify(token.expose_secret(), now).map(Arc::new),
             Credentials::Session(verdict) => verdict.clone().and_then(|claims| still_good(claims, now)),
         };
         let outcome = verdict.as_ref().map_or_else(Refusal::label, |_| "ok");

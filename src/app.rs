@@ -5,7 +5,8 @@
 
 use crate::admission::Admission;
 use crate::auth::{
-    self, Jwks, JwksFault, JwksFetched, RedisCommand, Sessions, SessionsFault, Tickets, Verifier,
+    self, CurrentVerifier, Jwks, JwksFault, JwksFetched, RedisCommand, Sessions, SessionsFault, Tickets,
+    Verifier,
 };
 use crate::clock::Clock;
 use crate::consume::{Source, SourceFault};
@@ -52,6 +53,8 @@ pub enum AppFault {
     Listen { key: &'static str, address: SocketAddr, source: io::Error },
     #[error("cannot start a shard: {0}")]
     Shard(io::Error),
+    #[error("a shard has ended, and its connections with it: a fault in the service, please report it")]
+    ShardEnded,
     #[error(transparent)]
     Sessions(#[from] SessionsFault),
     #[error(transparent)]
@@ -63,6 +66,7 @@ pub enum AppFault {
 /// An instance whose ports are bound.
 pub struct App {
     parts: Parts,
+    verifier: CurrentVerifier,
     public: Listener,
     admin: Listener,
 }
@@ -75,7 +79,8 @@ impl App {
         };
         let public = listen("web.listen", parts.web.listen)?;
         let admin = listen("web.admin_listen", parts.web.admin_listen)?;
-        Ok(App { parts, public, admin })
+        let verifier = CurrentVerifier::new(Verifier::new(&parts.auth));
+        Ok(App { parts, verifier, public, admin })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -86,15 +91,21 @@ impl App {
         self.admin.address
     }
 
+    /// By which keys can be replaced while it serves.
+    pub fn verifier(&self) -> CurrentVerifier {
+        self.verifier.clone()
+    }
+
     /// Serves until `stop`, then drains and returns; or until the record source gives up.
     pub async fn run(self, stop: Stop) -> Result<(), AppFault> {
-        let App { parts, public, admin } = self;
+        let App { parts, verifier, public, admin } = self;
         let metrics = parts.metrics;
         let health = Health::new(metrics.clone());
         let clock = Clock::default();
         let catalog = parts.catalog;
         let jwks = jwks(&parts.auth, &health, &metrics)?;
-        let admission = Arc::new(admission(parts.auth, jwks.clone(), &catalog, &metrics)?);
+        verifier.change(|verifier| verifier.with_jwks(jwks.clone()));
+        let admission = Arc::new(admission(parts.auth, verifier, &catalog, &metrics)?);
         let fetching = jwks.map(|jwks| tokio::spawn(fetch_keys(jwks, health.clone())));
         let (writer, journal) = journal::open(&parts.journal);
         let (shards, shard_threads) =
@@ -104,7 +115,7 @@ impl App {
             shards: shards.clone(),
             health: health.clone(),
             metrics: metrics.clone(),
-            connections_max: parts.web.connections_max,
+            connections_max: web::connections_max(parts.web.connections_max),
             origins: parts.web.origins,
         };
         tracing::info!(clients = %public.address, operators = %admin.address, "listening");
@@ -113,10 +124,12 @@ impl App {
             public,
             web.clone().public().merge(parts.pages),
             metrics.clone(),
+            web::sockets_max(),
             accepting.clone(),
         ));
         let admin_stop = CancellationToken::new();
-        let admin = tokio::spawn(web::serve(admin, web.admin(), metrics.clone(), admin_stop.clone()));
+        let admin =
+            tokio::spawn(web::serve(admin, web.admin(), metrics.clone(), usize::MAX, admin_stop.clone()));
 
         let pipeline = Pipeline {
             catalog,
@@ -144,8 +157,13 @@ impl App {
                 () = stop.asked_at_once() => tracing::info!("stopping at once"),
             }
         };
+        let mut shard_ended = false;
         let outcome = tokio::select! {
             () = drained => None,
+            () = one_ended(&shard_threads, &stop) => {
+                shard_ended = true;
+                None
+            }
             outcome = &mut pipeline => Some(outcome),
         };
         health.stopping();
@@ -165,7 +183,7 @@ impl App {
         admin_stop.cancel();
         let _ = admin.await;
         outcome.expect("the pipeline does not panic")?;
-        Ok(())
+        if shard_ended { Err(AppFault::ShardEnded) } else { Ok(()) }
     }
 }
 
@@ -195,7 +213,7 @@ async fn fetch_keys(jwks: Arc<Jwks>, health: Health) {
 
 fn admission(
     auth: auth::Settings,
-    jwks: Option<Arc<Jwks>>,
+    verifier: CurrentVerifier,
     catalog: &Arc<Catalog>,
     metrics: &Metrics,
 ) -> Result<Admission, SessionsFault> {
@@ -211,7 +229,7 @@ fn admission(
     let redis_observer =
         move |command: RedisCommand, outcome, time| counted.redis_request(command.label(), outcome, time);
     Ok(Admission {
-        verifier: Verifier::new(&auth).with_jwks(jwks),
+        verifier,
         sessions: auth.session.map(new_sessions).transpose()?,
         tickets: Tickets::open(auth.tickets, Box::new(redis_observer)),
         catalog: Arc::clone(catalog),
@@ -230,8 +248,37 @@ async fn drain(settings: &shutdown::Settings, shards: &Shards, threads: &[JoinHa
     let _ = tokio::time::timeout(*drain + STOP_MAX, all_ended(threads)).await;
 }
 
+/// Resolves when a shard ends unasked. What it does for its connections together is not guarded, and no process is
+/// better than one that gives clients to a shard that is not there.
+async fn one_ended(threads: &[JoinHandle<()>], stop: &Stop) {
+    while stop.is_asked() || !threads.iter().any(JoinHandle::is_finished) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 async fn all_ended(threads: &[JoinHandle<()>]) {
     while threads.iter().any(|thread| !thread.is_finished()) {
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_shard_that_ends_unasked_is_noticed() {
+        let ends = |threads: Vec<JoinHandle<()>>, stop: Stop| async move {
+            tokio::time::timeout(Duration::from_secs(1), one_ended(&threads, &stop)).await.is_ok()
+        };
+        let gone = || std::thread::spawn(|| {});
+        let (_open, closed) = std::sync::mpsc::channel::<()>();
+        let there = std::thread::spawn(move || {
+            let _ = closed.recv();
+        });
+        assert!(ends(vec![there, gone()], Stop::default()).await);
+        let asked = Stop::default();
+        asked.ask();
+        assert!(!ends(vec![gone()], asked).await);
     }
 }

@@ -405,6 +405,13 @@ pub const HANDSHAKES_MAX: usize = 1_024;
 /// Connections that the kernel accepts for us while we are busy with others.
 pub const ACCEPT_BACKLOG: u32 = 4_096;
 
+/// File descriptors that clients' connections do not get: half of them for requests that are answered 503, the
+/// other half for all else: Kafka (three a broker), the registry, Redis, the login, operators, the log.
+pub const DESCRIPTORS_RESERVED: usize = 128;
+
+/// How often the log says that connections cannot be accepted.
+pub const ACCEPT_WARN_INTERVAL: Duration = Duration::from_secs(10);
+
 /// After a failed accept, so that an instance without file descriptors does not spin.
 pub const ACCEPT_ERROR_PAUSE: Duration = Duration::from_millis(50);
 

@@ -58,6 +58,7 @@ pub struct Metrics {
     journal_entries: IntGauge,
     registry_requests: IntCounterVec,
     log_lines_dropped: IntCounter,
+    reloads: IntCounterVec,
     ready: Gauge,
 }
 
@@ -208,6 +209,11 @@ impl Metrics {
                 "log_lines_dropped_total",
                 "Log lines that were not written, because standard error did not take them in time.",
             ),
+            reloads: new.counters(
+                "reloads_total",
+                "Times that SIGHUP asked for new keys: taken, or refused and nothing changed.",
+                &["outcome"],
+            ),
             ready: new.float_gauge("ready", "1 when /readyz answers 200."),
             registry: registry.clone(),
         };
@@ -338,6 +344,10 @@ impl Metrics {
 
     pub fn connection_refused(&self, reason: &'static str) {
         self.connections_refused.with_label_values(&[reason]).inc();
+    }
+
+    pub fn reload(&self, outcome: &'static str) {
+        self.reloads.with_label_values(&[outcome]).inc();
     }
 
     pub fn log_line_dropped(&self) {

@@ -8,6 +8,7 @@
 //!
 //! A further method of identification is a file beside `jwt` that ends in [`Claims`].
 
+mod current;
 mod identity;
 mod jwks;
 mod jwt;
@@ -18,6 +19,7 @@ mod session;
 mod settings;
 mod ticket;
 
+pub use current::CurrentVerifier;
 pub use identity::Claims;
 pub use jwks::{Fetched as JwksFetched, Jwks, JwksFault, Settings as JwksSettings};
 pub use jwt::Verifier;

@@ -9,6 +9,8 @@ mod output;
 #[cfg(feature = "kafka")]
 mod produce;
 #[cfg(feature = "kafka")]
+mod reload;
+#[cfg(feature = "kafka")]
 mod serve;
 mod tail;
 mod token;

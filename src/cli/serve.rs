@@ -1,8 +1,10 @@
 //! `dumbwaiter serve`: the service, from Kafka to the screens, until SIGTERM or SIGINT.
 
 use super::output::{put, say};
+use super::reload::{Reload, hang_up};
 use super::{ConfigArgs, Outcome, writers};
 use crate::app::{App, AppFault, Parts};
+use crate::auth::CurrentVerifier;
 use crate::config::{Config, effective, unsubscribed};
 use crate::consume::{KafkaSource, Source};
 use crate::dead_letter::{DeadLetters, KafkaDeadLetters};
@@ -24,7 +26,7 @@ Examples:
   dumbwaiter serve --config dumbwaiter.toml --set web.listen=127.0.0.1:9000
   DUMBWAITER_KAFKA__BROKERS=kafka:9092 dumbwaiter serve --config dumbwaiter.toml --print-config
 
-Signals: SIGTERM or SIGINT drains and stops; the same again stops at once.
+Signals: SIGTERM or SIGINT drains and stops; the same again stops at once. SIGHUP reads the keys anew.
 
 Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed while running, 2 wrong settings.")]
 pub(super) struct ServeArgs {
@@ -64,14 +66,20 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Outcome {
             return Outcome::Failed;
         }
     };
-    let parts = match parts(config, metrics, &runtime) {
+    let parts = match parts(config, metrics.clone(), &runtime) {
         Ok(parts) => parts,
         Err(fault) => {
             say(&fault);
             return Outcome::WrongSettings;
         }
     };
-    match runtime.block_on(serve(parts)) {
+    let serving = serve(parts, |verifier| Reload {
+        args: args.config.clone(),
+        environment: environment.clone(),
+        verifier,
+        metrics,
+    });
+    match runtime.block_on(serving) {
         Ok(()) => Outcome::Done,
         Err(fault) => {
             tracing::error!(%fault, "stopped");
@@ -107,8 +115,10 @@ fn parts(config: Config, metrics: Metrics, runtime: &Runtime) -> Result<Parts, S
     })
 }
 
-async fn serve(parts: Parts) -> Result<(), AppFault> {
+async fn serve(parts: Parts, reload: impl FnOnce(CurrentVerifier) -> Reload) -> Result<(), AppFault> {
+    let hang_up = hang_up().expect("SIGHUP can be handled");
     let app = App::bind(parts)?;
+    tokio::spawn(reload(app.verifier()).run(hang_up));
     let stop = Stop::default();
     let signalled = stop.clone();
     tokio::spawn(async move {

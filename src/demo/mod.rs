@@ -123,7 +123,8 @@ impl Demo {
         // Ours, so that the half that ends first can take the other with it.
         let stop = stop.child_token();
         let address = registry.address;
-        let registry = tokio::spawn(web::serve(registry, registry::router(), metrics, stop.clone()));
+        let registry =
+            tokio::spawn(web::serve(registry, registry::router(), metrics, usize::MAX, stop.clone()));
         let service = async {
             let _other_half = stop.clone().drop_guard();
             app.run(Stop::by(stop.clone())).await

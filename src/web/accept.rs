@@ -1,9 +1,11 @@
 //! The accept loop: HTTP/1.1 by hyper, with the deadlines and bounds that `axum::serve` does not set.
 
 use crate::limits::{
-    ACCEPT_BACKLOG, ACCEPT_ERROR_PAUSE, HANDSHAKES_MAX, HEAD_DEADLINE, HEAD_MAX_BYTES, HEADERS_MAX,
+    ACCEPT_BACKLOG, ACCEPT_ERROR_PAUSE, ACCEPT_WARN_INTERVAL, HANDSHAKES_MAX, HEAD_DEADLINE, HEAD_MAX_BYTES,
+    HEADERS_MAX,
 };
 use crate::metrics::Metrics;
+use crate::throttle::Throttle;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -34,28 +36,45 @@ impl Listener {
     }
 }
 
-/// Serves until `stop`; requests under way then are let finish by their own deadlines.
-pub async fn serve(listener: Listener, router: Router, metrics: Metrics, stop: CancellationToken) {
+/// Serves until `stop`; requests under way then are let finish by their own deadlines. `sockets_max` bounds them
+/// and the WebSocket connections together.
+pub async fn serve(
+    listener: Listener,
+    router: Router,
+    metrics: Metrics,
+    sockets_max: usize,
+    stop: CancellationToken,
+) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+    let trouble = Throttle::new(1, ACCEPT_WARN_INTERVAL);
     loop {
         let accepted = tokio::select! {
             accepted = listener.listener.accept() => accepted,
             () = stop.cancelled() => return,
         };
         match accepted {
+            // Dropping the socket is the cheapest answer there is.
+            Ok(_) if metrics.open_connections() + under_way(&handshakes) >= sockets_max => {
+                metrics.connection_refused("descriptors");
+            }
             Ok((stream, _)) => match Arc::clone(&handshakes).try_acquire_owned() {
                 Ok(permit) => drop(tokio::spawn(serve_one(stream, router.clone(), permit))),
-                // Dropping the socket is the cheapest answer there is.
                 Err(_) => metrics.connection_refused("handshakes"),
             },
             Err(error) => {
                 // Out of file descriptors, most likely: the queue stays, and accepting again at once would spin.
                 metrics.connection_refused("accept_error");
-                tracing::warn!(%error, "cannot accept a connection");
+                if let Some(unsaid) = trouble.admit() {
+                    tracing::warn!(%error, unsaid, "cannot accept connections");
+                }
                 tokio::time::sleep(ACCEPT_ERROR_PAUSE).await;
             }
         }
     }
+}
+
+fn under_way(handshakes: &Semaphore) -> usize {
+    HANDSHAKES_MAX.saturating_sub(handshakes.available_permits())
 }
 
 /// One connection, until it is closed or has become a WebSocket.

@@ -4,12 +4,14 @@
 mod accept;
 mod admin;
 mod credentials;
+mod descriptors;
 mod origin;
 mod settings;
 mod ticket;
 mod upgrade;
 
 pub use accept::{Listener, serve};
+pub use descriptors::{connections_max, sockets_max};
 pub use origin::Origins;
 pub use settings::Settings;
 
