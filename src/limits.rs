@@ -174,18 +174,19 @@ pub const READ_BUFFER_BYTES: usize = 64 << 10;
 /// Control frames waiting for one connection. A client that makes us owe more without reading is closed (4004).
 pub const CONTROL_FRAMES_MAX: usize = 64;
 
-/// Entries of one dispatch: bounds the scratch memory of a shard and how long reads and pings wait.
-pub const DISPATCH_ENTRIES_MAX: u64 = 256;
+/// Entries of one dispatch: bounds the scratch memory of a shard and how long reads and pings wait. Few in unit
+/// tests, so that simulated worlds, which are small, meet it; so are the next ones.
+pub const DISPATCH_ENTRIES_MAX: u64 = if cfg!(test) { 16 } else { 256 };
 
 /// Writes of one turn; then reads, pings and timers have theirs.
-pub const DISPATCH_WRITES_MAX: usize = 1_000;
+pub const DISPATCH_WRITES_MAX: usize = if cfg!(test) { 3 } else { 1_000 };
 
 /// Catching up, a turn: all lagging connections together, by bytes and by time.
-pub const CATCH_UP_TURN_BYTES: usize = 256 << 10;
+pub const CATCH_UP_TURN_BYTES: usize = if cfg!(test) { 16 << 10 } else { 256 << 10 };
 pub const CATCH_UP_TURN: Duration = Duration::from_millis(2);
 
 /// Catching up, a turn: one connection.
-pub const CATCH_UP_CONNECTION_BYTES: usize = 64 << 10;
+pub const CATCH_UP_CONNECTION_BYTES: usize = if cfg!(test) { 4 << 10 } else { 64 << 10 };
 
 /// What one connection may have waiting from outside of the journal: some 9,000 orders. More is not taken in, and
 /// the client is told that it is missing.

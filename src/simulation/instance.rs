@@ -33,7 +33,7 @@ pub struct Common {
     pub catalog: Arc<Catalog>,
     admission: Arc<Admission>,
     writers: Writers,
-    metrics: Metrics,
+    pub metrics: Metrics,
 }
 
 impl Common {
