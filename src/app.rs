@@ -5,10 +5,11 @@
 
 use crate::admission::Admission;
 use crate::auth::{
-    self, Jwks, JwksFault, JwksFetched, RedisCommand, Sessions, SessionsFault, Tickets, Verifier,
+    self, Jwks, JwksFault, JwksFetched, RedisCommand, Revocations, Sessions, SessionsFault, Tickets, Verifier,
 };
 use crate::clock::Clock;
-use crate::consume::{Source, SourceFault};
+use crate::consume::{ControlSource, Source, SourceFault};
+use crate::control::Control;
 use crate::dead_letter::DeadLetters;
 use crate::decode::Writers;
 use crate::event::Catalog;
@@ -31,6 +32,8 @@ use tokio_util::sync::CancellationToken;
 /// All that an instance is made of.
 pub struct Parts {
     pub source: Source,
+    /// Where revocations come from.
+    pub control: ControlSource,
     pub dead_letters: DeadLetters,
     pub writers: Writers,
     pub catalog: Arc<Catalog>,
@@ -115,8 +118,15 @@ impl App {
             accepting.clone(),
         ));
         let admin_stop = CancellationToken::new();
-        let admin = tokio::spawn(web::serve(admin, web.admin(), metrics.clone(), admin_stop.clone()));
+        let admin = tokio::spawn(web::serve(admin, web.clone().admin(), metrics.clone(), admin_stop.clone()));
 
+        let control = Control {
+            source: parts.control,
+            revocations: Arc::clone(&web.admission.revocations),
+            shards: shards.clone(),
+            health: health.clone(),
+            metrics: metrics.clone(),
+        };
         let pipeline = Pipeline {
             catalog,
             writers: parts.writers,
@@ -131,6 +141,8 @@ impl App {
         // A runtime that goes down without asking us to stop would wait for this thread for ever.
         let _stops_with_us = pipeline_stop.clone().drop_guard();
         let pipeline_stopped = pipeline_stop.clone();
+        let control_stopped = pipeline_stop.clone();
+        let control = tokio::task::spawn_blocking(move || control.run(&control_stopped));
         let source = parts.source;
         let mut pipeline = tokio::task::spawn_blocking(move || pipeline.run(source, &pipeline_stopped));
 
@@ -160,6 +172,7 @@ impl App {
         if let Some(fetching) = fetching {
             fetching.abort();
         }
+        let _ = control.await;
         admin_stop.cancel();
         let _ = admin.await;
         outcome.expect("the pipeline does not panic")?;
@@ -209,6 +222,7 @@ fn admission(
     let redis_observer =
         move |command: RedisCommand, outcome, time| counted.redis_request(command.label(), outcome, time);
     Ok(Admission {
+        revocations: Arc::new(Revocations::new(&auth)),
         verifier: Verifier::new(&auth).with_jwks(jwks),
         sessions: auth.session.map(new_sessions).transpose()?,
         tickets: Tickets::open(auth.tickets, Box::new(redis_observer)),

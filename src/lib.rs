@@ -25,6 +25,7 @@ pub mod protocol;
 
 pub mod admission;
 pub mod auth;
+pub mod control;
 pub mod shard;
 pub mod web;
 

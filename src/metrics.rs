@@ -47,6 +47,8 @@ pub struct Metrics {
     tickets: IntCounterVec,
     redis_requests: IntCounterVec,
     redis_request_latency: Histogram,
+    revocation_records: IntCounterVec,
+    revocations_in_force: IntGauge,
     consumer_lag: IntGaugeVec,
     kafka_errors: IntCounterVec,
     journal_bytes: IntGauge,
@@ -163,6 +165,12 @@ impl Metrics {
                 "redis_request_seconds",
                 "What a request to Redis took, connecting and failing included.",
             ),
+            revocation_records: new.counters(
+                "revocation_records_total",
+                "Records of the control topic, by what became of them.",
+                &["outcome"],
+            ),
+            revocations_in_force: new.gauge("revocations_in_force", "Revocations that are remembered."),
             consumer_lag: new.gauges(
                 "consumer_lag_records",
                 "Records of a partition that are not read yet.",
@@ -289,6 +297,21 @@ impl Metrics {
         self.redis_request_latency.observe(took.as_secs_f64());
     }
 
+    pub fn revocation_record(&self, outcome: RevocationOutcome) {
+        let label = match outcome {
+            RevocationOutcome::Revoked => "revoked",
+            RevocationOutcome::Lifted => "lifted",
+            RevocationOutcome::Past => "past",
+            RevocationOutcome::Bad => "bad",
+            RevocationOutcome::Evicted => "evicted",
+        };
+        self.revocation_records.with_label_values(&[label]).inc();
+    }
+
+    pub fn revocations_in_force(&self, count: usize) {
+        self.revocations_in_force.set(gauge_value(count));
+    }
+
     pub fn connection_refused(&self, reason: &'static str) {
         self.connections_refused.with_label_values(&[reason]).inc();
     }
@@ -352,6 +375,19 @@ pub enum DeadLetterOutcome {
     Failed,
     /// The queue was full, or the letter can't be one.
     Refused,
+}
+
+/// What became of a record of the control topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RevocationOutcome {
+    Revoked,
+    Lifted,
+    /// All that it revokes has expired.
+    Past,
+    /// It says nothing.
+    Bad,
+    /// There were too many.
+    Evicted,
 }
 
 /// What one shard counts, without touching shared memory for each delivery.

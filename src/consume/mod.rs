@@ -8,6 +8,9 @@
 mod assignment;
 #[cfg(feature = "kafka")]
 mod context;
+mod control;
+#[cfg(feature = "kafka")]
+mod control_topic;
 mod credentials;
 #[cfg(feature = "kafka")]
 mod embedded;
@@ -22,6 +25,9 @@ mod settings;
 #[cfg(feature = "kafka")]
 mod trouble;
 
+pub use control::ControlSource;
+#[cfg(feature = "kafka")]
+pub use control_topic::ControlTopic;
 pub use credentials::Credentials;
 #[cfg(feature = "kafka")]
 pub use embedded::EmbeddedBroker;

@@ -3,6 +3,7 @@
 use super::socket::Kernel;
 use super::{Settings, Shard, WAKER};
 use crate::admission::{Admission, Credentials};
+use crate::auth::Batch;
 use crate::clock::Clock;
 use crate::event::Identity;
 use crate::journal::Journal;
@@ -49,7 +50,12 @@ impl Admitted {
 
 pub(super) enum Command<S> {
     Arrive(Box<Arrival<S>>),
-    Drain { over: Duration, seed: u64 },
+    Drain {
+        over: Duration,
+        seed: u64,
+    },
+    /// Ends the connections whose logins are among these.
+    Revoke(Arc<Batch>),
     Stop,
 }
 
@@ -154,6 +160,13 @@ impl Shards {
     pub fn drain(&self, over: Duration) {
         for handle in self.handles.iter() {
             handle.send(Command::Drain { over, seed: rand::random() });
+        }
+    }
+
+    /// Ends the connections whose logins are among these.
+    pub fn revoke(&self, batch: &Arc<Batch>) {
+        for handle in self.handles.iter() {
+            handle.send(Command::Revoke(Arc::clone(batch)));
         }
     }
 

@@ -14,5 +14,6 @@ mod encodings;
 mod imports;
 mod origin;
 mod resume;
+mod revocation;
 mod session;
 mod support;

@@ -8,7 +8,7 @@ use axum::http::{HeaderName, StatusCode};
 
 use axum::{Json, Router};
 use dumbwaiter::app::{App, AppFault, Parts};
-use dumbwaiter::consume::{OwnedRecord, Source, memory};
+use dumbwaiter::consume::{ControlSource, OwnedRecord, Source, memory};
 use dumbwaiter::dead_letter::DeadLetters;
 use dumbwaiter::decode::{self, Registry, RegistrySettings, SchemaId, Writers, framing};
 use dumbwaiter::event::Catalog;
@@ -44,6 +44,7 @@ pub struct Instance {
     pub address: SocketAddr,
     pub admin: SocketAddr,
     records: mpsc::Sender<OwnedRecord>,
+    control: mpsc::Sender<OwnedRecord>,
     /// What was sent to the dead-letter topic.
     pub dead_letters: mpsc::Receiver<OwnedRecord>,
     next_offset: i64,
@@ -58,6 +59,13 @@ impl Instance {
 
     /// `settings` are lines of `section.key=value`.
     pub async fn start_with(settings: &[&str]) -> Instance {
+        Instance::start_revoking(settings, Vec::new()).await
+    }
+
+    /// With records that are in the control topic from the start.
+    pub async fn start_revoking(settings: &[&str], revocations: Vec<OwnedRecord>) -> Instance {
+        let (control, control_records) = mpsc::channel();
+        revocations.into_iter().for_each(|record| control.send(record).unwrap());
         let registry = start_registry().await;
         let secret = [("DUMBWAITER_AUTH__SECRET".to_owned(), SECRET.to_owned())].into();
         let mut overrides = vec![
@@ -81,6 +89,7 @@ impl Instance {
         let (letters, dead_letters) = mpsc::channel();
         let parts = Parts {
             source: Source::Memory(source),
+            control: ControlSource::memory(control_records),
             dead_letters: DeadLetters::Memory(letters),
             writers,
             catalog: Arc::new(catalog),
@@ -97,7 +106,8 @@ impl Instance {
         let (address, admin) = (app.address(), app.admin_address());
         let stop = Stop::default();
         let running = tokio::spawn(app.run(stop.clone()));
-        let instance = Instance { address, admin, records, dead_letters, next_offset: 0, stop, running };
+        let instance =
+            Instance { address, admin, records, control, dead_letters, next_offset: 0, stop, running };
         instance.wait_until_ready().await;
         instance
     }
@@ -146,6 +156,11 @@ impl Instance {
 
     pub fn put_bytes(&mut self, topic: &str, value: Option<Vec<u8>>) {
         self.put_record(OwnedRecord { topic: topic.to_owned(), value, ..OwnedRecord::default() });
+    }
+
+    /// A record of the control topic.
+    pub fn revoke(&self, record: OwnedRecord) {
+        self.control.send(record).unwrap();
     }
 
     /// A record at the next offset.

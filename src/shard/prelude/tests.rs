@@ -67,7 +67,8 @@ impl Bench {
     fn join(&mut self, frames: VecDeque<Bytes>, then: u64) {
         let prelude = Prelude::new(frames, self.metrics.prelude_bytes()).unwrap();
         let keys = Arc::new([Key::new("role:ADMIN")]);
-        let identity = Identity { keys, expires_at: self.time.clock().wall() + Duration::from_secs(3_600) };
+        let expires_at = self.time.clock().wall() + Duration::from_secs(3_600);
+        let identity = Identity { keys, expires_at, login: Default::default() };
         self.shard.join_with_prelude(self.id().unwrap(), &identity, prelude, then, self.time.clock().now());
     }
 

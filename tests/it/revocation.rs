@@ -1,0 +1,167 @@
+//! A login that was revoked: nothing more is let in by it, and what it has open ends.
+
+use crate::support::{Instance, token};
+use axum::http::StatusCode;
+use dumbwaiter::consume::OwnedRecord;
+use serde_json::{Value, json};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const REVOKED: (u16, &str) = (4003, "Access revoked");
+const REFUSAL: &str = r#"42["authorization:error",{"message":"Вы не авторизованы","code":2000,"error":"UserAuthorizationError"}]"#;
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn record(key: &str, value: Option<Value>) -> OwnedRecord {
+    let (key, value) = (Some(key.as_bytes().to_vec()), value.map(|value| value.to_string().into_bytes()));
+    OwnedRecord { topic: "dumbwaiter.control".to_owned(), key, value, ..OwnedRecord::default() }
+}
+
+/// Of all logins until now.
+fn of_user(id: &str) -> OwnedRecord {
+    record(&format!("user:{id}"), Some(json!({"issued_before": now() + 1})))
+}
+
+fn admin(sub: &str) -> Value {
+    json!({"sub": sub, "role": "ADMIN", "iat": now() - 10})
+}
+
+/// Waits until so many records of the control topic are in force.
+async fn wait_for_revocations(instance: &Instance, outcome: &str, count: f64) {
+    let name = format!("dumbwaiter_revocation_records_total{{outcome=\"{outcome}\"}}");
+    let waiting = async {
+        while instance.metric(&name).await < count {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(crate::support::PATIENCE, waiting).await.expect("revocations in force");
+}
+
+#[tokio::test]
+async fn connections_of_a_revoked_user_end_and_others_stay() {
+    let mut instance = Instance::start().await;
+    let mut plain = instance.plain(admin("gone")).await;
+    let mut socket_io = instance.socket_io(admin("gone")).await;
+    let (mut resuming, _) = instance.resuming(admin("gone"), "").await;
+    let mut other = instance.plain(admin("stays")).await;
+    instance.revoke(of_user("gone"));
+    assert_eq!(plain.close().await, (REVOKED.0, REVOKED.1.to_owned()));
+    assert_eq!(resuming.close().await, (REVOKED.0, REVOKED.1.to_owned()));
+    assert_eq!(socket_io.text().await, REFUSAL);
+    assert_eq!(socket_io.text().await, "41");
+    assert!(socket_io.next().await.is_none());
+    instance.pizza("p0", 7, "u1");
+    assert_eq!(other.json().await["data"]["uuid"], "p0");
+    let ended = "dumbwaiter_connections_ended_total{ending=\"revoked\",protocol=\"plain\"}";
+    assert_eq!(instance.metric(ended).await, 2.0);
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn a_revoked_token_gets_no_ticket_and_no_connection_until_that_is_lifted() {
+    let instance = Instance::start().await;
+    let bad = token(json!({"role": "ADMIN", "jti": "t1"}));
+    instance.revoke(record("token:t1", Some(json!({}))));
+    wait_for_revocations(&instance, "revoked", 1.0).await;
+    let (status, body) = instance.ticket(&bad).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert_eq!(body.to_string(), r#"{"success":false,"error":"Wrong authorization data"}"#);
+    let mut client = instance.connect("/ws/?EIO=4&transport=websocket&recovery=1").await;
+    client.text().await;
+    client.send(&format!("40{}", json!({"token": bad, "pid": "any"}))).await;
+    assert!(client.text().await.starts_with("40{"));
+    assert_eq!(client.text().await, REFUSAL);
+    assert_eq!(client.text().await, "41");
+    for protocol in ["plain", "socketio"] {
+        let refused =
+            format!("dumbwaiter_authorizations_total{{outcome=\"revoked\",protocol=\"{protocol}\"}}");
+        assert_eq!(instance.metric(&refused).await, 1.0, "{protocol}");
+    }
+    instance.revoke(record("token:t1", None));
+    wait_for_revocations(&instance, "lifted", 1.0).await;
+    assert_eq!(instance.ticket(&bad).await.0, StatusCode::OK);
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn a_ticket_from_before_a_revocation_opens_nothing() {
+    let instance = Instance::start().await;
+    let (_, body) = instance.ticket(&token(admin("gone"))).await;
+    let ticket = body["token"].as_str().unwrap();
+    instance.revoke(record("everybody", Some(json!({"issued_before": now() + 1}))));
+    wait_for_revocations(&instance, "revoked", 1.0).await;
+    let mut client = instance.connect(&format!("/ws?key={ticket}&cursor=")).await;
+    assert_eq!(client.close().await, (4001, "Wrong connection key.".to_owned()));
+    assert_eq!(instance.metric("dumbwaiter_tickets_total{outcome=\"revoked\"}").await, 1.0);
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn a_login_after_the_revocation_is_good_whatever_the_cursor_is_from() {
+    let mut instance = Instance::start().await;
+    let (mut client, _) = instance.resuming(admin("u1"), "").await;
+    instance.pizza("p0", 7, "u1");
+    let cursor = client.json().await["cursor"].as_str().unwrap().to_owned();
+    instance.revoke(record("user:u1", Some(json!({"issued_before": now() - 5}))));
+    assert_eq!(client.close().await.0, 4003);
+    instance.pizza("p1", 7, "u1");
+    let again = json!({"sub": "u1", "role": "ADMIN", "iat": now()});
+    let (mut client, status) = instance.resuming(again, &cursor).await;
+    assert_eq!(status["data"]["resumed"], true);
+    assert_eq!(client.json().await["data"]["uuid"], "p1");
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn revocations_from_before_the_start_are_in_force_when_the_instance_is_ready() {
+    let before = (0..30_000).map(|number| record(&format!("token:t{number}"), Some(json!({}))));
+    let instance = Instance::start_revoking(&[], before.collect()).await;
+    assert_eq!(instance.metric("dumbwaiter_revocations_in_force").await, 30_000.0);
+    let (status, _) = instance.ticket(&token(json!({"jti": "t29999"}))).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn records_that_say_nothing_are_counted_and_passed_over() {
+    let instance = Instance::start().await;
+    let mut client = instance.plain(admin("u1")).await;
+    instance.revoke(record("u1", Some(json!({"issued_before": now() + 1}))));
+    instance.revoke(record("user:u1", Some(json!({"issued_before": "now"}))));
+    instance.revoke(OwnedRecord { key: None, ..of_user("u1") });
+    wait_for_revocations(&instance, "bad", 3.0).await;
+    assert_eq!(instance.ticket(&token(admin("u1"))).await.0, StatusCode::OK);
+    instance.revoke(of_user("u1"));
+    assert_eq!(client.close().await.0, 4003);
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn another_claim_may_name_the_user() {
+    let instance = Instance::start_with(&["revocation.user_claim=uuid"]).await;
+    let mut client = instance.plain(json!({"uuid": "u1", "sub": "x", "role": "ADMIN"})).await;
+    instance.revoke(of_user("x"));
+    instance.revoke(of_user("u1"));
+    assert_eq!(client.close().await.0, 4003);
+    assert_eq!(
+        instance.ticket(&token(json!({"uuid": "u2", "sub": "x", "iat": now()}))).await.0,
+        StatusCode::OK
+    );
+    instance.stop().await;
+}
+
+/// More than a turn's share: they end over several turns, all of them.
+#[tokio::test]
+async fn a_crowd_is_revoked_to_the_last() {
+    let instance = Instance::start().await;
+    let mut clients = Vec::new();
+    for _ in 0..1_100 {
+        clients.push(instance.socket_io(admin("crowd")).await);
+    }
+    instance.revoke(record("everybody", Some(json!({"issued_before": now() + 1}))));
+    for client in &mut clients {
+        assert_eq!(client.text().await, REFUSAL);
+    }
+    instance.stop().await;
+}
