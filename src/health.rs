@@ -6,7 +6,7 @@
 use crate::metrics::Metrics;
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ struct State {
     keys_awaited: AtomicBool,
     /// What keeps us from reading, as the way out of it. Written by the pipeline, read by whoever asks.
     kafka_trouble: ArcSwapOption<&'static str>,
+    /// Partitions that stand still, if the picture is stale by that. Written by the pipeline.
+    partitions_stalled: AtomicUsize,
     stopping: AtomicBool,
 }
 
@@ -68,6 +70,11 @@ impl Health {
         }
     }
 
+    /// So many partitions stand still; none: clients have a current picture.
+    pub fn partitions_stalled(&self, count: usize) {
+        self.state.partitions_stalled.store(count, Ordering::Relaxed);
+    }
+
     /// Some partition waits for the schema registry.
     pub fn registry_waits(&self, waits: bool) {
         self.state.registry_waits.store(waits, Ordering::Relaxed);
@@ -89,9 +96,10 @@ impl Health {
         let waits = |ok: bool, good: &'static str, bad: &'static str| if ok { good } else { bad };
         let state = &self.state;
         format!(
-            "{}\nkafka: {}\nrevocations: {}\nregistry: {}\nkeys: {}\nshutdown: {}\n",
+            "{}\nkafka: {}\npicture: {}\nrevocations: {}\nregistry: {}\nkeys: {}\nshutdown: {}\n",
             waits(self.is_ready(), "ready", "not ready"),
             self.describe_kafka(),
+            self.describe_picture(),
             waits(state.revocations_read.load(Ordering::Relaxed), "in force", "not read yet"),
             waits(
                 !state.registry_waits.load(Ordering::Relaxed),
@@ -105,6 +113,13 @@ impl Health {
             ),
             waits(!state.stopping.load(Ordering::Relaxed), "no", "stopping"),
         )
+    }
+
+    fn describe_picture(&self) -> String {
+        match self.state.partitions_stalled.load(Ordering::Relaxed) {
+            0 => "current".to_owned(),
+            count => format!("stale, partitions that stand still: {count}"),
+        }
     }
 
     fn describe_kafka(&self) -> String {
@@ -133,6 +148,13 @@ mod tests {
         assert!(health.is_ready() && health.describe().contains("kafka: degraded, check kafka.brokers\n"));
         health.kafka_trouble(None);
         assert!(health.describe().contains("kafka: caught up\n"));
+        health.partitions_stalled(2);
+        assert!(
+            health.is_ready()
+                && health.describe().contains("picture: stale, partitions that stand still: 2\n")
+        );
+        health.partitions_stalled(0);
+        assert!(health.describe().contains("picture: current\n"));
         health.registry_waits(true);
         assert!(health.is_ready() && health.describe().contains("degraded"));
         health.keys_awaited(true);

@@ -22,6 +22,7 @@ pub mod journal;
 pub mod mapping;
 pub mod pipeline;
 pub mod protocol;
+pub mod staleness;
 
 pub mod admission;
 pub mod auth;

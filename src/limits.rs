@@ -550,3 +550,15 @@ pub const CONTROL_LOOK_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// How often records of the control topic that say nothing are told in the log.
 pub const REVOCATION_WARN_INTERVAL: Duration = Duration::from_secs(10);
+
+// --- staleness ---
+
+/// How often partitions are looked at for standing still.
+pub const STALE_LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a partition may stand still before clients are told: longer than a rebalance, a broker's change of
+/// leader or a retry takes, shorter than somebody at a screen takes to wonder.
+pub const STALE_AFTER: Duration = Duration::from_secs(5);
+
+const _: () = assert!(KAFKA_STATISTICS_INTERVAL.as_millis() <= STALE_LOOK_INTERVAL.as_millis());
+const _: () = assert!(STALE_LOOK_INTERVAL.as_millis() < STALE_AFTER.as_millis());

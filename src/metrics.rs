@@ -28,6 +28,8 @@ pub struct Metrics {
     records_repeated: IntCounterVec,
     dead_letters: IntCounterVec,
     partitions_waiting: IntGauge,
+    partitions_stalled: IntGauge,
+    stale_seconds: Gauge,
     events: IntCounterVec,
     events_without_audience: IntCounterVec,
     events_owner_unknown: IntCounterVec,
@@ -97,6 +99,14 @@ impl Metrics {
             ),
             partitions_waiting: new
                 .gauge("partitions_waiting", "Partitions that wait for the schema registry."),
+            partitions_stalled: new.gauge(
+                "partitions_stalled",
+                "Partitions with records, known or possible, that have stood still for 5 s.",
+            ),
+            stale_seconds: new.float_gauge(
+                "stale_seconds",
+                "For how long clients have had a stale picture; 0: it is current.",
+            ),
             events: new.counters("events_total", "Events put into the journal.", &["event"]),
             events_without_audience: new.counters(
                 "events_without_audience_total",
@@ -236,6 +246,11 @@ impl Metrics {
 
     pub fn partitions_waiting(&self, count: usize) {
         self.partitions_waiting.set(gauge_value(count));
+    }
+
+    pub fn stale(&self, partitions_stalled: usize, stale_for: Duration) {
+        self.partitions_stalled.set(gauge_value(partitions_stalled));
+        self.stale_seconds.set(stale_for.as_secs_f64());
     }
 
     pub fn event(&self, name: &str) {

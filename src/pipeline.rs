@@ -6,7 +6,7 @@
 //! partition while the others flow.
 
 use crate::clock::Clock;
-use crate::consume::{Handled, OwnedRecord, Record, Source, SourceFault};
+use crate::consume::{Behind, Handled, OwnedRecord, Record, Source, SourceFault};
 use crate::dead_letter::DeadLetters;
 use crate::decode::{Poison, Writers};
 use crate::event::{Audience, Catalog, Event};
@@ -19,6 +19,7 @@ use crate::mapping::{Mapped, Mapping, Passed};
 use crate::metrics::Metrics;
 use crate::protocol::event_frame;
 use crate::shard::Shards;
+use crate::staleness::{News, Staleness};
 use crate::throttle::Throttle;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -59,6 +60,7 @@ pub(crate) struct Work {
     waiting_since: Option<Instant>,
     topics: HashMap<String, Arc<str>>,
     poison_log: Throttle,
+    staleness: Staleness,
 }
 
 impl Work {
@@ -70,6 +72,7 @@ impl Work {
             waiting_since: None,
             topics: HashMap::new(),
             poison_log: Throttle::new(10, Duration::from_secs(1)),
+            staleness: Staleness::default(),
         }
     }
 
@@ -85,6 +88,7 @@ impl Work {
         self.retry_waiting(source);
         self.publish();
         self.report(source);
+        self.watch(source);
         Ok(())
     }
 
@@ -207,6 +211,39 @@ impl Work {
             self.waiting_since.is_none_or(|since| now - since >= REGISTRY_HOLDS_READINESS_MAX);
         if source.is_caught_up() && waited_enough {
             health.caught_up();
+        }
+    }
+
+    /// Clients that asked for cursors are told when what they see is no longer what there is.
+    fn watch(&mut self, source: &Source) {
+        let now = self.parts.clock.now();
+        if !self.staleness.is_due(now) {
+            return;
+        }
+        let waiting = self.waiting.iter().filter_map(|((topic, partition), records)| {
+            Some(Behind { topic: topic.clone(), partition: *partition, position: records.front()?.offset })
+        });
+        let behind = source.behind().into_iter().chain(waiting);
+        let news = self.staleness.look(behind, now, self.parts.clock.wall());
+        let Pipeline { metrics, health, shards, .. } = &self.parts;
+        metrics.stale(self.staleness.stalled(now), self.staleness.stale_for(now));
+        health.partitions_stalled(self.staleness.stalled(now));
+        match news {
+            None => {}
+            Some(News::Stale { since, topic, partition }) => {
+                let partitions = self.staleness.stalled(now);
+                tracing::warn!(
+                    topic,
+                    partition,
+                    partitions,
+                    "partitions stand still: clients see a stale picture"
+                );
+                shards.stale(Some(since));
+            }
+            Some(News::Current { stale_for }) => {
+                tracing::info!(seconds = stale_for.as_secs(), "no partition stands still any more");
+                shards.stale(None);
+            }
         }
     }
 

@@ -5,7 +5,9 @@
 //! record. Commits tell lag tools how far the journal is; they never decide where reading starts.
 
 use super::context::Context;
-use super::{Begun, ClientFault, GroupProtocol, Handled, Headers, Record, Settings, SourceFault, Start};
+use super::{
+    Begun, Behind, ClientFault, GroupProtocol, Handled, Headers, Record, Settings, SourceFault, Start,
+};
 use crate::limits::{
     KAFKA_COMMIT_INTERVAL, KAFKA_LAST_COMMIT_MAX, KAFKA_START_PAUSE, KAFKA_STATISTICS_INTERVAL,
     KAFKA_STEP_TIMEOUT,
@@ -80,6 +82,10 @@ impl KafkaSource {
 
     pub(super) fn trouble(&self) -> Option<&'static str> {
         self.consumer.context().trouble()
+    }
+
+    pub(super) fn behind(&self) -> Vec<Behind> {
+        self.consumer.context().assignment.lock().behind()
     }
 
     pub(super) fn is_caught_up(&self) -> bool {

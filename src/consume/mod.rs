@@ -51,6 +51,15 @@ pub struct Begun {
     pub partitions: Vec<(String, i32, i64)>,
 }
 
+/// A partition that has records which are not handled, or may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behind {
+    pub topic: String,
+    pub partition: i32,
+    /// The first offset that is not handled.
+    pub position: i64,
+}
+
 /// What a handler made of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handled {
@@ -142,6 +151,16 @@ impl Source {
             #[cfg(feature = "kafka")]
             Source::Kafka(source) => source.trouble(),
             Source::Memory(_) => None,
+        }
+    }
+
+    /// Partitions that have, or may have, records that are not handled. What waits with the handler need not be
+    /// among them.
+    pub fn behind(&self) -> Vec<Behind> {
+        match self {
+            #[cfg(feature = "kafka")]
+            Source::Kafka(source) => source.behind(),
+            Source::Memory(_) => Vec::new(),
         }
     }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A connection after its handshake.
 pub struct Arrival<S = TcpStream> {
@@ -56,6 +56,8 @@ pub(super) enum Command<S> {
     },
     /// Ends the connections whose logins are among these.
     Revoke(Arc<Batch>),
+    /// The picture is stale since then, or current again.
+    Stale(Option<SystemTime>),
     Stop,
 }
 
@@ -167,6 +169,13 @@ impl Shards {
     pub fn revoke(&self, batch: &Arc<Batch>) {
         for handle in self.handles.iter() {
             handle.send(Command::Revoke(Arc::clone(batch)));
+        }
+    }
+
+    /// Clients that asked for cursors are to know since when their picture is stale; none: it is current.
+    pub fn stale(&self, since: Option<SystemTime>) {
+        for handle in self.handles.iter() {
+            handle.send(Command::Stale(since));
         }
     }
 

@@ -23,6 +23,7 @@ mod resume;
 mod revoke;
 mod settings;
 mod socket;
+mod stale;
 mod timers;
 
 pub use connection::ConnectionId;
@@ -48,7 +49,7 @@ use secrecy::SecretString;
 use socket::{Ready, Watch};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use timers::Wheel;
 use uuid::Uuid;
 
@@ -76,6 +77,11 @@ struct Shard<W: Watch> {
     catching_up: VecDeque<ConnectionId>,
     /// Connections that were revoked and have not been told yet.
     revoked: Vec<ConnectionId>,
+    /// Since when the picture is stale, if it is.
+    stale_since: Option<SystemTime>,
+    /// Connections that are to be told of that, and those that are when their prelude is over.
+    untold: Vec<ConnectionId>,
+    untold_in_prelude: Vec<ConnectionId>,
     /// Connections that had more to read than their turn allowed.
     unread: Vec<ConnectionId>,
     actions: Vec<Action>,
@@ -115,6 +121,7 @@ impl<W: Watch> Shard<W> {
             || self.next < self.journal.head()
             || !self.catching_up.is_empty()
             || !self.revoked.is_empty()
+            || !self.untold.is_empty()
             || !self.unread.is_empty()
     }
 
@@ -143,11 +150,13 @@ impl<W: Watch> Shard<W> {
                 Command::Arrive(arrival) => self.handle_arrival(*arrival, now),
                 Command::Drain { over, seed } => self.begin_drain(over, seed, now),
                 Command::Revoke(batch) => self.find_revoked(&batch),
+                Command::Stale(since) => self.handle_stale(since),
                 Command::Stop => self.handle_stop(now),
             }
         }
         self.end_revoked(now);
         self.catch_up(now);
+        self.tell_stale(now);
         self.handle_timers(now);
         self.end_drained(now);
         self.metrics.flush();
@@ -428,6 +437,9 @@ impl<W: Watch> Shard<W> {
             cursor_connections: 0,
             catching_up: VecDeque::new(),
             revoked: Vec::new(),
+            stale_since: None,
+            untold: Vec::new(),
+            untold_in_prelude: Vec::new(),
             unread: Vec::new(),
             actions: Vec::new(),
             read_buffer: vec![0; READ_BUFFER_BYTES].into(),

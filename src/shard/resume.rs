@@ -66,7 +66,7 @@ impl<W: Watch> Shard<W> {
         let pid = recovery.pid.as_deref().filter(|_| begin.status.resumed).unwrap_or(&begin.cursor);
         let session = &mut self.connections[id].session;
         session.authorized(Some(pid), Some(&begin.cursor), actions);
-        if begin.status.gap.is_some() {
+        if begin.status.gap.is_some() || begin.status.stale_since.is_some() {
             actions.push(Action::Send(status_frame(Protocol::SocketIo, begin.status, &begin.cursor)));
         }
         self.join_at(id, identity, begin, now);
@@ -88,7 +88,7 @@ impl<W: Watch> Shard<W> {
                 standing: Standing::Lagging(start.min(self.next)),
                 cursor: self.journal.codec().encode(&self.journal.partitions(), &guard),
                 guard: Some(guard),
-                status: Status { resumed: true, gap: None },
+                status: Status { resumed: true, gap: None, stale_since: self.stale_since },
             },
             (guard, _) => {
                 let here = Guard::at(view.positions_at(self.next));
@@ -97,7 +97,11 @@ impl<W: Watch> Shard<W> {
                     standing: Standing::Live { from: self.next },
                     guard: None,
                     cursor: self.journal.codec().encode(&self.journal.partitions(), &here),
-                    status: Status { resumed: false, gap: cursor.map(|_| reason) },
+                    status: Status {
+                        resumed: false,
+                        gap: cursor.map(|_| reason),
+                        stale_since: self.stale_since,
+                    },
                 }
             }
         }

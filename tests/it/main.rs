@@ -16,4 +16,5 @@ mod origin;
 mod resume;
 mod revocation;
 mod session;
+mod stale;
 mod support;

@@ -3,7 +3,7 @@
 use apache_avro::Schema;
 use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::http::{HeaderName, StatusCode};
 
 use axum::{Json, Router};
@@ -20,6 +20,7 @@ use futures_util::{SinkExt, StreamExt};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value as Json_, json};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpStream;
@@ -48,6 +49,8 @@ pub struct Instance {
     /// What was sent to the dead-letter topic.
     pub dead_letters: mpsc::Receiver<OwnedRecord>,
     next_offset: i64,
+    /// Whether the registry answers.
+    pub registry_up: Arc<AtomicBool>,
     stop: Stop,
     running: JoinHandle<Result<(), AppFault>>,
 }
@@ -66,7 +69,8 @@ impl Instance {
     pub async fn start_revoking(settings: &[&str], revocations: Vec<OwnedRecord>) -> Instance {
         let (control, control_records) = mpsc::channel();
         revocations.into_iter().for_each(|record| control.send(record).unwrap());
-        let registry = start_registry().await;
+        let registry_up = Arc::new(AtomicBool::new(true));
+        let registry = start_registry(Arc::clone(&registry_up)).await;
         let secret = [("DUMBWAITER_AUTH__SECRET".to_owned(), SECRET.to_owned())].into();
         let mut overrides = vec![
             format!("registry.urls=http://{registry}"),
@@ -106,8 +110,17 @@ impl Instance {
         let (address, admin) = (app.address(), app.admin_address());
         let stop = Stop::default();
         let running = tokio::spawn(app.run(stop.clone()));
-        let instance =
-            Instance { address, admin, records, control, dead_letters, next_offset: 0, stop, running };
+        let instance = Instance {
+            address,
+            admin,
+            records,
+            control,
+            dead_letters,
+            next_offset: 0,
+            registry_up,
+            stop,
+            running,
+        };
         instance.wait_until_ready().await;
         instance
     }
@@ -325,8 +338,14 @@ pub fn pizza_message(uuid: &str, store_id: i64, user: &str) -> String {
     )
 }
 
-async fn start_registry() -> SocketAddr {
-    async fn schema(Path(id): Path<usize>) -> (StatusCode, Json<Json_>) {
+async fn start_registry(is_up: Arc<AtomicBool>) -> SocketAddr {
+    async fn schema(
+        State(is_up): State<Arc<AtomicBool>>,
+        Path(id): Path<usize>,
+    ) -> (StatusCode, Json<Json_>) {
+        if !is_up.load(Ordering::Relaxed) {
+            return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({})));
+        }
         match SCHEMAS.get(id) {
             Some(schema) => (StatusCode::OK, Json(json!({"schema": schema}))),
             None => {
@@ -336,7 +355,7 @@ async fn start_registry() -> SocketAddr {
     }
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = Router::new().route("/schemas/ids/{id}", axum::routing::get(schema));
+    let router = Router::new().route("/schemas/ids/{id}", axum::routing::get(schema)).with_state(is_up);
     tokio::spawn(async move { axum::serve(listener, router).await });
     address
 }
