@@ -2,8 +2,19 @@
 
 use crate::support::{Instance, token};
 use axum::http::StatusCode;
+use dumbwaiter::admission::Admission;
+use dumbwaiter::auth::{self, Change, Claims, Revocations, TicketSettings, Tickets, Verifier};
+use dumbwaiter::clock::Clock;
 use dumbwaiter::consume::OwnedRecord;
-use serde_json::{Value, json};
+use dumbwaiter::event::Catalog;
+use dumbwaiter::journal;
+use dumbwaiter::metrics::Metrics;
+use dumbwaiter::settings::Document;
+use dumbwaiter::shard::{self, Admitted, Arrival, Shards};
+use serde_json::{Map, Value, json};
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const REVOKED: (u16, &str) = (4003, "Access revoked");
@@ -164,4 +175,49 @@ async fn a_crowd_is_revoked_to_the_last() {
         assert_eq!(client.text().await, REFUSAL);
     }
     instance.stop().await;
+}
+
+/// Between a ticket's redemption and the shard, a revocation may come that the shard has looked through its
+/// connections for already.
+#[test]
+fn who_is_revoked_on_the_way_to_the_shard_is_ended_by_it() {
+    let settings = auth::Settings::default();
+    let admission = Arc::new(Admission {
+        verifier: Verifier::new(&settings),
+        sessions: None,
+        tickets: Tickets::open(TicketSettings::Memory, Box::new(|_, _, _| {})),
+        revocations: Arc::new(Revocations::new(&settings)),
+        catalog: Arc::new(Catalog::built_in()),
+        metrics: Metrics::new(),
+        query_token: false,
+    });
+    let mut defaults = Document::empty();
+    let (_writer, journal) = journal::open(&journal::Settings::read(&mut defaults));
+    let shard_settings = shard::Settings::read(&mut defaults);
+    let (shards, threads) =
+        Shards::start(&shard_settings, &journal, &admission, &admission.metrics, &Clock::default()).unwrap();
+
+    let (claims, time) =
+        (Claims::new(Map::new(), SystemTime::now() + Duration::from_secs(60)), SystemTime::now());
+    let login = admission.revocations.login(&claims, time);
+    let identity = admission.catalog.grants().identity(&claims, login);
+    let value = json!({"issued_before": now()}).to_string();
+    let change = Change::parse(Some(b"everybody"), Some(value.as_bytes()), None).unwrap();
+    admission.revocations.apply(&[change], time, |_| {});
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    client.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
+    let (stream, _) = listener.accept().unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let admitted = Admitted::Plain { identity: Ok(identity), cursor: None };
+    let socket = mio::net::TcpStream::from_std(stream);
+    shards.adopt(Arrival { socket, received: Vec::new(), response: Default::default(), admitted });
+    let mut received = Vec::new();
+    client.read_to_end(&mut received).unwrap();
+    // A Close frame: opcode 8, its length, 4003, the reason.
+    assert_eq!(received, [&[0x88, 16, 0x0f, 0xa3], b"Access revoked".as_slice()].concat());
+    drop(client);
+    shards.stop();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
