@@ -211,3 +211,15 @@ fn what_is_above_the_bounds_is_not_taken_in() {
     drop(first);
     assert!(of(1).is_some());
 }
+
+#[test]
+fn a_status_waits_for_the_end_of_the_prelude() {
+    let mut bench = Bench::new();
+    bench.writer.set_cluster("c");
+    bench.shard.ask_for_cursors(bench.id().unwrap());
+    bench.join(prelude(30), 0);
+    bench.shard.handle_stale(Some(std::time::SystemTime::UNIX_EPOCH));
+    assert!(bench.read(30 * FRAME_BYTES) == expected(0..30), "several turns' shares, and nothing in between");
+    let status = String::from_utf8_lossy(&bench.read(100)).into_owned();
+    assert!(status.contains(r#"{"event_name":"STATUS","data":{"resumed":true"#), "{status}");
+}
