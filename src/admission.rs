@@ -6,7 +6,8 @@
 //! here the outcome is counted, without saying whose it was.
 
 use crate::auth::{
-    Claims, CurrentVerifier, Refusal, SessionValue, Sessions, TicketFault, TicketKey, Tickets, Unredeemed,
+    Claims, CurrentVerifier, Refusal, Revocations, SessionValue, Sessions, TicketFault, TicketKey, Tickets,
+    Unredeemed,
 };
 use crate::event::{Catalog, Identity};
 use crate::metrics::Metrics;
@@ -20,6 +21,7 @@ pub struct Admission {
     /// None where cookies are no login.
     pub sessions: Option<Sessions>,
     pub tickets: Tickets,
+    pub revocations: Arc<Revocations>,
     pub catalog: Arc<Catalog>,
     pub metrics: Metrics,
     /// Socket.IO clients may put their token into the query, where proxies log it.
@@ -55,8 +57,10 @@ impl Admission {
     /// For tests of what comes behind it.
     #[cfg(test)]
     pub fn of_nobody() -> Admission {
+        let settings = crate::auth::Settings::default();
         Admission {
-            verifier: CurrentVerifier::new(crate::auth::Verifier::new(&crate::auth::Settings::default())),
+            verifier: CurrentVerifier::new(crate::auth::Verifier::new(&settings)),
+            revocations: Arc::new(Revocations::new(&settings)),
             sessions: None,
             tickets: Tickets::open(crate::auth::TicketSettings::Memory, Box::new(|_, _, _| {})),
             catalog: Arc::new(Catalog::built_in()),
@@ -98,7 +102,7 @@ impl Admission {
     ) -> Result<Identity, Refusal> {
         let credentials = connect_token.map_or(request, Credentials::Token);
         let claims = self.verify(Protocol::SocketIo, &credentials, now)?;
-        Ok(self.catalog.grants().identity(&claims))
+        Ok(self.identity(&claims, now))
     }
 
     /// A ticket for whoever the request is from.
@@ -127,17 +131,33 @@ impl Admission {
             return Err(Ending::EmptyKey);
         }
         let claims = self.tickets.redeem(key, Instant::now()).await;
-        // What is behind a ticket may have expired in the ticket's own minute.
-        let claims = claims.and_then(|claims| {
-            if claims.expires_at() > SystemTime::now() { Ok(claims) } else { Err(Unredeemed::Unknown) }
+        // What is behind a ticket may have expired in the ticket's own minute, or have been revoked.
+        let now = SystemTime::now();
+        let identity = claims.and_then(|claims| {
+            if claims.expires_at() > now { Ok(self.identity(&claims, now)) } else { Err(Unredeemed::Unknown) }
         });
-        let (outcome, verdict) = match claims {
-            Ok(claims) => ("redeemed", Ok(self.catalog.grants().identity(&claims))),
+        let (outcome, verdict) = match identity {
+            Ok(identity) if self.is_revoked(&identity) => ("revoked", Err(Ending::WrongKey)),
+            Ok(identity) => ("redeemed", Ok(identity)),
             Err(Unredeemed::Unknown) => ("wrong", Err(Ending::WrongKey)),
             Err(Unredeemed::StoreFailed) => ("not_looked_up", Err(Ending::Unavailable)),
         };
         self.metrics.ticket(outcome);
         verdict
+    }
+
+    /// Once more for whoever was let in before the shard had heard of it: between the two a revocation may have
+    /// come, which the shard's own connections were then looked through for already.
+    pub fn recheck(&self, identity: Identity) -> Result<Identity, Ending> {
+        if self.is_revoked(&identity) { Err(Ending::Revoked) } else { Ok(identity) }
+    }
+
+    fn is_revoked(&self, identity: &Identity) -> bool {
+        self.revocations.revoke(&identity.login)
+    }
+
+    fn identity(&self, claims: &Claims, now: SystemTime) -> Identity {
+        self.catalog.grants().identity(claims, self.revocations.login(claims, now))
     }
 
     fn verify(
@@ -151,9 +171,15 @@ impl Admission {
             Credentials::Token(token) => self.verifier.get().verify(token.expose_secret(), now).map(Arc::new),
             Credentials::Session(verdict) => verdict.clone().and_then(|claims| still_good(claims, now)),
         };
+        let verdict = verdict.and_then(|claims| self.not_revoked(claims, now));
         let outcome = verdict.as_ref().map_or_else(Refusal::label, |_| "ok");
         self.metrics.authorization(protocol, outcome);
         verdict
+    }
+
+    fn not_revoked(&self, claims: Arc<Claims>, now: SystemTime) -> Result<Arc<Claims>, Refusal> {
+        let login = self.revocations.login(&claims, now);
+        if self.revocations.revoke(&login) { Err(Refusal::Revoked) } else { Ok(claims) }
     }
 }
 

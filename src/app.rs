@@ -5,11 +5,12 @@
 
 use crate::admission::Admission;
 use crate::auth::{
-    self, CurrentVerifier, Jwks, JwksFault, JwksFetched, RedisCommand, Sessions, SessionsFault, Tickets,
-    Verifier,
+    self, CurrentVerifier, Jwks, JwksFault, JwksFetched, RedisCommand, Revocations, Sessions, SessionsFault,
+    Tickets, Verifier,
 };
 use crate::clock::Clock;
-use crate::consume::{Source, SourceFault};
+use crate::consume::{ControlSource, Source, SourceFault};
+use crate::control::Control;
 use crate::dead_letter::DeadLetters;
 use crate::decode::Writers;
 use crate::event::{Catalog, OrderSettings};
@@ -32,6 +33,8 @@ use tokio_util::sync::CancellationToken;
 /// All that an instance is made of.
 pub struct Parts {
     pub source: Source,
+    /// Where revocations come from.
+    pub control: ControlSource,
     pub dead_letters: DeadLetters,
     pub writers: Writers,
     pub catalog: Arc<Catalog>,
@@ -128,9 +131,21 @@ impl App {
             accepting.clone(),
         ));
         let admin_stop = CancellationToken::new();
-        let admin =
-            tokio::spawn(web::serve(admin, web.admin(), metrics.clone(), usize::MAX, admin_stop.clone()));
+        let admin = tokio::spawn(web::serve(
+            admin,
+            web.clone().admin(),
+            metrics.clone(),
+            usize::MAX,
+            admin_stop.clone(),
+        ));
 
+        let control = Control {
+            source: parts.control,
+            revocations: Arc::clone(&web.admission.revocations),
+            shards: shards.clone(),
+            health: health.clone(),
+            metrics: metrics.clone(),
+        };
         let pipeline = Pipeline {
             catalog,
             writers: parts.writers,
@@ -146,6 +161,8 @@ impl App {
         // A runtime that goes down without asking us to stop would wait for this thread for ever.
         let _stops_with_us = pipeline_stop.clone().drop_guard();
         let pipeline_stopped = pipeline_stop.clone();
+        let control_stopped = pipeline_stop.clone();
+        let control = tokio::task::spawn_blocking(move || control.run(&control_stopped));
         let source = parts.source;
         let mut pipeline = tokio::task::spawn_blocking(move || pipeline.run(source, &pipeline_stopped));
 
@@ -180,6 +197,7 @@ impl App {
         if let Some(fetching) = fetching {
             fetching.abort();
         }
+        let _ = control.await;
         admin_stop.cancel();
         let _ = admin.await;
         outcome.expect("the pipeline does not panic")?;
@@ -229,6 +247,7 @@ fn admission(
     let redis_observer =
         move |command: RedisCommand, outcome, time| counted.redis_request(command.label(), outcome, time);
     Ok(Admission {
+        revocations: Arc::new(Revocations::new(&auth)),
         verifier,
         sessions: auth.session.map(new_sessions).transpose()?,
         tickets: Tickets::open(auth.tickets, Box::new(redis_observer)),

@@ -22,9 +22,11 @@ pub mod journal;
 pub mod mapping;
 pub mod pipeline;
 pub mod protocol;
+pub mod staleness;
 
 pub mod admission;
 pub mod auth;
+pub mod control;
 pub mod shard;
 pub mod web;
 

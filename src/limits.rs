@@ -579,3 +579,41 @@ pub const DEAD_LETTERS_FLUSH_MAX: Duration = Duration::from_secs(2);
 const _: () = assert!(BODY_MAX_BYTES < DEAD_LETTER_MAX_BYTES);
 const _: () = assert!(DEAD_LETTER_MAX_BYTES <= DEAD_LETTER_QUEUE_MAX_BYTES);
 const _: () = assert!(DEAD_LETTERS_FLUSH_MAX.as_secs() < STOP_MAX.as_secs());
+
+// --- revocation ---
+
+/// Longest key of a control record: the longest `sub` or `jti` that a token of [`TOKEN_MAX_BYTES`] sensibly has. A
+/// longer one is a bad record.
+pub const REVOCATION_KEY_MAX_BYTES: usize = 1024;
+
+/// Longest value of a control record, which has two numbers. A longer one is a bad record.
+pub const REVOCATION_VALUE_MAX_BYTES: usize = 4096;
+
+/// Revocations in force, about 20 MiB; beyond it, one of everybody is the right tool. At it the one is dropped,
+/// and counted, whose logins expire first, or the oldest where nothing says how long logins live.
+pub const REVOCATIONS_MAX: usize = 200_000;
+
+/// How long revocations are gathered before connections are looked through for them.
+pub const REVOCATION_BATCH: Duration = Duration::from_millis(100);
+
+/// The same in records, so that reading the topic at the start takes bounded memory.
+pub const REVOCATION_BATCH_RECORDS: usize = 10_000;
+
+/// How long one look for the control topic's partitions may take while revocations wait: one that takes longer
+/// is tried again at the next interval.
+pub const CONTROL_LOOK_TIMEOUT: Duration = Duration::from_millis(400);
+
+/// How often records of the control topic that say nothing are told in the log.
+pub const REVOCATION_WARN_INTERVAL: Duration = Duration::from_secs(10);
+
+// --- staleness ---
+
+/// How often partitions are looked at for standing still.
+pub const STALE_LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a partition may stand still before clients are told: longer than a rebalance, a broker's change of
+/// leader or a retry takes, shorter than somebody at a screen takes to wonder.
+pub const STALE_AFTER: Duration = Duration::from_secs(5);
+
+const _: () = assert!(KAFKA_STATISTICS_INTERVAL.as_millis() <= STALE_LOOK_INTERVAL.as_millis());
+const _: () = assert!(STALE_LOOK_INTERVAL.as_millis() < STALE_AFTER.as_millis());

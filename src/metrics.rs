@@ -29,6 +29,8 @@ pub struct Metrics {
     dead_letters: IntCounterVec,
     partitions_waiting: IntGaugeVec,
     order_waits: IntCounterVec,
+    partitions_stalled: IntGauge,
+    stale_seconds: Gauge,
     events: IntCounterVec,
     events_without_audience: IntCounterVec,
     events_owner_unknown: IntCounterVec,
@@ -52,6 +54,8 @@ pub struct Metrics {
     tickets: IntCounterVec,
     redis_requests: IntCounterVec,
     redis_request_latency: Histogram,
+    revocation_records: IntCounterVec,
+    revocations_in_force: IntGauge,
     consumer_lag: IntGaugeVec,
     kafka_errors: IntCounterVec,
     journal_bytes: IntGauge,
@@ -108,6 +112,14 @@ impl Metrics {
                 "order_waits_total",
                 "Events that waited for the order they are about, by what came of it.",
                 &["outcome"],
+            ),
+            partitions_stalled: new.gauge(
+                "partitions_stalled",
+                "Partitions with records, known or possible, that have stood still for 5 s.",
+            ),
+            stale_seconds: new.float_gauge(
+                "stale_seconds",
+                "For how long clients have had a stale picture; 0: it is current.",
             ),
             events: new.counters("events_total", "Events put into the journal.", &["event"]),
             events_without_audience: new.counters(
@@ -188,6 +200,12 @@ impl Metrics {
                 "redis_request_seconds",
                 "What a request to Redis took, connecting and failing included.",
             ),
+            revocation_records: new.counters(
+                "revocation_records_total",
+                "Records of the control topic, by what became of them.",
+                &["outcome"],
+            ),
+            revocations_in_force: new.gauge("revocations_in_force", "Revocations that are remembered."),
             consumer_lag: new.gauges(
                 "consumer_lag_records",
                 "Records of a partition that are not read yet.",
@@ -270,6 +288,11 @@ impl Metrics {
         self.order_waits.with_label_values(&[label]).inc();
     }
 
+    pub fn stale(&self, partitions_stalled: usize, stale_for: Duration) {
+        self.partitions_stalled.set(gauge_value(partitions_stalled));
+        self.stale_seconds.set(stale_for.as_secs_f64());
+    }
+
     pub fn event(&self, name: &str) {
         self.events.with_label_values(&[name]).inc();
     }
@@ -340,6 +363,21 @@ impl Metrics {
     pub fn redis_request(&self, command: &'static str, outcome: &'static str, took: Duration) {
         self.redis_requests.with_label_values(&[command, outcome]).inc();
         self.redis_request_latency.observe(took.as_secs_f64());
+    }
+
+    pub fn revocation_record(&self, outcome: RevocationOutcome) {
+        let label = match outcome {
+            RevocationOutcome::Revoked => "revoked",
+            RevocationOutcome::Lifted => "lifted",
+            RevocationOutcome::Past => "past",
+            RevocationOutcome::Bad => "bad",
+            RevocationOutcome::Evicted => "evicted",
+        };
+        self.revocation_records.with_label_values(&[label]).inc();
+    }
+
+    pub fn revocations_in_force(&self, count: usize) {
+        self.revocations_in_force.set(gauge_value(count));
     }
 
     pub fn connection_refused(&self, reason: &'static str) {
@@ -419,6 +457,19 @@ pub enum OrderWait {
     Unknown,
     /// The time was over.
     GivenUp,
+}
+
+/// What became of a record of the control topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RevocationOutcome {
+    Revoked,
+    Lifted,
+    /// All that it revokes has expired.
+    Past,
+    /// It says nothing.
+    Bad,
+    /// There were too many.
+    Evicted,
 }
 
 /// What one shard counts, without touching shared memory for each delivery.

@@ -9,7 +9,7 @@ mod start;
 mod waiting;
 
 use crate::clock::Clock;
-use crate::consume::{Handled, Record, Source, SourceFault};
+use crate::consume::{Behind, Handled, Record, Source, SourceFault};
 use crate::dead_letter::DeadLetters;
 use crate::decode::{Poison, Writers};
 use crate::event::{Audience, Catalog, ChangeKind, Event, OrderBook, OrderChange, OrderSettings, Shown};
@@ -22,6 +22,7 @@ use crate::mapping::{Mapped, Mapping, Passed};
 use crate::metrics::{Metrics, OrderWait};
 use crate::protocol::{Frames, event_frame};
 use crate::shard::Shards;
+use crate::staleness::{News, Staleness};
 use crate::throttle::Throttle;
 use start::{LookBack, Progress};
 use std::collections::HashMap;
@@ -72,6 +73,7 @@ pub(crate) struct Work {
     topics: HashMap<String, Arc<str>>,
     poison_log: Throttle,
     dropped_log: Throttle,
+    staleness: Staleness,
 }
 
 /// Why a record is not in the journal.
@@ -105,6 +107,7 @@ impl Work {
             topics: HashMap::new(),
             poison_log: Throttle::new(10, Duration::from_secs(1)),
             dropped_log: Throttle::new(1, Duration::from_secs(60)),
+            staleness: Staleness::default(),
         }
     }
 
@@ -120,6 +123,7 @@ impl Work {
         self.retry_waiting(source);
         self.publish();
         self.report(source);
+        self.watch(source);
         Ok(())
     }
 
@@ -330,6 +334,41 @@ impl Work {
                     unsaid,
                     "too many open orders: those opened first are not shown any more"
                 );
+            }
+        }
+    }
+
+    /// Clients that asked for cursors are told when what they see is no longer what there is.
+    fn watch(&mut self, source: &Source) {
+        let now = self.parts.clock.now();
+        if !self.staleness.is_due(now) {
+            return;
+        }
+        let waiting = self.waiting.fronts().map(|(topic, partition, position)| Behind {
+            topic: topic.to_owned(),
+            partition,
+            position,
+        });
+        let behind = source.behind().into_iter().chain(waiting);
+        let news = self.staleness.look(behind, now, self.parts.clock.wall());
+        let Pipeline { metrics, health, shards, .. } = &self.parts;
+        metrics.stale(self.staleness.stalled(now), self.staleness.stale_for(now));
+        health.partitions_stalled(self.staleness.stalled(now));
+        match news {
+            None => {}
+            Some(News::Stale { since, topic, partition }) => {
+                let partitions = self.staleness.stalled(now);
+                tracing::warn!(
+                    topic,
+                    partition,
+                    partitions,
+                    "partitions stand still: clients see a stale picture"
+                );
+                shards.stale(Some(since));
+            }
+            Some(News::Current { stale_for }) => {
+                tracing::info!(seconds = stale_for.as_secs(), "no partition stands still any more");
+                shards.stale(None);
             }
         }
     }

@@ -10,6 +10,7 @@ mod output;
 mod produce;
 #[cfg(feature = "kafka")]
 mod reload;
+mod revoke;
 #[cfg(feature = "kafka")]
 mod serve;
 mod tail;
@@ -49,6 +50,9 @@ enum Command {
     /// Tells what a record is to clients, and whether a user gets it
     #[cfg(feature = "kafka")]
     Explain(explain::ExplainArgs),
+    /// Ends logins before they expire, everywhere
+    #[cfg(feature = "kafka")]
+    Revoke(revoke::RevokeArgs),
     /// Makes a token to try things with, signed by the configured secret
     Token(token::TokenArgs),
     /// Prints docs/configuration.md
@@ -86,6 +90,8 @@ impl Cli {
             Command::Token(args) => token::run(&args, &environment),
             #[cfg(feature = "kafka")]
             Command::Produce(args) => produce::run(&args, &environment),
+            #[cfg(feature = "kafka")]
+            Command::Revoke(args) => revoke::run(&args, &environment),
             #[cfg(feature = "kafka")]
             Command::Explain(args) => explain::run(&args, &environment),
             Command::Tail(args) => tail::run(&args, &environment),

@@ -6,7 +6,7 @@ use super::{ConfigArgs, Outcome, writers};
 use crate::app::{App, AppFault, Parts};
 use crate::auth::CurrentVerifier;
 use crate::config::{Config, effective, unsubscribed};
-use crate::consume::{KafkaSource, Source};
+use crate::consume::{ControlSource, ControlTopic, KafkaSource, Source};
 use crate::dead_letter::{DeadLetters, KafkaDeadLetters};
 use crate::decode::RegistryOutcome;
 use crate::logs;
@@ -98,9 +98,14 @@ fn parts(config: Config, metrics: Metrics, runtime: &Runtime) -> Result<Parts, S
         Some(topic) => KafkaDeadLetters::new(&config.kafka, topic, metrics.clone()).map(DeadLetters::Kafka),
         None => Ok(DeadLetters::Off),
     };
+    let control = match config.auth.revocation.topic.clone() {
+        Some(topic) => ControlTopic::new(&config.kafka, topic, metrics.clone()).map(ControlSource::topic),
+        None => Ok(ControlSource::Off),
+    };
     let source = KafkaSource::new(config.kafka, metrics.clone()).map_err(|fault| fault.to_string())?;
     Ok(Parts {
         source: Source::Kafka(Box::new(source)),
+        control: control.map_err(|fault| fault.to_string())?,
         dead_letters: dead_letters.map_err(|fault| fault.to_string())?,
         writers,
         catalog: config.catalog,

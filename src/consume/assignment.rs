@@ -3,7 +3,7 @@
 //! A partition is (re)assigned at the offset behind the newest one handled; else, if it existed at the start, at
 //! the offset found for it then; else it is new, and read from its beginning. Pure: the Kafka side feeds it.
 
-use super::Backlog;
+use super::{Backlog, Behind};
 use std::collections::HashMap;
 
 #[derive(Debug, Default)]
@@ -46,6 +46,10 @@ struct Progress {
     fetched_to_end: Option<i64>,
     /// And has given all of that.
     drained: bool,
+    /// There are records that are not handled, or there may be some that we cannot ask for.
+    behind: bool,
+    /// The group has taken it from us because it had not heard of us, and has not given it back yet.
+    lost: bool,
 }
 
 /// What the client's statistics say of a partition.
@@ -64,11 +68,6 @@ impl Assignment {
         progress.start = Some(start);
         progress.target = Some(end).filter(|end| *end > start);
         self.found += u64::try_from(end - start).unwrap_or(0);
-    }
-
-    /// The group gave it to us.
-    pub fn assigned(&mut self, topic: &str, partition: i32) {
-        self.progress(topic, partition);
     }
 
     /// Where to read from; none is the beginning.
@@ -124,6 +123,44 @@ impl Assignment {
         let records = (fetched.end - next).max(0);
         self.polls_until_drained = EMPTY_POLLS;
         records
+    }
+
+    /// By the newest statistics.
+    pub fn note_behind(&mut self, topic: &str, partition: i32, is_behind: bool) {
+        self.progress(topic, partition).behind = is_behind;
+    }
+
+    /// The group takes partitions from us. What was lost without our doing has records that we do not get; what
+    /// was taken in good order does not concern us any more.
+    pub fn revoked(&mut self, partitions: &[(String, i32)], lost: bool) {
+        for (topic, partition) in partitions {
+            let progress = self.progress(topic, *partition);
+            progress.behind = lost;
+            progress.lost = lost;
+        }
+    }
+
+    /// The group gives us partitions, and with these all that we had lost, if they still exist.
+    pub fn assigned(&mut self, partitions: &[(String, i32)]) {
+        for (topic, partition) in partitions {
+            self.progress(topic, *partition).lost = false;
+        }
+        for progress in self.topics.values_mut().flat_map(HashMap::values_mut) {
+            progress.behind &= !std::mem::take(&mut progress.lost);
+        }
+    }
+
+    pub fn behind(&self) -> Vec<Behind> {
+        let partitions = self.topics.iter().flat_map(|(topic, partitions)| {
+            partitions.iter().map(move |(partition, progress)| (topic, *partition, progress))
+        });
+        let behind = partitions.filter(|(_, _, progress)| progress.behind);
+        let named = behind.map(|(topic, partition, progress)| Behind {
+            topic: topic.clone(),
+            partition,
+            position: progress.next.or(progress.start).unwrap_or(0),
+        });
+        named.collect()
     }
 
     /// The client had no record to give: of partitions fetched to their end, all has been handled. What it has
@@ -291,6 +328,31 @@ mod tests {
         assignment.polled_in_vain();
         assignment.polled_in_vain();
         assert!(assignment.is_caught_up(), "there are only holes");
+    }
+
+    fn behind(assignment: &Assignment) -> Vec<(i32, i64)> {
+        let mut behind: Vec<_> = assignment.behind().iter().map(|b| (b.partition, b.position)).collect();
+        behind.sort_unstable();
+        behind
+    }
+
+    #[test]
+    fn what_was_lost_is_behind_until_it_is_given_back_or_is_gone() {
+        let mut assignment = started();
+        let partition = |number: i32| ("t".to_owned(), number);
+        for number in 0..3 {
+            assignment.found("t", number, 40, 50);
+            assignment.note_behind("t", number, number == 0);
+        }
+        assignment.handled("t", 0, 41);
+        assert_eq!(behind(&assignment), [(0, 42)]);
+        assignment.revoked(&[partition(0), partition(1)], true);
+        assignment.revoked(&[partition(2)], false);
+        assert_eq!(behind(&assignment), [(0, 42), (1, 40)]);
+        assignment.assigned(&[partition(0)]);
+        assert_eq!(behind(&assignment), [(0, 42)], "its statistics have not told otherwise; 1 is gone");
+        assignment.note_behind("t", 0, false);
+        assert_eq!(behind(&assignment), []);
     }
 
     #[test]

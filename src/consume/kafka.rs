@@ -8,7 +8,7 @@ use super::context::Context;
 use super::ends::EndsQuestions;
 use super::fence::Fence;
 use super::{
-    Backlog, Begun, BegunPartition, ClientFault, GroupProtocol, Handled, Headers, Record, Settings,
+    Backlog, Begun, BegunPartition, Behind, ClientFault, GroupProtocol, Handled, Headers, Record, Settings,
     SourceFault, Start,
 };
 use crate::limits::{
@@ -117,6 +117,10 @@ impl KafkaSource {
 
     pub(super) fn trouble(&self) -> Option<&'static str> {
         self.consumer.context().trouble()
+    }
+
+    pub(super) fn behind(&self) -> Vec<Behind> {
+        self.consumer.context().assignment.lock().behind()
     }
 
     pub(super) fn is_caught_up(&self) -> bool {

@@ -8,6 +8,9 @@
 mod assignment;
 #[cfg(feature = "kafka")]
 mod context;
+mod control;
+#[cfg(feature = "kafka")]
+mod control_topic;
 mod credentials;
 #[cfg(feature = "kafka")]
 mod embedded;
@@ -26,6 +29,9 @@ mod settings;
 #[cfg(feature = "kafka")]
 mod trouble;
 
+pub use control::ControlSource;
+#[cfg(feature = "kafka")]
+pub use control_topic::ControlTopic;
 pub use credentials::Credentials;
 #[cfg(feature = "kafka")]
 pub use embedded::EmbeddedBroker;
@@ -64,6 +70,15 @@ pub struct BegunPartition {
 pub struct Backlog {
     pub found: u64,
     pub left: u64,
+}
+
+/// A partition that has records which are not handled, or may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behind {
+    pub topic: String,
+    pub partition: i32,
+    /// The first offset that is not handled.
+    pub position: i64,
 }
 
 /// What a handler made of a record.
@@ -179,6 +194,16 @@ impl Source {
             #[cfg(feature = "kafka")]
             Source::Kafka(source) => source.backlog(),
             Source::Memory(_) => Backlog::default(),
+        }
+    }
+
+    /// Partitions that have, or may have, records that are not handled. What waits with the handler need not be
+    /// among them.
+    pub fn behind(&self) -> Vec<Behind> {
+        match self {
+            #[cfg(feature = "kafka")]
+            Source::Kafka(source) => source.behind(),
+            Source::Memory(_) => Vec::new(),
         }
     }
 

@@ -24,7 +24,7 @@ use self::people::{Desk, Issuer};
 use self::producer::{Producer, ProducerFault, TOPICS};
 use crate::app::{App, AppFault, Parts};
 use crate::auth::{self, KeyFault, Rules, Verifier};
-use crate::consume::{ClientFault, EmbeddedBroker, KafkaSource, Source};
+use crate::consume::{ClientFault, ControlSource, EmbeddedBroker, KafkaSource, Source};
 use crate::dead_letter::DeadLetters;
 use crate::decode::{Registry, RegistryFault, RegistryOutcome, RegistrySettings, Writers};
 use crate::event::{Catalog, OrderSettings};
@@ -167,6 +167,7 @@ fn parts(
     let registry = Registry::new(RegistrySettings::read(&mut defaults), Handle::current(), observer)?;
     Ok(Parts {
         source: Source::Kafka(Box::new(KafkaSource::new(broker.settings(), metrics.clone())?)),
+        control: ControlSource::Off,
         dead_letters: DeadLetters::Off,
         writers: Writers::of_registry(registry),
         catalog,

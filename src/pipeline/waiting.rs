@@ -52,6 +52,13 @@ impl Waiting {
         queues.map(|(place, _)| place.clone()).collect()
     }
 
+    /// Topic, partition and offset of each partition's next record.
+    pub fn fronts(&self) -> impl Iterator<Item = (&str, i32, i64)> {
+        self.queues.iter().filter_map(|((topic, partition), queue)| {
+            Some((topic.as_str(), *partition, queue.records.front()?.0.offset))
+        })
+    }
+
     /// Takes the record if one of its partition waits before it.
     pub fn follow(&mut self, record: Record<'_>, now: Instant) -> Option<Handled> {
         if self.queues.is_empty() {

@@ -3,6 +3,7 @@
 use super::socket::Kernel;
 use super::{Settings, Shard, WAKER};
 use crate::admission::{Admission, Credentials};
+use crate::auth::Batch;
 use crate::clock::Clock;
 use crate::event::Identity;
 use crate::journal::Journal;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A connection after its handshake.
 pub struct Arrival<S = TcpStream> {
@@ -51,7 +52,14 @@ impl Admitted {
 
 pub(super) enum Command<S> {
     Arrive(Box<Arrival<S>>),
-    Drain { over: Duration, seed: u64 },
+    Drain {
+        over: Duration,
+        seed: u64,
+    },
+    /// Ends the connections whose logins are among these.
+    Revoke(Arc<Batch>),
+    /// The picture is stale since then, or current again.
+    Stale(Option<SystemTime>),
     Stop,
 }
 
@@ -166,6 +174,20 @@ impl Shards {
     pub fn drain(&self, over: Duration) {
         for handle in self.handles.iter() {
             handle.send(Command::Drain { over, seed: rand::random() });
+        }
+    }
+
+    /// Ends the connections whose logins are among these.
+    pub fn revoke(&self, batch: &Arc<Batch>) {
+        for handle in self.handles.iter() {
+            handle.send(Command::Revoke(Arc::clone(batch)));
+        }
+    }
+
+    /// Clients that asked for cursors are to know since when their picture is stale; none: it is current.
+    pub fn stale(&self, since: Option<SystemTime>) {
+        for handle in self.handles.iter() {
+            handle.send(Command::Stale(since));
         }
     }
 

@@ -68,7 +68,7 @@ impl<W: Watch> Shard<W> {
         let pid = recovery.pid.as_deref().filter(|_| begin.status.resumed).unwrap_or(&begin.cursor);
         let session = &mut self.connections[id].session;
         session.authorized(Some(pid), Some(&begin.cursor), actions);
-        if begin.status.gap.is_some() {
+        if begin.status.gap.is_some() || begin.status.stale_since.is_some() {
             actions.push(Action::Send(status_frame(Protocol::SocketIo, begin.status, &begin.cursor)));
         }
         self.join_at(id, identity, begin, now);
@@ -111,7 +111,7 @@ impl<W: Watch> Shard<W> {
                 cursor: self.journal.codec().encode(&self.journal.partitions(), &guard),
                 guard: Some(guard),
                 prelude: None,
-                status: Status { resumed: true, gap: None },
+                status: Status { resumed: true, gap: None, stale_since: self.stale_since },
             },
             (guard, _) => {
                 let reason = if guard.is_some() { Gap::TooOld } else { Gap::Unreadable };
@@ -128,7 +128,11 @@ impl<W: Watch> Shard<W> {
                     guard: None,
                     prelude,
                     cursor: cursor_now,
-                    status: Status { resumed: false, gap: cursor.map(|_| reason) },
+                    status: Status {
+                        resumed: false,
+                        gap: cursor.map(|_| reason),
+                        stale_since: self.stale_since,
+                    },
                 }
             }
         }

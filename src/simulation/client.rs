@@ -5,7 +5,7 @@ use super::dice::Dice;
 use super::instance::{COMMON, Instance};
 use super::wire::{ClientEnd, Received, Shared, connect};
 use crate::admission::Credentials;
-use crate::auth::Claims;
+use crate::auth::{Claims, Login};
 use crate::protocol::{Ending, Protocol};
 use crate::shard::{Admitted, Arrival};
 use bytes::Bytes;
@@ -94,7 +94,7 @@ impl Client {
         match self.protocol {
             Protocol::Plain => Admitted::Plain {
                 identity: claims
-                    .map(|claims| COMMON.catalog.grants().identity(&claims))
+                    .map(|claims| COMMON.catalog.grants().identity(&claims, Login::default()))
                     .ok_or(Ending::WrongKey),
                 cursor: self.resumes.then(|| self.cursor.clone().unwrap_or_default()),
             },

@@ -4,7 +4,7 @@ use super::dice::Dice;
 use super::kafka::{Log, Place, TOPICS};
 use super::wire::{Meanwhile, PollSet, ServerSocket};
 use crate::admission::Admission;
-use crate::auth::{self, TicketSettings, Tickets, Verifier};
+use crate::auth::{self, CurrentVerifier, Revocations, TicketSettings, Tickets, Verifier};
 use crate::clock::{Clock, Simulated};
 use crate::consume::{Begun, BegunPartition, OwnedRecord, Source, memory_from};
 use crate::dead_letter::DeadLetters;
@@ -44,7 +44,8 @@ impl Common {
         let secret = "auth.secret=nobody shows a token in the simulation".to_owned();
         let settings = auth::Settings::read(&mut Document::empty().with_overrides(&[secret]));
         let admission = Admission {
-            verifier: Verifier::new(&settings),
+            verifier: CurrentVerifier::new(Verifier::new(&settings)),
+            revocations: Arc::new(Revocations::new(&settings)),
             sessions: None,
             tickets: Tickets::open(TicketSettings::Memory, Box::new(|_, _, _| {})),
             catalog: Arc::clone(&catalog),

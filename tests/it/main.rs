@@ -15,5 +15,7 @@ mod imports;
 mod open_orders;
 mod origin;
 mod resume;
+mod revocation;
 mod session;
+mod stale;
 mod support;

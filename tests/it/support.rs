@@ -3,12 +3,12 @@
 use apache_avro::Schema;
 use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::http::{HeaderName, StatusCode};
 
 use axum::{Json, Router};
 use dumbwaiter::app::{App, AppFault, Parts};
-use dumbwaiter::consume::{OwnedRecord, Source, memory};
+use dumbwaiter::consume::{ControlSource, OwnedRecord, Source, memory};
 use dumbwaiter::dead_letter::DeadLetters;
 use dumbwaiter::decode::{self, Registry, RegistrySettings, SchemaId, Writers, framing};
 use dumbwaiter::event::{Catalog, OrderSettings};
@@ -21,6 +21,7 @@ use futures_util::{SinkExt, StreamExt};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value as Json_, json};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpStream;
@@ -45,9 +46,12 @@ pub struct Instance {
     pub address: SocketAddr,
     pub admin: SocketAddr,
     records: mpsc::Sender<OwnedRecord>,
+    control: mpsc::Sender<OwnedRecord>,
     /// What was sent to the dead-letter topic.
     pub dead_letters: mpsc::Receiver<OwnedRecord>,
     next_offset: i64,
+    /// Whether the registry answers.
+    pub registry_up: Arc<AtomicBool>,
     stop: Stop,
     running: JoinHandle<Result<(), AppFault>>,
 }
@@ -59,7 +63,15 @@ impl Instance {
 
     /// `settings` are lines of `section.key=value`.
     pub async fn start_with(settings: &[&str]) -> Instance {
-        let registry = start_registry().await;
+        Instance::start_revoking(settings, Vec::new()).await
+    }
+
+    /// With records that are in the control topic from the start.
+    pub async fn start_revoking(settings: &[&str], revocations: Vec<OwnedRecord>) -> Instance {
+        let (control, control_records) = mpsc::channel();
+        revocations.into_iter().for_each(|record| control.send(record).unwrap());
+        let registry_up = Arc::new(AtomicBool::new(true));
+        let registry = start_registry(Arc::clone(&registry_up)).await;
         let secret = [("DUMBWAITER_AUTH__SECRET".to_owned(), SECRET.to_owned())].into();
         let mut overrides = vec![
             format!("registry.urls=http://{registry}"),
@@ -82,6 +94,7 @@ impl Instance {
         let (letters, dead_letters) = mpsc::channel();
         let parts = Parts {
             source: Source::Memory(source),
+            control: ControlSource::memory(control_records),
             dead_letters: DeadLetters::Memory(letters),
             writers,
             catalog: Arc::new(catalog),
@@ -99,7 +112,17 @@ impl Instance {
         let (address, admin) = (app.address(), app.admin_address());
         let stop = Stop::default();
         let running = tokio::spawn(app.run(stop.clone()));
-        let instance = Instance { address, admin, records, dead_letters, next_offset: 0, stop, running };
+        let instance = Instance {
+            address,
+            admin,
+            records,
+            control,
+            dead_letters,
+            next_offset: 0,
+            registry_up,
+            stop,
+            running,
+        };
         instance.wait_until_ready().await;
         instance
     }
@@ -154,6 +177,11 @@ impl Instance {
 
     pub fn put_bytes(&mut self, topic: &str, value: Option<Vec<u8>>) {
         self.put_record(OwnedRecord { topic: topic.to_owned(), value, ..OwnedRecord::default() });
+    }
+
+    /// A record of the control topic.
+    pub fn revoke(&self, record: OwnedRecord) {
+        self.control.send(record).unwrap();
     }
 
     /// A record at the next offset.
@@ -332,8 +360,14 @@ pub fn pizza_message(uuid: &str, store_id: i64, user: &str) -> String {
     )
 }
 
-async fn start_registry() -> SocketAddr {
-    async fn schema(Path(id): Path<usize>) -> (StatusCode, Json<Json_>) {
+async fn start_registry(is_up: Arc<AtomicBool>) -> SocketAddr {
+    async fn schema(
+        State(is_up): State<Arc<AtomicBool>>,
+        Path(id): Path<usize>,
+    ) -> (StatusCode, Json<Json_>) {
+        if !is_up.load(Ordering::Relaxed) {
+            return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({})));
+        }
         match SCHEMAS.get(id) {
             Some(schema) => (StatusCode::OK, Json(json!({"schema": schema}))),
             None => {
@@ -343,7 +377,7 @@ async fn start_registry() -> SocketAddr {
     }
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = Router::new().route("/schemas/ids/{id}", axum::routing::get(schema));
+    let router = Router::new().route("/schemas/ids/{id}", axum::routing::get(schema)).with_state(is_up);
     tokio::spawn(async move { axum::serve(listener, router).await });
     address
 }

@@ -126,7 +126,7 @@ fn told(fault: &ProbeFault) -> String {
 
 /// The user by whose keys it is decided; none if only the audience is asked for.
 fn user(args: &ExplainArgs, config: &Config) -> Result<Option<User>, String> {
-    let keys = |claims: &Claims| config.catalog.grants().identity(claims).keys.to_vec();
+    let keys = |claims: &Claims| config.catalog.grants().keys_of(claims).to_vec();
     if let Some(claims) = &args.claims {
         let claims = Claims::new(claims.clone(), SystemTime::now());
         return Ok(Some(User::LetIn(keys(&claims))));

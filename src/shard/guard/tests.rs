@@ -98,7 +98,8 @@ impl Bench {
     fn arrive(&mut self, socket: &Scripted) {
         let now = self.time.clock().now();
         let expires_at = self.time.clock().wall() + Duration::from_secs(3_600);
-        let identity = Ok(Identity { keys: Arc::new([Key::new("role:ADMIN")]), expires_at });
+        let identity =
+            Ok(Identity { keys: Arc::new([Key::new("role:ADMIN")]), expires_at, login: Default::default() });
         let (socket, admitted) = (socket.clone(), Admitted::Plain { identity, cursor: None });
         let arrival =
             Arrival { socket, received: Vec::new(), response: Bytes::new(), admitted, wants_open: false };

@@ -67,7 +67,8 @@ impl Bench {
     fn join(&mut self, frames: VecDeque<Bytes>, then: u64) {
         let prelude = Prelude::new(frames, self.metrics.prelude_bytes()).unwrap();
         let keys = Arc::new([Key::new("role:ADMIN")]);
-        let identity = Identity { keys, expires_at: self.time.clock().wall() + Duration::from_secs(3_600) };
+        let expires_at = self.time.clock().wall() + Duration::from_secs(3_600);
+        let identity = Identity { keys, expires_at, login: Default::default() };
         let id = self.id().unwrap();
         self.shard.connections[id].prelude = Some(Box::new(prelude));
         self.shard.join(id, &identity, Standing::Lagging(then), self.time.clock().now());
@@ -211,4 +212,16 @@ fn what_is_above_the_bounds_is_not_taken_in() {
     assert!(first.is_some() && of(1).is_none());
     drop(first);
     assert!(of(1).is_some());
+}
+
+#[test]
+fn a_status_waits_for_the_end_of_the_prelude() {
+    let mut bench = Bench::new();
+    bench.writer.set_cluster("c");
+    bench.shard.ask_for_cursors(bench.id().unwrap());
+    bench.join(prelude(30), 0);
+    bench.shard.handle_stale(Some(std::time::SystemTime::UNIX_EPOCH));
+    assert!(bench.read(30 * FRAME_BYTES) == expected(0..30), "several turns' shares, and nothing in between");
+    let status = String::from_utf8_lossy(&bench.read(100)).into_owned();
+    assert!(status.contains(r#"{"event_name":"STATUS","data":{"resumed":true"#), "{status}");
 }
