@@ -173,7 +173,6 @@ impl Feed {
         let work = Work::new(Pipeline {
             catalog: Arc::clone(&COMMON.catalog),
             writers: COMMON.writers.clone(),
-            orders: OrderSettings::read(&mut Document::empty()),
             dead_letters: DeadLetters::Off,
             journal,
             shards: Shards::none(),
