@@ -104,7 +104,7 @@ impl<W: Watch> Shard<W> {
                 return Progress::Done;
             }
         }
-        self.connections[id].standing = Standing::Live { from: self.position() };
+        self.connections[id].standing = Standing::Live { from: self.position().max(live_at) };
         self.metrics.caught_up();
         Progress::Done
     }
