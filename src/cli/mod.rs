@@ -1,5 +1,7 @@
 //! The commands. Each is one file; this one holds the list, and what they have in common.
 
+#[cfg(feature = "kafka")]
+mod bench;
 mod check;
 #[cfg(feature = "kafka")]
 mod demo;
@@ -47,6 +49,9 @@ enum Command {
     /// Tells what a record is to clients, and whether a user gets it
     #[cfg(feature = "kafka")]
     Explain(explain::ExplainArgs),
+    /// Loads a running instance with many clients, and tells what they received
+    #[cfg(feature = "kafka")]
+    Bench(bench::BenchArgs),
     /// Makes a token to try things with, signed by the configured secret
     Token(token::TokenArgs),
     /// Prints docs/configuration.md
@@ -86,6 +91,8 @@ impl Cli {
             Command::Produce(args) => produce::run(&args, &environment),
             #[cfg(feature = "kafka")]
             Command::Explain(args) => explain::run(&args, &environment),
+            #[cfg(feature = "kafka")]
+            Command::Bench(args) => bench::run(args, &environment),
             Command::Tail(args) => tail::run(&args, &environment),
             Command::Reference => {
                 let _ = put(&reference().trim_end());
