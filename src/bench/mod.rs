@@ -98,9 +98,20 @@ pub enum BenchFault {
     Poll(#[from] std::io::Error),
 }
 
+/// To be called before a run: a client is a file, and the shell's limit is often far below what the process may ask for.
+pub fn raise_file_limit(clients: usize) -> Result<(), BenchFault> {
+    let limit = getrlimit(Resource::Nofile);
+    let files = limit.maximum.unwrap_or(u64::MAX);
+    if (clients as u64).saturating_add(BENCH_FILES_SPARE) > files {
+        return Err(BenchFault::Files { clients, files });
+    }
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+        .map_err(std::io::Error::from)?;
+    Ok(())
+}
+
 /// Carries the plan out. `watch` is told now and then how far it is.
 pub fn run(mut plan: Plan, watch: &mut dyn FnMut(Progress)) -> Result<Report, BenchFault> {
-    raise_file_limit(plan.audience.clients)?;
     let producer = plan.producer.take();
     let mut meter = Meter::new(plan.server)?;
     let mut crowd = Crowd::new(&plan)?;
@@ -244,16 +255,4 @@ fn report(
 
 fn per_second(count: u64, time: Duration) -> f64 {
     if time.is_zero() { 0.0 } else { count as f64 / time.as_secs_f64() }
-}
-
-/// A client is a file; the shell's limit is often far below what the process may ask for.
-fn raise_file_limit(clients: usize) -> Result<(), BenchFault> {
-    let limit = getrlimit(Resource::Nofile);
-    let files = limit.maximum.unwrap_or(u64::MAX);
-    if (clients as u64).saturating_add(BENCH_FILES_SPARE) > files {
-        return Err(BenchFault::Files { clients, files });
-    }
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
-        .map_err(std::io::Error::from)?;
-    Ok(())
 }

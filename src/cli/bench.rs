@@ -127,6 +127,7 @@ fn plan(args: &BenchArgs, config: Config) -> Result<Plan, String> {
     let dialect = args.protocol.dialect();
     let run = args.run.unwrap_or_else(RunId::random);
     let audience = args.audience()?;
+    bench::raise_file_limit(audience.clients).map_err(|fault| fault.to_string())?;
     let (host, address) = service(args, &config)?;
     let tokens = tokens(args, &config, run, &audience)?;
     let producer: Option<Producer> = if args.produce {
