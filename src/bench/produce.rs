@@ -13,7 +13,6 @@ use crate::decode::{RegistryAnswerFault, RegistryQuestions, framing};
 use crate::limits::{BENCH_PRODUCE_STEP, CHECK_PATIENCE, KAFKA_STEP_TIMEOUT, PRODUCE_TIMEOUT};
 use crate::produce::Encoder;
 use rdkafka::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
@@ -145,8 +144,6 @@ impl Producing {
 
 fn producer(settings: &consume::Settings) -> Result<ThreadedProducer<Ledger>, String> {
     let mut config = connection_config(settings);
-    // At the end the client tells what it throws away of its own.
-    config.set_log_level(RDKafkaLogLevel::Error);
     config
         .set("enable.idempotence", "true")
         .set("linger.ms", "0")
