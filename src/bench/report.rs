@@ -161,12 +161,12 @@ impl fmt::Display for Server {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "server      {:.2} s of processor time", self.cpu_seconds)?;
         for (cost, what) in [
-            (self.connect_cpu_us_per_client, "connect"),
-            (self.cpu_us_per_event, "event"),
-            (self.cpu_us_per_delivery, "delivery"),
+            (self.connect_cpu_us_per_client, "a connect"),
+            (self.cpu_us_per_event, "an event"),
+            (self.cpu_us_per_delivery, "a delivery"),
         ] {
             if let Some(cost) = cost {
-                write!(formatter, ", {cost:.1} us a {what}")?;
+                write!(formatter, ", {cost:.1} us {what}")?;
             }
         }
         let (idle, before, peak) = (self.rss_idle_kib, self.rss_before_kib, self.rss_peak_kib);
