@@ -19,10 +19,12 @@ def config(service, tmp_path):
     return written(service, tmp_path)
 
 
-def written(service, folder, **changes):
+def written(service, folder):
     """The settings of a service as a file of the command's own."""
     path = folder / "dumbwaiter.toml"
-    path.write_text(toml(service.settings | changes))
+    # The first question of a run finds the registry cold.
+    registry = service.settings["registry"] | {"timeout": "25s"}
+    path.write_text(toml(service.settings | {"registry": registry}))
     return path
 
 
