@@ -31,6 +31,8 @@ pub mod shard;
 pub mod web;
 
 pub mod app;
+#[cfg(feature = "kafka")]
+pub mod bench;
 pub mod cli;
 pub mod config;
 #[cfg(feature = "kafka")]

@@ -617,3 +617,50 @@ pub const STALE_AFTER: Duration = Duration::from_secs(5);
 
 const _: () = assert!(KAFKA_STATISTICS_INTERVAL.as_millis() <= STALE_LOOK_INTERVAL.as_millis());
 const _: () = assert!(STALE_LOOK_INTERVAL.as_millis() < STALE_AFTER.as_millis());
+
+// --- bench: a load generator must not be what is measured ---
+
+/// The longest frame of a server: the longest payload with its head and a cursor.
+pub const BENCH_FRAME_MAX_BYTES: usize = 2 * PAYLOAD_MAX_BYTES;
+
+/// Clients that are being let in at a time. Enough to keep the service busy, few enough not to measure a queue.
+pub const BENCH_HANDSHAKES: usize = 64;
+
+/// A client that is not let in by then has failed. Browsers give up later, people sooner.
+pub const BENCH_HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
+/// Files beside those of clients: the Kafka client's connections, standard streams, the event loop.
+pub const BENCH_FILES_SPARE: u64 = 64;
+
+/// Between the last connect and the first event, so that the one's cost is not counted as the other's.
+pub const BENCH_REST: Duration = Duration::from_secs(1);
+
+/// When nothing has come for so long after the last event was produced, the rest is missing.
+pub const BENCH_PATIENCE: Duration = Duration::from_secs(5);
+
+/// After all has come, so long is listened for doubles.
+pub const BENCH_DOUBLES_WAIT: Duration = Duration::from_millis(300);
+
+/// How long the event loop sleeps at most.
+pub const BENCH_STEP: Duration = Duration::from_millis(20);
+
+/// How often the progress is told.
+pub const BENCH_PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How finely the producing thread sleeps.
+pub const BENCH_PRODUCE_STEP: Duration = Duration::from_micros(200);
+
+/// Deliveries that the books of one run have room for, a bit each: 256 MiB. More are refused at the start.
+pub const BENCH_DELIVERIES_MAX: usize = 1 << 31;
+
+/// Events of one run: what the number in a mark has room for.
+pub const BENCH_EVENTS_MAX: usize = 10_000_000_000 - 1;
+
+/// How much longer than the run is to listen its tokens are good: connecting and patience take time too.
+pub const BENCH_TOKEN_SPARE: Duration = Duration::from_secs(600);
+
+/// Events a second that `bench` produces at most.
+pub const BENCH_RATE: std::ops::RangeInclusive<f64> = 0.01..=1_000_000.0;
+
+const _: () = assert!(PAYLOAD_MAX_BYTES + CURSOR_MAX_BYTES + 1_024 < BENCH_FRAME_MAX_BYTES);
+const _: () = assert!(BENCH_HANDSHAKES < HANDSHAKES_MAX);

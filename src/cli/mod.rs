@@ -1,5 +1,7 @@
 //! The commands. Each is one file; this one holds the list, and what they have in common.
 
+#[cfg(feature = "kafka")]
+mod bench;
 mod check;
 #[cfg(feature = "kafka")]
 mod demo;
@@ -53,6 +55,9 @@ enum Command {
     /// Ends logins before they expire, everywhere
     #[cfg(feature = "kafka")]
     Revoke(revoke::RevokeArgs),
+    /// Loads a running instance with many clients, and tells what they received
+    #[cfg(feature = "kafka")]
+    Bench(bench::BenchArgs),
     /// Makes a token to try things with, signed by the configured secret
     Token(token::TokenArgs),
     /// Prints docs/configuration.md
@@ -94,6 +99,8 @@ impl Cli {
             Command::Revoke(args) => revoke::run(&args, &environment),
             #[cfg(feature = "kafka")]
             Command::Explain(args) => explain::run(&args, &environment),
+            #[cfg(feature = "kafka")]
+            Command::Bench(args) => bench::run(args, &environment),
             Command::Tail(args) => tail::run(&args, &environment),
             Command::Reference => {
                 let _ = put(&reference().trim_end());
