@@ -14,7 +14,7 @@ export CARGO_TARGET_DIR
 E2E := tests/e2e
 SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev libcurl4-openssl-dev
 
-.PHONY: help setup build build-release demo check unit e2e drain-10000 e2e-setup crash measure test docs clean
+.PHONY: help setup build build-release demo check unit e2e drain-10000 e2e-setup crash measure test bench bench-setup docs clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -53,6 +53,13 @@ measure: build-release e2e-setup ## what connections, events and deliveries cost
 	DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/measure_costs.py
 
 test: setup check unit e2e ## everything that must pass before a change lands
+
+bench: bench-setup ## compare servers under load, an hour on an idle machine (BENCH_ARGS=--quick: only whether it works)
+	target/venv/bin/python benches/load/run.py $(BENCH_ARGS)
+
+bench-setup: setup $(addprefix target/stamps/,python java bench-node) target/bench/raw
+	cargo build --locked --release
+	cargo build --locked --release --manifest-path benches/peers/socketioxide/Cargo.toml
 
 docs: build ## write the reference of all settings anew from the code
 	$(DUMBWAITER_BIN) reference > docs/configuration.md
@@ -106,6 +113,17 @@ target/stamps/java-client: $(E2E)/clients/pom.xml
 	@rm -rf target/java-client
 	mvn --quiet --batch-mode -Dstyle.color=never -f $< -De2e.output=$(CURDIR)/target generate-resources </dev/null
 	@touch $@
+
+# The Node service that the benches compare with.
+target/stamps/bench-node: $(addprefix benches/peers/node/,server.mjs package.json package-lock.json .npmrc)
+	@mkdir -p $(@D) target/bench/node
+	cp $^ target/bench/node/
+	cd target/bench/node && npm ci --no-progress --loglevel=error </dev/null
+	@touch $@
+
+target/bench/raw: benches/peers/raw/raw.c
+	@mkdir -p $(@D)
+	gcc -O2 -Wall -Wextra -o $@ $<
 
 # promtool comes in the package of the Prometheus server. It is unpacked, not installed: no service is started.
 target/stamps/promtool:

@@ -6,7 +6,8 @@
 //! here the outcome is counted, without saying whose it was.
 
 use crate::auth::{
-    Claims, Refusal, SessionValue, Sessions, TicketFault, TicketKey, Tickets, Unredeemed, Verifier,
+    Claims, CurrentVerifier, Refusal, Revocations, SessionValue, Sessions, TicketFault, TicketKey, Tickets,
+    Unredeemed,
 };
 use crate::event::{Catalog, Identity};
 use crate::metrics::Metrics;
@@ -17,10 +18,11 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 pub struct Admission {
-    pub verifier: Verifier,
+    pub verifier: CurrentVerifier,
     /// None where cookies are no login.
     pub sessions: Option<Sessions>,
     pub tickets: Tickets,
+    pub revocations: Arc<Revocations>,
     pub catalog: Arc<Catalog>,
     pub metrics: Metrics,
     /// Socket.IO clients may put their token into the query, where proxies log it.
@@ -64,8 +66,10 @@ impl Admission {
     /// For tests of what comes behind it.
     #[cfg(test)]
     pub fn of_nobody() -> Admission {
+        let settings = crate::auth::Settings::default();
         Admission {
-            verifier: Verifier::new(&crate::auth::Settings::default()),
+            verifier: CurrentVerifier::new(crate::auth::Verifier::new(&settings)),
+            revocations: Arc::new(Revocations::new(&settings)),
             sessions: None,
             tickets: Tickets::open(crate::auth::TicketSettings::Memory, Box::new(|_, _, _| {})),
             catalog: Arc::new(Catalog::built_in()),
@@ -85,7 +89,7 @@ impl Admission {
     pub async fn look_up(&self, presented: Presented) -> Credentials {
         match (presented, &self.sessions) {
             (Presented::Token(token), _) => {
-                self.verifier.settle(token.expose_secret()).await;
+                self.verifier.get().settle(token.expose_secret()).await;
                 Credentials::Token(token)
             }
             (Presented::Session(session), Some(sessions)) => {
@@ -108,19 +112,10 @@ impl Admission {
     ) -> Result<Entrant, Ending> {
         let credentials = connect_token.map_or(request, Credentials::Token);
         match self.verify(Protocol::SocketIo, &credentials, now) {
-            Ok(claims) => self.entrant(&claims),
+            Ok(claims) => self.entrant(&claims, now),
             Err(refusal) if refusal.is_passing() => Err(Ending::Unavailable),
             Err(_) => Err(Ending::Unauthorized),
         }
-    }
-
-    fn entrant(&self, claims: &Claims) -> Result<Entrant, Ending> {
-        let seat = claims.subject().map(|user| self.users.take(Some(user))).transpose();
-        let seat = seat.map_err(|_| {
-            self.metrics.connection_refused("user_full");
-            Ending::Full
-        })?;
-        Ok(Entrant { identity: self.catalog.grants().identity(claims), seat })
     }
 
     /// A ticket for whoever the request is from.
@@ -150,17 +145,37 @@ impl Admission {
             return Err(Ending::EmptyKey);
         }
         let claims = self.tickets.redeem(key, Instant::now()).await;
-        // What is behind a ticket may have expired in the ticket's own minute.
-        let claims = claims.and_then(|claims| {
-            if claims.expires_at() > SystemTime::now() { Ok(claims) } else { Err(Unredeemed::Unknown) }
-        });
+        // What is behind a ticket may have expired in the ticket's own minute, or have been revoked.
+        let now = SystemTime::now();
+        let claims = claims
+            .and_then(|claims| if claims.expires_at() > now { Ok(claims) } else { Err(Unredeemed::Unknown) });
         let (outcome, verdict) = match claims {
-            Ok(claims) => ("redeemed", self.entrant(&claims)),
+            Ok(claims) if self.is_revoked(&claims, now) => ("revoked", Err(Ending::WrongKey)),
+            Ok(claims) => ("redeemed", self.entrant(&claims, now)),
             Err(Unredeemed::Unknown) => ("wrong", Err(Ending::WrongKey)),
             Err(Unredeemed::StoreFailed) => ("not_looked_up", Err(Ending::Unavailable)),
         };
         self.metrics.ticket(outcome);
         verdict
+    }
+
+    /// Once more for whoever was let in before the shard had heard of it: between the two a revocation may have
+    /// come, which the shard's own connections were then looked through for already.
+    pub fn recheck(&self, identity: Identity) -> Result<Identity, Ending> {
+        if self.revocations.revoke(&identity.login) { Err(Ending::Revoked) } else { Ok(identity) }
+    }
+
+    fn entrant(&self, claims: &Claims, now: SystemTime) -> Result<Entrant, Ending> {
+        let seat = claims.subject().map(|user| self.users.take(Some(user))).transpose();
+        let seat = seat.map_err(|_| {
+            self.metrics.connection_refused("user_full");
+            Ending::Full
+        })?;
+        Ok(Entrant { identity: self.identity(claims, now), seat })
+    }
+
+    fn identity(&self, claims: &Claims, now: SystemTime) -> Identity {
+        self.catalog.grants().identity(claims, self.revocations.login(claims, now))
     }
 
     fn verify(
@@ -171,12 +186,22 @@ impl Admission {
     ) -> Result<Arc<Claims>, Refusal> {
         let verdict = match credentials {
             Credentials::Nothing => Err(Refusal::Missing),
-            Credentials::Token(token) => self.verifier.verify(token.expose_secret(), now).map(Arc::new),
+            Credentials::Token(token) => self.verifier.get().verify(token.expose_secret(), now).map(Arc::new),
             Credentials::Session(verdict) => verdict.clone().and_then(|claims| still_good(claims, now)),
         };
+        let verdict =
+            verdict.and_then(
+                |claims| {
+                    if self.is_revoked(&claims, now) { Err(Refusal::Revoked) } else { Ok(claims) }
+                },
+            );
         let outcome = verdict.as_ref().map_or_else(Refusal::label, |_| "ok");
         self.metrics.authorization(protocol, outcome);
         verdict
+    }
+
+    fn is_revoked(&self, claims: &Claims, now: SystemTime) -> bool {
+        self.revocations.revoke(&self.revocations.login(claims, now))
     }
 }
 

@@ -5,13 +5,15 @@
 
 use crate::admission::Admission;
 use crate::auth::{
-    self, Jwks, JwksFault, JwksFetched, RedisCommand, Sessions, SessionsFault, Tickets, Verifier,
+    self, CurrentVerifier, Jwks, JwksFault, JwksFetched, RedisCommand, Revocations, Sessions, SessionsFault,
+    Tickets, Verifier,
 };
 use crate::clock::Clock;
-use crate::consume::{Source, SourceFault};
+use crate::consume::{ControlSource, Source, SourceFault};
+use crate::control::Control;
 use crate::dead_letter::DeadLetters;
 use crate::decode::Writers;
-use crate::event::Catalog;
+use crate::event::{Catalog, OrderSettings};
 use crate::health::Health;
 use crate::journal;
 use crate::limits::{JWKS_HOLDS_READINESS_MAX, STOP_MAX};
@@ -32,9 +34,12 @@ use tokio_util::sync::CancellationToken;
 /// All that an instance is made of.
 pub struct Parts {
     pub source: Source,
+    /// Where revocations come from.
+    pub control: ControlSource,
     pub dead_letters: DeadLetters,
     pub writers: Writers,
     pub catalog: Arc<Catalog>,
+    pub orders: OrderSettings,
     pub auth: auth::Settings,
     pub journal: journal::Settings,
     pub shard: shard::Settings,
@@ -52,6 +57,8 @@ pub enum AppFault {
     Listen { key: &'static str, address: SocketAddr, source: io::Error },
     #[error("cannot start a shard: {0}")]
     Shard(io::Error),
+    #[error("a shard has ended, and its connections with it: a fault in the service, please report it")]
+    ShardEnded,
     #[error(transparent)]
     Sessions(#[from] SessionsFault),
     #[error(transparent)]
@@ -63,6 +70,7 @@ pub enum AppFault {
 /// An instance whose ports are bound.
 pub struct App {
     parts: Parts,
+    verifier: CurrentVerifier,
     public: Listener,
     admin: Listener,
 }
@@ -75,7 +83,8 @@ impl App {
         };
         let public = listen("web.listen", parts.web.listen)?;
         let admin = listen("web.admin_listen", parts.web.admin_listen)?;
-        Ok(App { parts, public, admin })
+        let verifier = CurrentVerifier::new(Verifier::new(&parts.auth));
+        Ok(App { parts, verifier, public, admin })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -86,21 +95,28 @@ impl App {
         self.admin.address
     }
 
+    /// By which keys can be replaced while it serves.
+    pub fn verifier(&self) -> CurrentVerifier {
+        self.verifier.clone()
+    }
+
     /// Serves until `stop`, then drains and returns; or until the record source gives up.
     pub async fn run(self, stop: Stop) -> Result<(), AppFault> {
-        let App { parts, public, admin } = self;
+        let App { parts, verifier, public, admin } = self;
         let metrics = parts.metrics;
         let health = Health::new(metrics.clone());
         let clock = Clock::default();
         let catalog = parts.catalog;
         let jwks = jwks(&parts.auth, &health, &metrics)?;
+        verifier.change(|verifier| verifier.with_jwks(jwks.clone()));
         // In all there are as many as the web side has let in.
         let users = Seats::new(usize::MAX, parts.web.connections_per_user);
-        let admission = Arc::new(admission(parts.auth, jwks.clone(), users, &catalog, &metrics)?);
+        let admission = Arc::new(admission(parts.auth, verifier, users, &catalog, &metrics)?);
         let fetching = jwks.map(|jwks| tokio::spawn(fetch_keys(jwks, health.clone())));
         let (writer, journal) = journal::open(&parts.journal);
         let (shards, shard_threads) =
             Shards::start(&parts.shard, &journal, &admission, &metrics, &clock).map_err(AppFault::Shard)?;
+        let revocations = Arc::clone(&admission.revocations);
         let web = Web::new(&parts.web, admission, shards.clone(), health.clone(), metrics.clone());
         tracing::info!(clients = %public.address, operators = %admin.address, "listening");
         let accepting = CancellationToken::new();
@@ -108,14 +124,29 @@ impl App {
             public,
             web.clone().public().merge(parts.pages),
             metrics.clone(),
+            web::sockets_max(),
             accepting.clone(),
         ));
         let admin_stop = CancellationToken::new();
-        let admin = tokio::spawn(web::serve(admin, web.admin(), metrics.clone(), admin_stop.clone()));
+        let admin = tokio::spawn(web::serve(
+            admin,
+            web.clone().admin(),
+            metrics.clone(),
+            usize::MAX,
+            admin_stop.clone(),
+        ));
 
+        let control = Control {
+            source: parts.control,
+            revocations,
+            shards: shards.clone(),
+            health: health.clone(),
+            metrics: metrics.clone(),
+        };
         let pipeline = Pipeline {
             catalog,
             writers: parts.writers,
+            orders: parts.orders,
             dead_letters: parts.dead_letters,
             journal: writer,
             shards: shards.clone(),
@@ -127,6 +158,8 @@ impl App {
         // A runtime that goes down without asking us to stop would wait for this thread for ever.
         let _stops_with_us = pipeline_stop.clone().drop_guard();
         let pipeline_stopped = pipeline_stop.clone();
+        let control_stopped = pipeline_stop.clone();
+        let control = tokio::task::spawn_blocking(move || control.run(&control_stopped));
         let source = parts.source;
         let mut pipeline = tokio::task::spawn_blocking(move || pipeline.run(source, &pipeline_stopped));
 
@@ -138,8 +171,13 @@ impl App {
                 () = stop.asked_at_once() => tracing::info!("stopping at once"),
             }
         };
+        let mut shard_ended = false;
         let outcome = tokio::select! {
             () = drained => None,
+            () = one_ended(&shard_threads, &stop) => {
+                shard_ended = true;
+                None
+            }
             outcome = &mut pipeline => Some(outcome),
         };
         health.stopping();
@@ -156,10 +194,11 @@ impl App {
         if let Some(fetching) = fetching {
             fetching.abort();
         }
+        let _ = control.await;
         admin_stop.cancel();
         let _ = admin.await;
         outcome.expect("the pipeline does not panic")?;
-        Ok(())
+        if shard_ended { Err(AppFault::ShardEnded) } else { Ok(()) }
     }
 }
 
@@ -189,7 +228,7 @@ async fn fetch_keys(jwks: Arc<Jwks>, health: Health) {
 
 fn admission(
     auth: auth::Settings,
-    jwks: Option<Arc<Jwks>>,
+    verifier: CurrentVerifier,
     users: Seats,
     catalog: &Arc<Catalog>,
     metrics: &Metrics,
@@ -206,7 +245,8 @@ fn admission(
     let redis_observer =
         move |command: RedisCommand, outcome, time| counted.redis_request(command.label(), outcome, time);
     Ok(Admission {
-        verifier: Verifier::new(&auth).with_jwks(jwks),
+        revocations: Arc::new(Revocations::new(&auth)),
+        verifier,
         sessions: auth.session.map(new_sessions).transpose()?,
         tickets: Tickets::open(auth.tickets, Box::new(redis_observer)),
         catalog: Arc::clone(catalog),
@@ -226,8 +266,37 @@ async fn drain(settings: &shutdown::Settings, shards: &Shards, threads: &[JoinHa
     let _ = tokio::time::timeout(*drain + STOP_MAX, all_ended(threads)).await;
 }
 
+/// Resolves when a shard ends unasked. What it does for its connections together is not guarded, and no process is
+/// better than one that gives clients to a shard that is not there.
+async fn one_ended(threads: &[JoinHandle<()>], stop: &Stop) {
+    while stop.is_asked() || !threads.iter().any(JoinHandle::is_finished) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 async fn all_ended(threads: &[JoinHandle<()>]) {
     while threads.iter().any(|thread| !thread.is_finished()) {
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_shard_that_ends_unasked_is_noticed() {
+        let ends = |threads: Vec<JoinHandle<()>>, stop: Stop| async move {
+            tokio::time::timeout(Duration::from_secs(1), one_ended(&threads, &stop)).await.is_ok()
+        };
+        let gone = || std::thread::spawn(|| {});
+        let (_open, closed) = std::sync::mpsc::channel::<()>();
+        let there = std::thread::spawn(move || {
+            let _ = closed.recv();
+        });
+        assert!(ends(vec![there, gone()], Stop::default()).await);
+        let asked = Stop::default();
+        asked.ask();
+        assert!(!ends(vec![gone()], asked).await);
     }
 }

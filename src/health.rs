@@ -6,7 +6,7 @@
 use crate::metrics::Metrics;
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
@@ -18,11 +18,14 @@ pub struct Health {
 #[derive(Debug, Default)]
 struct State {
     caught_up: AtomicBool,
+    revocations_read: AtomicBool,
     registry_waits: AtomicBool,
     /// No token can be judged: the issuer's key set has not come yet. Holds for the start only.
     keys_awaited: AtomicBool,
     /// What keeps us from reading, as the way out of it. Written by the pipeline, read by whoever asks.
     kafka_trouble: ArcSwapOption<&'static str>,
+    /// Partitions that stand still, if the picture is stale by that. Written by the pipeline.
+    partitions_stalled: AtomicUsize,
     stopping: AtomicBool,
 }
 
@@ -34,15 +37,29 @@ impl Health {
     /// All that was in Kafka at the start is in the journal. Holds for the life of the process.
     pub fn caught_up(&self) {
         if !self.state.caught_up.swap(true, Ordering::Relaxed) {
-            tracing::info!("caught up with kafka, ready for clients");
-            self.metrics.ready(self.is_ready());
+            self.release_latch("caught up with kafka");
+        }
+    }
+
+    /// All revocations that were there at the start are in force. Holds for the life of the process.
+    pub fn revocations_read(&self) {
+        if !self.state.revocations_read.swap(true, Ordering::Relaxed) {
+            self.release_latch("revocations in force");
         }
     }
 
     /// The issuer's keys are being waited for, or not any more.
     pub fn keys_awaited(&self, awaited: bool) {
         if self.state.keys_awaited.swap(awaited, Ordering::Relaxed) != awaited {
-            self.metrics.ready(self.is_ready());
+            self.release_latch("the wait for the issuer's keys is over");
+        }
+    }
+
+    fn release_latch(&self, done: &'static str) {
+        let is_ready = self.is_ready();
+        self.metrics.ready(is_ready);
+        if is_ready {
+            tracing::info!("{done}, ready for clients");
         }
     }
 
@@ -51,6 +68,11 @@ impl Health {
         if self.state.kafka_trouble.load().as_deref().copied() != way_out {
             self.state.kafka_trouble.store(way_out.map(Arc::new));
         }
+    }
+
+    /// So many partitions stand still; none: clients have a current picture.
+    pub fn partitions_stalled(&self, count: usize) {
+        self.state.partitions_stalled.store(count, Ordering::Relaxed);
     }
 
     /// Some partition waits for the schema registry.
@@ -65,7 +87,8 @@ impl Health {
 
     pub fn is_ready(&self) -> bool {
         let is = |latch: &AtomicBool| latch.load(Ordering::Relaxed);
-        is(&self.state.caught_up) && !is(&self.state.keys_awaited) && !is(&self.state.stopping)
+        let State { caught_up, revocations_read, keys_awaited, stopping, .. } = &*self.state;
+        is(caught_up) && is(revocations_read) && !is(keys_awaited) && !is(stopping)
     }
 
     /// One line for each thing that an operator would ask about.
@@ -73,9 +96,11 @@ impl Health {
         let waits = |ok: bool, good: &'static str, bad: &'static str| if ok { good } else { bad };
         let state = &self.state;
         format!(
-            "{}\nkafka: {}\nregistry: {}\nkeys: {}\nshutdown: {}\n",
+            "{}\nkafka: {}\npicture: {}\nrevocations: {}\nregistry: {}\nkeys: {}\nshutdown: {}\n",
             waits(self.is_ready(), "ready", "not ready"),
             self.describe_kafka(),
+            self.describe_picture(),
+            waits(state.revocations_read.load(Ordering::Relaxed), "in force", "not read yet"),
             waits(
                 !state.registry_waits.load(Ordering::Relaxed),
                 "ok",
@@ -88,6 +113,13 @@ impl Health {
             ),
             waits(!state.stopping.load(Ordering::Relaxed), "no", "stopping"),
         )
+    }
+
+    fn describe_picture(&self) -> String {
+        match self.state.partitions_stalled.load(Ordering::Relaxed) {
+            0 => "current".to_owned(),
+            count => format!("stale, partitions that stand still: {count}"),
+        }
     }
 
     fn describe_kafka(&self) -> String {
@@ -109,11 +141,20 @@ mod tests {
         let health = Health::new(Metrics::new());
         assert!(!health.is_ready() && health.describe().starts_with("not ready\nkafka: reading"));
         health.caught_up();
+        assert!(!health.is_ready() && health.describe().contains("revocations: not read yet\n"));
+        health.revocations_read();
         assert!(health.is_ready() && health.describe().starts_with("ready\n"));
         health.kafka_trouble(Some("check kafka.brokers"));
         assert!(health.is_ready() && health.describe().contains("kafka: degraded, check kafka.brokers\n"));
         health.kafka_trouble(None);
         assert!(health.describe().contains("kafka: caught up\n"));
+        health.partitions_stalled(2);
+        assert!(
+            health.is_ready()
+                && health.describe().contains("picture: stale, partitions that stand still: 2\n")
+        );
+        health.partitions_stalled(0);
+        assert!(health.describe().contains("picture: current\n"));
         health.registry_waits(true);
         assert!(health.is_ready() && health.describe().contains("degraded"));
         health.keys_awaited(true);

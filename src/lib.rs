@@ -23,13 +23,17 @@ pub mod journal;
 pub mod mapping;
 pub mod pipeline;
 pub mod protocol;
+pub mod staleness;
 
 pub mod admission;
 pub mod auth;
+pub mod control;
 pub mod shard;
 pub mod web;
 
 pub mod app;
+#[cfg(feature = "kafka")]
+pub mod bench;
 pub mod cli;
 pub mod config;
 #[cfg(feature = "kafka")]

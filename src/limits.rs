@@ -98,9 +98,36 @@ pub const KEY_VALUE_MAX_BYTES: usize = 256;
 /// Keys of one connection. A list claim gives several; what is over the bound is not granted.
 pub const KEYS_PER_CONNECTION_MAX: usize = 64;
 
-/// Open orders remembered for their owner: a day of a large business, about 20 MiB. At it the order opened
-/// first is forgotten; conditions that do not carry a clientId then reach staff only.
+/// Open orders: a day of a large business. At it the order opened first leaves, and is counted; `open=1` does not
+/// show it, its owner stays known for a while.
 pub const OPEN_ORDERS_MAX: usize = 200_000;
+
+/// Default memory for what is shown of the open orders: about 60,000 of 1.8 KB, a part of which is the window's
+/// own. At it the order opened first leaves, in the same way.
+pub const OPEN_ORDERS_MAX_BYTES: usize = 128 << 20;
+
+/// What an open order weighs beside its frames, keys and id: its nodes in the maps.
+pub const ORDER_WEIGHT_BYTES: usize = 600;
+
+/// Owners that are remembered beyond their order's end, about 20 MiB. At it the one whose order ended first is
+/// forgotten; conditions that still come for that order reach staff only, and are counted.
+pub const OWNERS_REMEMBERED_MAX: usize = 100_000;
+
+/// Conditions that came before their order and are kept for it. An order is late by seconds. At it the oldest is
+/// forgotten: that order is shown without its condition until the next one.
+pub const EARLY_CONDITIONS_MAX: usize = 10_000;
+
+/// Default look-back for orders at the start: nobody waits longer for a pizza.
+pub const ORDERS_LOOK_BACK: Duration = Duration::from_secs(24 * 3_600);
+
+/// The most that `orders.look_back` may be, a month: it is read at every start.
+pub const ORDERS_LOOK_BACK_MAX: Duration = Duration::from_secs(31 * 24 * 3_600);
+
+/// How long a condition waits for its order by default; then it reaches staff only, and is counted.
+pub const ORDER_WAIT: Duration = Duration::from_secs(2);
+
+/// The most that `orders.wait` may be: the partition's other events wait as well.
+pub const ORDER_WAIT_MAX: Duration = Duration::from_secs(30);
 
 // ---- journal: how much of the newest events is kept ----
 
@@ -147,18 +174,19 @@ pub const READ_BUFFER_BYTES: usize = 64 << 10;
 /// Control frames waiting for one connection. A client that makes us owe more without reading is closed (4004).
 pub const CONTROL_FRAMES_MAX: usize = 64;
 
-/// Entries of one dispatch: bounds the scratch memory of a shard and how long reads and pings wait.
-pub const DISPATCH_ENTRIES_MAX: u64 = 256;
+/// Entries of one dispatch: bounds the scratch memory of a shard and how long reads and pings wait. Few in unit
+/// tests, so that simulated worlds, which are small, meet it; so are the next ones.
+pub const DISPATCH_ENTRIES_MAX: u64 = if cfg!(test) { 16 } else { 256 };
 
 /// Writes of one turn; then reads, pings and timers have theirs.
-pub const DISPATCH_WRITES_MAX: usize = 1_000;
+pub const DISPATCH_WRITES_MAX: usize = if cfg!(test) { 3 } else { 1_000 };
 
 /// Catching up, a turn: all lagging connections together, by bytes and by time.
-pub const CATCH_UP_TURN_BYTES: usize = 256 << 10;
+pub const CATCH_UP_TURN_BYTES: usize = if cfg!(test) { 16 << 10 } else { 256 << 10 };
 pub const CATCH_UP_TURN: Duration = Duration::from_millis(2);
 
 /// Catching up, a turn: one connection.
-pub const CATCH_UP_CONNECTION_BYTES: usize = 64 << 10;
+pub const CATCH_UP_CONNECTION_BYTES: usize = if cfg!(test) { 4 << 10 } else { 64 << 10 };
 
 /// What one connection may have waiting from outside of the journal: some 9,000 orders. More is not taken in, and
 /// the client is told that it is missing.
@@ -181,6 +209,9 @@ pub const READS_PER_TURN_MAX: usize = 4;
 
 const _: () = assert!(CATCH_UP_CONNECTION_BYTES <= CATCH_UP_TURN_BYTES);
 const _: () = assert!(PRELUDE_MAX_BYTES <= PRELUDES_MAX_BYTES);
+
+/// Open orders that are looked up at once for one connection: about what a turn lets it have.
+pub const OPEN_ORDERS_SHARE: usize = 32;
 
 // ---- consume: patience with Kafka ----
 
@@ -206,6 +237,13 @@ pub const KAFKA_TROUBLE_INTERVAL: Duration = Duration::from_secs(60);
 /// The client's own words about a trouble, in a log line; the rest is cut off.
 pub const KAFKA_TROUBLE_REASON_MAX_CHARS: usize = 400;
 
+/// Between two questions where partitions end: while conditions of unknown orders come in masses, one answer serves
+/// all that came before it.
+pub const ENDS_QUESTION_INTERVAL: Duration = Duration::from_millis(10);
+
+/// One such question; what fails is asked again while somebody waits for it.
+pub const ENDS_QUESTION_TIMEOUT: Duration = Duration::from_secs(1);
+
 // ---- pipeline ----
 
 /// Records handled before their events are shown to the shards: only a backlog ever makes a batch.
@@ -214,8 +252,18 @@ pub const PIPELINE_BATCH_RECORDS: usize = 256;
 /// How long the pipeline waits for a record before it looks at what else is due.
 pub const PIPELINE_WAIT: Duration = Duration::from_millis(100);
 
-/// The same while a partition waits for the registry, whose answer must not wait long.
+/// The same while a partition waits, for the registry or for an order, which must not wait long for it.
 pub const PIPELINE_RETRY_WAIT: Duration = Duration::from_millis(5);
+
+/// Records of one partition that wait with us. Short waits then cost no fetch; at it the partition is paused, and
+/// what the client has fetched beyond is fetched again.
+pub const WAITING_RECORDS_MAX: usize = 1_000;
+
+/// The same in bytes.
+pub const WAITING_MAX_BYTES: usize = 4 << 20;
+
+/// How often the log tells how far reading is at the start.
+pub const START_PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Compiled plans, one for each schema and event. At it all are dropped and compiled again when needed.
 pub const PLANS_MAX: usize = 4_096;
@@ -398,6 +446,13 @@ const _: () =
 /// Connections that the kernel accepts for us while we are busy with others.
 pub const ACCEPT_BACKLOG: u32 = 4_096;
 
+/// File descriptors that clients' connections do not get: half of them for requests that are answered 503, the
+/// other half for all else: Kafka (three a broker), the registry, Redis, the login, operators, the log.
+pub const DESCRIPTORS_RESERVED: usize = 128;
+
+/// How often the log says that connections cannot be accepted.
+pub const ACCEPT_WARN_INTERVAL: Duration = Duration::from_secs(10);
+
 /// After a failed accept, so that an instance without file descriptors does not spin.
 pub const ACCEPT_ERROR_PAUSE: Duration = Duration::from_millis(50);
 
@@ -564,3 +619,88 @@ pub const DEAD_LETTERS_FLUSH_MAX: Duration = Duration::from_secs(2);
 const _: () = assert!(BODY_MAX_BYTES < DEAD_LETTER_MAX_BYTES);
 const _: () = assert!(DEAD_LETTER_MAX_BYTES <= DEAD_LETTER_QUEUE_MAX_BYTES);
 const _: () = assert!(DEAD_LETTERS_FLUSH_MAX.as_secs() < STOP_MAX.as_secs());
+
+// --- revocation ---
+
+/// Longest key of a control record: the longest `sub` or `jti` that a token of [`TOKEN_MAX_BYTES`] sensibly has. A
+/// longer one is a bad record.
+pub const REVOCATION_KEY_MAX_BYTES: usize = 1024;
+
+/// Longest value of a control record, which has two numbers. A longer one is a bad record.
+pub const REVOCATION_VALUE_MAX_BYTES: usize = 4096;
+
+/// Revocations in force, about 20 MiB; beyond it, one of everybody is the right tool. At it the one is dropped,
+/// and counted, whose logins expire first, or the oldest where nothing says how long logins live.
+pub const REVOCATIONS_MAX: usize = 200_000;
+
+/// How long revocations are gathered before connections are looked through for them.
+pub const REVOCATION_BATCH: Duration = Duration::from_millis(100);
+
+/// The same in records, so that reading the topic at the start takes bounded memory.
+pub const REVOCATION_BATCH_RECORDS: usize = 10_000;
+
+/// How long one look for the control topic's partitions may take while revocations wait: one that takes longer
+/// is tried again at the next interval.
+pub const CONTROL_LOOK_TIMEOUT: Duration = Duration::from_millis(400);
+
+/// How often records of the control topic that say nothing are told in the log.
+pub const REVOCATION_WARN_INTERVAL: Duration = Duration::from_secs(10);
+
+// --- staleness ---
+
+/// How often partitions are looked at for standing still.
+pub const STALE_LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a partition may stand still before clients are told: longer than a rebalance, a broker's change of
+/// leader or a retry takes, shorter than somebody at a screen takes to wonder.
+pub const STALE_AFTER: Duration = Duration::from_secs(5);
+
+const _: () = assert!(KAFKA_STATISTICS_INTERVAL.as_millis() <= STALE_LOOK_INTERVAL.as_millis());
+const _: () = assert!(STALE_LOOK_INTERVAL.as_millis() < STALE_AFTER.as_millis());
+
+// --- bench: a load generator must not be what is measured ---
+
+/// The longest frame of a server: the longest payload with its head and a cursor.
+pub const BENCH_FRAME_MAX_BYTES: usize = 2 * PAYLOAD_MAX_BYTES;
+
+/// Clients that are being let in at a time. Enough to keep the service busy, few enough not to measure a queue.
+pub const BENCH_HANDSHAKES: usize = 64;
+
+/// A client that is not let in by then has failed. Browsers give up later, people sooner.
+pub const BENCH_HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
+/// Files beside those of clients: the Kafka client's connections, standard streams, the event loop.
+pub const BENCH_FILES_SPARE: u64 = 64;
+
+/// Between the last connect and the first event, so that the one's cost is not counted as the other's.
+pub const BENCH_REST: Duration = Duration::from_secs(1);
+
+/// When nothing has come for so long after the last event was produced, the rest is missing.
+pub const BENCH_PATIENCE: Duration = Duration::from_secs(5);
+
+/// After all has come, so long is listened for doubles.
+pub const BENCH_DOUBLES_WAIT: Duration = Duration::from_millis(300);
+
+/// How long the event loop sleeps at most.
+pub const BENCH_STEP: Duration = Duration::from_millis(20);
+
+/// How often the progress is told.
+pub const BENCH_PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How finely the producing thread sleeps.
+pub const BENCH_PRODUCE_STEP: Duration = Duration::from_micros(200);
+
+/// Deliveries that the books of one run have room for, a bit each: 256 MiB. More are refused at the start.
+pub const BENCH_DELIVERIES_MAX: usize = 1 << 31;
+
+/// Events of one run: what the number in a mark has room for.
+pub const BENCH_EVENTS_MAX: usize = 10_000_000_000 - 1;
+
+/// How much longer than the run is to listen its tokens are good: connecting and patience take time too.
+pub const BENCH_TOKEN_SPARE: Duration = Duration::from_secs(600);
+
+/// Events a second that `bench` produces at most.
+pub const BENCH_RATE: std::ops::RangeInclusive<f64> = 0.01..=1_000_000.0;
+
+const _: () = assert!(PAYLOAD_MAX_BYTES + CURSOR_MAX_BYTES + 1_024 < BENCH_FRAME_MAX_BYTES);
+const _: () = assert!(BENCH_HANDSHAKES < HANDSHAKES_MAX);

@@ -1,15 +1,15 @@
 //! What a record is to clients: record → writer's schema → event, payload and audience.
 //!
 //! The pipeline asks for every record, `explain` for the one that somebody wonders about; both get the answer here.
-//! It remembers compiled plans and the open orders. Waiting for a schema that the registry has not given yet is
+//! It remembers compiled plans; the open orders, among which owners are looked up, are the caller's. Waiting for a schema that the registry has not given yet is
 //! for the caller, and so is what becomes of a record that is no event.
 
 use crate::consume::Record;
 use crate::decode::{
     Captured, Incompatible, Lookup, Plan, Poison, SchemaReference, WriterSchema, Writers, framing,
 };
-use crate::event::{Audience, Catalog, Event, EventId, OpenOrders};
-use crate::limits::{OPEN_ORDERS_MAX, PLANS_MAX};
+use crate::event::{Audience, Catalog, Event, EventId, OpenOrders, OrderChange};
+use crate::limits::PLANS_MAX;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -17,7 +17,6 @@ use std::sync::Arc;
 pub struct Mapping {
     catalog: Arc<Catalog>,
     writers: Writers,
-    orders: OpenOrders,
     /// Compiled once per event and writer's schema, as a record names it or as the catalog does; none is a pair
     /// that does not resolve.
     plans: HashMap<(EventId, Option<SchemaReference>), Option<Arc<Plan>>>,
@@ -41,6 +40,8 @@ pub struct Mapped<'m> {
     /// The documented JSON.
     pub payload: &'m [u8],
     pub audience: Audience,
+    /// What it does to an order.
+    pub order: Option<OrderChange>,
 }
 
 /// Why a record is no event.
@@ -62,27 +63,24 @@ impl From<Poison> for Passed {
 
 impl Mapping {
     pub fn new(catalog: Arc<Catalog>, writers: Writers) -> Mapping {
-        Mapping {
-            catalog,
-            writers,
-            orders: OpenOrders::new(OPEN_ORDERS_MAX),
-            plans: HashMap::new(),
-            json: Vec::new(),
-            captured: Vec::new(),
-        }
+        Mapping { catalog, writers, plans: HashMap::new(), json: Vec::new(), captured: Vec::new() }
     }
 
-    /// The event that a record is. Whose order it is about is learnt on the way. A panic over it costs this record
-    /// only; the log's panic hook tells where it happened, without what it says, which may quote the record.
-    pub fn map(&mut self, record: Record<'_>) -> Result<Mapped<'_>, Passed> {
+    /// The event that a record is. A panic over it costs this record only; the log's panic hook tells where it
+    /// happened, without what it says, which may quote the record.
+    pub fn map(&mut self, record: Record<'_>, orders: &OpenOrders) -> Result<Mapped<'_>, Passed> {
         // What is kept between records is only added to.
-        let event = catch_unwind(AssertUnwindSafe(|| self.map_unguarded(record)));
-        let (event, audience) = event.unwrap_or(Err(Passed::Poison(Poison::Panic)))?;
-        Ok(Mapped { event: self.catalog.event(event), payload: &self.json, audience })
+        let event = catch_unwind(AssertUnwindSafe(|| self.map_unguarded(record, orders)));
+        let (event, audience, order) = event.unwrap_or(Err(Passed::Poison(Poison::Panic)))?;
+        Ok(Mapped { event: self.catalog.event(event), payload: &self.json, audience, order })
     }
 
     /// Leaves the payload in `json`.
-    fn map_unguarded(&mut self, record: Record<'_>) -> Result<(EventId, Audience), Passed> {
+    fn map_unguarded(
+        &mut self,
+        record: Record<'_>,
+        orders: &OpenOrders,
+    ) -> Result<(EventId, Audience, Option<OrderChange>), Passed> {
         #[cfg(test)]
         assert_ne!(record.key, Some(tests::PANICS), "as wanted");
         let catalog = Arc::clone(&self.catalog);
@@ -94,8 +92,10 @@ impl Mapping {
         let plan = self.plan(event, written.reference, &written.schema)?;
         self.json.clear();
         plan.run(written.body, &mut self.json, &mut self.captured)?;
-        let audience = Audience::of(event, &self.captured, catalog.order_rules(), &mut self.orders);
-        Ok((event.id, audience))
+        let rules = catalog.order_rules();
+        let audience = Audience::of(event, &self.captured, rules, orders);
+        let order = rules.and_then(|rules| OrderChange::of(event, &self.captured, rules));
+        Ok((event.id, audience, order))
     }
 
     /// Which schema a record was written with, and its body.
@@ -118,10 +118,6 @@ impl Mapping {
     /// The event that a record of `topic` is, if it can be decoded.
     pub fn event<'c>(&'c self, topic: &'c str, written: &Written<'_>) -> Option<&'c Event> {
         event(&self.catalog, topic, written)
-    }
-
-    pub fn open_orders(&self) -> usize {
-        self.orders.len()
     }
 
     fn schema(&self, reference: &SchemaReference) -> Result<Arc<WriterSchema>, Passed> {
@@ -195,9 +191,10 @@ mod tests {
             ..Default::default()
         };
         let bad = crate::consume::OwnedRecord { key: Some(PANICS.to_vec()), ..condition.clone() };
+        let none = OpenOrders::default();
         for _ in 0..2 {
-            assert_eq!(mapping.map(bad.lend()).unwrap_err(), Passed::Poison(Poison::Panic));
-            let mapped = mapping.map(condition.lend()).unwrap();
+            assert_eq!(mapping.map(bad.lend(), &none).unwrap_err(), Passed::Poison(Poison::Panic));
+            let mapped = mapping.map(condition.lend(), &none).unwrap();
             assert_eq!(mapped.payload, br#"{"_id":"o1","condition":"DONE"}"#);
         }
     }

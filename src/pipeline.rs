@@ -2,32 +2,39 @@
 //!
 //! One thread. It takes records from the source, has them mapped to events, encodes a frame per client protocol,
 //! and appends these to the journal; then it wakes the shards. What cannot be decoded is counted, copied to the
-//! dead letters and passed over. What cannot be decoded yet, because the registry does not answer, waits with its
-//! partition while the others flow.
+//! dead letters and passed over. What cannot be handled yet waits with its partition while the others flow: for
+//! the registry, which does not answer, or for the order that it is about, which is in another topic.
+
+mod start;
+mod waiting;
 
 use crate::clock::Clock;
-use crate::consume::{Handled, OwnedRecord, Record, Source, SourceFault};
+use crate::consume::{Behind, Handled, Record, Source, SourceFault};
 use crate::dead_letter::DeadLetters;
 use crate::decode::{Poison, Writers};
-use crate::event::{Audience, Catalog, Event};
+use crate::event::{Audience, Catalog, ChangeKind, Event, OrderBook, OrderChange, OrderSettings, Shown};
 use crate::health::Health;
-use crate::journal::{Appended, Draft, Frames, Origin, Writer};
+use crate::journal::{Appended, Draft, Origin, Writer};
 use crate::limits::{
-    PIPELINE_BATCH_RECORDS, PIPELINE_RETRY_WAIT, PIPELINE_WAIT, REGISTRY_HOLDS_READINESS_MAX,
+    ORDER_WAIT, PIPELINE_BATCH_RECORDS, PIPELINE_RETRY_WAIT, PIPELINE_WAIT, REGISTRY_HOLDS_READINESS_MAX,
 };
 use crate::mapping::{Mapped, Mapping, Passed};
-use crate::metrics::Metrics;
-use crate::protocol::event_frame;
+use crate::metrics::{Metrics, OrderWait};
+use crate::protocol::{Frames, event_frame};
 use crate::shard::Shards;
+use crate::staleness::{News, Staleness};
 use crate::throttle::Throttle;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use start::{LookBack, Progress};
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 use tokio_util::sync::CancellationToken;
+use waiting::{Place, Queue, Reason, Waiting};
 
 pub struct Pipeline {
     pub catalog: Arc<Catalog>,
     pub writers: Writers,
+    pub orders: OrderSettings,
     pub dead_letters: DeadLetters,
     pub journal: Writer,
     pub shards: Shards,
@@ -54,22 +61,53 @@ impl Pipeline {
 pub(crate) struct Work {
     parts: Pipeline,
     mapping: Mapping,
-    /// The records of partitions that wait for the registry, oldest first.
-    waiting: BTreeMap<(String, i32), VecDeque<OwnedRecord>>,
-    waiting_since: Option<Instant>,
+    orders: OrderBook,
+    /// The journal does not show them as they are now.
+    orders_changed: bool,
+    waiting: Waiting,
+    registry_waits_since: Option<Instant>,
+    look_back: LookBack,
+    progress: Progress,
+    /// From when on a record waits for its order only so long: before, all orders are still being read.
+    patience_from: Option<Instant>,
     topics: HashMap<String, Arc<str>>,
     poison_log: Throttle,
+    dropped_log: Throttle,
+    staleness: Staleness,
+}
+
+/// Why a record is not in the journal.
+enum Undelivered {
+    Passed(Passed),
+    /// Its order is not known, and may yet be.
+    OrderNotYet,
+    /// It is older than the window, and told of an order at most.
+    Older,
+}
+
+impl From<Passed> for Undelivered {
+    fn from(passed: Passed) -> Undelivered {
+        Undelivered::Passed(passed)
+    }
 }
 
 impl Work {
     pub(crate) fn new(parts: Pipeline) -> Work {
+        let progress = Progress::new(parts.clock.now());
         Work {
             mapping: Mapping::new(Arc::clone(&parts.catalog), parts.writers.clone()),
+            orders: OrderBook::new(&parts.orders, parts.catalog.keys_of_every_order()),
+            orders_changed: false,
             parts,
-            waiting: BTreeMap::new(),
-            waiting_since: None,
+            waiting: Waiting::default(),
+            registry_waits_since: None,
+            look_back: LookBack::default(),
+            progress,
+            patience_from: None,
             topics: HashMap::new(),
             poison_log: Throttle::new(10, Duration::from_secs(1)),
+            dropped_log: Throttle::new(1, Duration::from_secs(60)),
+            staleness: Staleness::default(),
         }
     }
 
@@ -85,74 +123,107 @@ impl Work {
         self.retry_waiting(source);
         self.publish();
         self.report(source);
+        self.watch(source);
         Ok(())
     }
 
     fn take(&mut self, record: Record<'_>) -> Handled {
         self.parts.metrics.record_consumed(record.topic);
-        if !self.waiting.is_empty()
-            && let Some(queue) = self.waiting.get_mut(&(record.topic.to_owned(), record.partition))
-        {
-            queue.push_back(record.to_owned());
-            return Handled::Waits;
+        let now = self.parts.clock.now();
+        if let Some(handled) = self.waiting.follow(record, now) {
+            return handled;
         }
-        let handled = self.handle(record);
-        if handled == Handled::Waits {
-            self.waiting
-                .insert((record.topic.to_owned(), record.partition), VecDeque::from([record.to_owned()]));
+        match self.handle(record, self.waits_for_orders()) {
+            Ok(()) => Handled::Done,
+            Err(reason) => self.waiting.begin(record, reason, now),
         }
-        handled
     }
 
-    fn handle(&mut self, record: Record<'_>) -> Handled {
-        let outcome = self.deliver(record);
+    /// Whether a condition waits for its order at all: by the settings, or because orders are still being read.
+    fn waits_for_orders(&self) -> bool {
+        !self.parts.orders.wait.is_zero() || self.patience_from.is_none()
+    }
+
+    /// Done with the record, or what it waits for. `order_may_come`: it is worth waiting for.
+    fn handle(&mut self, record: Record<'_>, order_may_come: bool) -> Result<(), Reason> {
+        let outcome = self.deliver(record, order_may_come);
         let metrics = &self.parts.metrics;
         match outcome {
-            Ok(Appended::Stored) => {}
+            Ok(Appended::Stored) | Err(Undelivered::Older) => {}
             Ok(Appended::Repeated) => metrics.record_repeated(record.topic),
-            Err(Passed::NotYet) => return Handled::Waits,
-            Err(Passed::Unmapped) => metrics.record_unmapped(record.topic),
-            Err(Passed::Tombstone) => metrics.record_tombstone(record.topic),
-            Err(Passed::Poison(poison)) => self.note_poison(record, poison),
+            Err(Undelivered::OrderNotYet) => return Err(Reason::Order),
+            Err(Undelivered::Passed(Passed::NotYet)) => return Err(Reason::Registry),
+            Err(Undelivered::Passed(Passed::Unmapped)) => metrics.record_unmapped(record.topic),
+            Err(Undelivered::Passed(Passed::Tombstone)) => metrics.record_tombstone(record.topic),
+            Err(Undelivered::Passed(Passed::Poison(poison))) => self.note_poison(record, poison),
         }
+        self.look_back.passed(record);
         self.parts.journal.pass_over(record.topic, record.partition, record.offset);
-        Handled::Done
+        Ok(())
     }
 
-    /// Partitions that the source has begun to read.
+    /// Partitions that the source has begun to read. A reader's cursor counts from the window's beginning: what is
+    /// read before it was never in the journal.
     fn note_begun(&mut self, source: &mut Source) {
         if let Some(begun) = source.take_begun() {
             self.parts.journal.set_cluster(&begun.cluster);
-            for (topic, partition, offset) in begun.partitions {
-                self.parts.journal.begin(&topic, partition, offset);
+            for partition in begun.partitions {
+                self.parts.journal.begin(&partition.topic, partition.partition, partition.window);
+                self.look_back.begin(&partition);
             }
         }
     }
 
     /// One record into the journal.
-    fn deliver(&mut self, record: Record<'_>) -> Result<Appended, Passed> {
+    fn deliver(&mut self, record: Record<'_>, order_may_come: bool) -> Result<Appended, Undelivered> {
         let topic = self.topic(record.topic);
-        let Mapped { event, payload, audience } = self.mapping.map(record)?;
+        let older = self.look_back.has_seen(record);
+        if older == Some(true) {
+            return Err(Undelivered::Older);
+        }
+        let Mapped { event, payload, audience, order } = self.mapping.map(record, self.orders.orders())?;
         let Pipeline { metrics, journal, clock, .. } = &mut self.parts;
+        if order_may_come && is_unknown(order.as_ref(), &self.orders) {
+            // While orders are being read, also what names its owner waits: it may be what closes its order.
+            if audience.owner_unknown || self.patience_from.is_none() {
+                return Err(Undelivered::OrderNotYet);
+            }
+        }
         metrics.record_decoded(record.topic);
-        note_audience(metrics, event, &audience);
         let mut frames = Frames::default();
         for protocol in &event.clients {
             frames.set(*protocol, event_frame(*protocol, &event.name, payload));
         }
         let Record { partition, offset, timestamp_ms, .. } = record;
-        let origin = Origin { topic, partition, offset };
-        let draft = Draft { origin, timestamp_ms, event: event.id, audience: audience.keys, frames };
-        let appended = journal.append(draft, clock.now());
-        if appended == Appended::Stored {
-            metrics.event(&event.name);
+        let shown = order.as_ref().map(|_| Shown { audience: audience.keys.clone(), frames: frames.clone() });
+        let appended = if older.is_some() {
+            Err(Undelivered::Older)
+        } else {
+            note_audience(metrics, event, &audience);
+            let origin = Origin { topic, partition, offset };
+            let draft = Draft { origin, timestamp_ms, event: event.id, audience: audience.keys, frames };
+            let appended = journal.append(draft, clock.now());
+            if appended == Appended::Stored {
+                metrics.event(&event.name);
+            }
+            Ok(appended)
+        };
+        // A record that comes again has done to its order what it does.
+        if let (Some(order), Some(shown), false) = (order, shown, matches!(appended, Ok(Appended::Repeated)))
+        {
+            self.orders.apply(&order, shown, timestamp_ms.unwrap_or_else(|| now_ms(clock)));
+            self.orders_changed = true;
         }
-        Ok(appended)
+        appended
     }
 
     /// Where it is, and why; never what is in it. The record itself goes to the dead letters.
     fn note_poison(&self, record: Record<'_>, poison: Poison) {
         self.parts.metrics.record_poison(poison.label());
+        if self.look_back.has_seen(record).is_some() {
+            // It was told when it was new.
+            return;
+        }
         // What the mapping has panicked over it is not asked about again.
         let is_readable = poison != Poison::Panic;
         let reference = || is_readable.then(|| self.mapping.reference(record)).flatten();
@@ -170,43 +241,135 @@ impl Work {
         }
     }
 
-    /// The registry may have answered: goes on with the partitions that waited for it, in their order.
+    /// What records waited for may have come: goes on with their partitions, in order.
     fn retry_waiting(&mut self, source: &mut Source) {
-        for (partition, mut queue) in std::mem::take(&mut self.waiting) {
-            while let Some(record) = queue.front() {
-                if self.handle(record.lend()) == Handled::Waits {
-                    break;
-                }
-                source.handled(&record.topic, record.partition, record.offset);
-                queue.pop_front();
-            }
-            if queue.is_empty() {
-                source.resume(&partition.0, partition.1);
+        let order_waits = self.waiting.places(Reason::Order);
+        for (place, mut queue) in self.waiting.take() {
+            self.retry(&mut queue, source, &order_waits);
+            if queue.first().is_none() {
+                source.resume(&place.0, place.1);
             } else {
-                self.waiting.insert(partition, queue);
+                self.waiting.put_back(place, queue);
             }
         }
     }
 
+    /// Partitions that wait for orders themselves are not waited for: where orders and conditions share a topic, an
+    /// order stands before its conditions in the same partition.
+    fn retry(&mut self, queue: &mut Queue, source: &mut Source, order_waits: &[Place]) {
+        while let Some((record, since)) = queue.first() {
+            let waited = queue.first_waits_for(Reason::Order);
+            let excused = |topic: &str, partition: i32| {
+                order_waits.iter().any(|(name, number)| *number == partition && name == topic)
+            };
+            let outcome = match self.handle(record.lend(), self.waits_for_orders()) {
+                Ok(()) => waited.then_some(OrderWait::Found),
+                Err(Reason::Order) if source.has_settled(since, excused) => Some(OrderWait::Unknown),
+                Err(Reason::Order) if self.is_out_of_patience(since) => Some(OrderWait::GivenUp),
+                Err(reason) => return queue.wait_for(reason, self.parts.clock.now()),
+            };
+            if matches!(outcome, Some(OrderWait::Unknown | OrderWait::GivenUp))
+                && let Err(reason) = self.handle(record.lend(), false)
+            {
+                return queue.wait_for(reason, self.parts.clock.now());
+            }
+            if let Some(outcome) = outcome {
+                self.parts.metrics.order_waited(outcome);
+            }
+            source.handled(&record.topic, record.partition, record.offset);
+            queue.pop();
+        }
+    }
+
+    fn is_out_of_patience(&self, since: Instant) -> bool {
+        let Some(from) = self.patience_from else { return false };
+        // What came while orders were still being read waits even where that is off: for the end of it.
+        let wait = if since < from { ORDER_WAIT } else { self.parts.orders.wait };
+        self.parts.clock.now() >= since.max(from) + wait
+    }
+
     fn publish(&mut self) {
+        let clock = &self.parts.clock;
+        self.orders_changed |= self.orders.expire(now_ms(clock));
+        if std::mem::take(&mut self.orders_changed) {
+            self.parts.journal.set_orders(self.orders.orders().clone());
+        }
         if self.parts.journal.publish(self.parts.clock.now()) {
             self.parts.shards.wake();
         }
     }
 
     fn report(&mut self, source: &Source) {
+        self.report_orders();
         let Pipeline { metrics, journal, health, .. } = &self.parts;
         metrics.journal(journal.weight_bytes(), journal.entries());
-        metrics.open_orders(self.mapping.open_orders());
-        metrics.partitions_waiting(self.waiting.len());
-        health.registry_waits(!self.waiting.is_empty());
+        let [registry, orders] = [Reason::Registry, Reason::Order].map(|reason| self.waiting.count(reason));
+        metrics.partitions_waiting(registry, orders);
+        health.registry_waits(registry > 0);
         health.kafka_trouble(source.trouble());
         let now = self.parts.clock.now();
-        self.waiting_since = (!self.waiting.is_empty()).then(|| self.waiting_since.unwrap_or(now));
-        let waited_enough =
-            self.waiting_since.is_none_or(|since| now - since >= REGISTRY_HOLDS_READINESS_MAX);
-        if source.is_caught_up() && waited_enough {
+        self.registry_waits_since = (registry > 0).then(|| self.registry_waits_since.unwrap_or(now));
+        let registry_is_down = self
+            .registry_waits_since
+            .is_some_and(|since| now.duration_since(since) >= REGISTRY_HOLDS_READINESS_MAX);
+        let has_read_all = source.is_caught_up();
+        if has_read_all && (registry == 0 || registry_is_down) {
+            self.patience_from.get_or_insert(now);
+        }
+        if has_read_all && (self.waiting.is_empty() || registry_is_down) {
             health.caught_up();
+        }
+        self.progress.report(|| source.backlog(), health.is_ready(), metrics, now);
+    }
+
+    fn report_orders(&mut self) {
+        let (metrics, orders) = (&self.parts.metrics, self.orders.orders());
+        metrics.open_orders(orders.len(), orders.weight_bytes());
+        let dropped = self.orders.take_dropped();
+        if dropped > 0 {
+            metrics.open_orders_dropped(dropped);
+            if let Some(unsaid) = self.dropped_log.admit() {
+                tracing::warn!(
+                    dropped,
+                    unsaid,
+                    "too many open orders: those opened first are not shown any more"
+                );
+            }
+        }
+    }
+
+    /// Clients that asked for cursors are told when what they see is no longer what there is.
+    fn watch(&mut self, source: &Source) {
+        let now = self.parts.clock.now();
+        if !self.staleness.is_due(now) {
+            return;
+        }
+        let waiting = self.waiting.fronts().map(|(topic, partition, position)| Behind {
+            topic: topic.to_owned(),
+            partition,
+            position,
+        });
+        let behind = source.behind().into_iter().chain(waiting);
+        let news = self.staleness.look(behind, now, self.parts.clock.wall());
+        let Pipeline { metrics, health, shards, .. } = &self.parts;
+        metrics.stale(self.staleness.stalled(now), self.staleness.stale_for(now));
+        health.partitions_stalled(self.staleness.stalled(now));
+        match news {
+            None => {}
+            Some(News::Stale { since, topic, partition }) => {
+                let partitions = self.staleness.stalled(now);
+                tracing::warn!(
+                    topic,
+                    partition,
+                    partitions,
+                    "partitions stand still: clients see a stale picture"
+                );
+                shards.stale(Some(since));
+            }
+            Some(News::Current { stale_for }) => {
+                tracing::info!(seconds = stale_for.as_secs(), "no partition stands still any more");
+                shards.stale(None);
+            }
         }
     }
 
@@ -227,4 +390,16 @@ fn note_audience(metrics: &Metrics, event: &Event, audience: &Audience) {
     if audience.owner_unknown {
         metrics.event_owner_unknown(&event.name);
     }
+}
+
+/// Whether it changes an order that was never opened, as far as is known.
+fn is_unknown(order: Option<&OrderChange>, orders: &OrderBook) -> bool {
+    order.is_some_and(|order| {
+        matches!(order.kind, ChangeKind::Changes { .. }) && orders.orders().owner(&order.id).is_none()
+    })
+}
+
+fn now_ms(clock: &Clock) -> i64 {
+    let since = clock.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

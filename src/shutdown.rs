@@ -54,6 +54,10 @@ impl Stop {
         self.asked.cancel();
     }
 
+    pub fn is_asked(&self) -> bool {
+        self.asked.is_cancelled()
+    }
+
     /// Resolves when it has been asked for, in either way.
     pub async fn asked(&self) {
         self.asked.cancelled().await;

@@ -8,6 +8,8 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
+use super::rules::date;
+
 /// Verified claims. Having them is the proof that somebody checked.
 #[derive(Clone, PartialEq)]
 pub struct Claims {
@@ -34,6 +36,11 @@ impl Claims {
     /// Who it is to the issuer (`sub`); none where tokens without a subject are accepted.
     pub fn subject(&self) -> Option<&str> {
         self.get("sub")?.as_str()
+    }
+
+    /// When they were issued (`iat`), if they say so.
+    pub fn issued_at(&self) -> Option<SystemTime> {
+        date(&self.values, "iat").ok().flatten()
     }
 
     /// When they end to hold, and a connection that stands on them with them; leeway included.

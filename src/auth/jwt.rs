@@ -30,6 +30,7 @@ use super::{Refusal, Rules, Settings, VerifyingKey};
 use crate::limits;
 
 /// Knows the keys and what a token must say.
+#[derive(Clone)]
 pub struct Verifier {
     keys: Vec<VerifyingKey>,
     rules: Rules,
@@ -40,6 +41,12 @@ pub struct Verifier {
 impl Verifier {
     pub fn new(settings: &Settings) -> Verifier {
         Verifier { keys: settings.keys.clone(), rules: settings.rules.clone(), jwks: None }
+    }
+
+    /// The same, with other keys of the settings.
+    #[must_use]
+    pub fn with_keys(self, keys: Vec<VerifyingKey>) -> Verifier {
+        Verifier { keys, ..self }
     }
 
     /// The same, with the keys that an issuer publishes.

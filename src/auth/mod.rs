@@ -8,25 +8,29 @@
 //!
 //! A further method of identification is a file beside `jwt` that ends in [`Claims`].
 
+mod current;
 mod identity;
 mod jwks;
 mod jwt;
 mod key;
 mod public_key;
+mod revocation;
 mod rules;
 mod session;
 mod settings;
 mod ticket;
 
+pub use current::CurrentVerifier;
 pub use identity::Claims;
 pub use jwks::{Fetched as JwksFetched, Jwks, JwksFault, Settings as JwksSettings};
 pub use jwt::Verifier;
 pub use key::{ALGORITHMS, KeyFault, VerifyingKey};
+pub use revocation::{Applied, Batch, Change, Login, RecordFault, Revocations};
 pub use rules::Rules;
 pub use session::{
     Outcome as SessionOutcome, SessionValue, Sessions, SessionsFault, Settings as SessionSettings,
 };
-pub use settings::Settings;
+pub use settings::{RevocationSettings, Settings};
 pub use ticket::{
     RedisCommand, RedisFault, RedisSettings, TicketFault, TicketKey, TicketSettings, Tickets, Unredeemed,
     probe_redis,
@@ -79,11 +83,14 @@ pub enum Refusal {
     /// Not the client's fault either: the issuer's key set has no such key yet, and is about to be fetched.
     #[error("token's key is not among the issuer's keys yet")]
     KeysAwaited,
+    /// The control topic says so.
+    #[error("login was revoked")]
+    Revoked,
 }
 
 impl Refusal {
     /// Every label there is, for counters that exist before they count.
-    pub const LABELS: [&str; 18] = [
+    pub const LABELS: [&str; 19] = [
         "missing",
         "too_large",
         "malformed",
@@ -102,6 +109,7 @@ impl Refusal {
         "foreign_origin",
         "lookup_failed",
         "keys_awaited",
+        "revoked",
     ];
 
     pub(crate) fn missing(claim: &'static str) -> Refusal {
@@ -129,6 +137,7 @@ impl Refusal {
             Refusal::ForeignOrigin => "foreign_origin",
             Refusal::LookupFailed => "lookup_failed",
             Refusal::KeysAwaited => "keys_awaited",
+            Refusal::Revoked => "revoked",
         }
     }
 

@@ -129,7 +129,7 @@ impl Rules {
 }
 
 /// A NumericDate (RFC 7519, section 2): seconds since 1970, possibly with a fraction.
-fn date(claims: &Map<String, Value>, name: &'static str) -> Result<Option<SystemTime>, Refusal> {
+pub(super) fn date(claims: &Map<String, Value>, name: &'static str) -> Result<Option<SystemTime>, Refusal> {
     let Some(value) = claims.get(name) else {
         return Ok(None);
     };

@@ -35,10 +35,31 @@ pub struct Settings {
     pub session: Option<SessionSettings>,
     /// Where live tickets are kept.
     pub tickets: TicketSettings,
+    /// How logins are revoked.
+    pub revocation: RevocationSettings,
 }
 
+/// Where revocations come from, and whom they name.
+#[derive(Clone, Debug)]
+pub struct RevocationSettings {
+    /// The control topic; none: nothing is ever revoked.
+    pub topic: Option<String>,
+    /// The claim that a revocation by user names.
+    pub user_claim: String,
+}
+
+impl Default for RevocationSettings {
+    /// Off, as for tests and the demo.
+    fn default() -> RevocationSettings {
+        RevocationSettings { topic: None, user_claim: USER_CLAIM.to_owned() }
+    }
+}
+
+const CONTROL_TOPIC: &str = "dumbwaiter.control";
+const USER_CLAIM: &str = "sub";
+
 impl Settings {
-    /// Reads the sections `[auth]`, `[session]`, `[tickets]` and `[redis]`; faults are the document's.
+    /// Reads the sections `[auth]`, `[session]`, `[tickets]`, `[redis]` and `[revocation]`; faults are the document's.
     pub fn read(document: &mut Document) -> Settings {
         let mut section = document.section("auth", "How callers are identified.");
         let keys = read_keys(&mut section);
@@ -53,13 +74,14 @@ impl Settings {
             .flag(false);
         let session = SessionSettings::read(document);
         let tickets = TicketSettings::read(document);
+        let revocation = read_revocation(document);
         let keys = keys.unwrap_or_else(|| {
             if session.is_none() && !has_jwks {
                 document.fault("auth", "secret", NOBODY);
             }
             Vec::new()
         });
-        Settings { keys, jwks, rules, query_token, session, tickets }
+        Settings { keys, jwks, rules, query_token, session, tickets, revocation }
     }
 }
 
@@ -90,6 +112,18 @@ fn read_rules(section: &mut Section<'_>) -> Rules {
             .key("max_lifetime", "Tokens that live longer, or have no iat to count from, are refused.")
             .duration_if_set(Duration::from_secs(1)..=limits::AUTH_LIFETIME_MAX),
     }
+}
+
+fn read_revocation(document: &mut Document) -> RevocationSettings {
+    let mut section = document.section("revocation", "Logins that hold no longer.");
+    let topic = section
+        .key(
+            "topic",
+            "Compacted topic of revocations; need not exist; an empty text switches revocation off.",
+        )
+        .text(CONTROL_TOPIC);
+    let user_claim = section.key("user_claim", "The claim that a revocation by user names.").text(USER_CLAIM);
+    RevocationSettings { topic: Some(topic).filter(|topic| !topic.is_empty()), user_claim }
 }
 
 /// The keys; none if none is written.

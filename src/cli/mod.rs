@@ -1,5 +1,7 @@
 //! The commands. Each is one file; this one holds the list, and what they have in common.
 
+#[cfg(feature = "kafka")]
+mod bench;
 mod check;
 #[cfg(feature = "kafka")]
 mod demo;
@@ -8,6 +10,10 @@ mod explain;
 mod output;
 #[cfg(feature = "kafka")]
 mod produce;
+#[cfg(feature = "kafka")]
+mod reload;
+#[cfg(feature = "kafka")]
+mod revoke;
 #[cfg(feature = "kafka")]
 mod serve;
 mod tail;
@@ -47,6 +53,12 @@ enum Command {
     /// Tells what a record is to clients, and whether a user gets it
     #[cfg(feature = "kafka")]
     Explain(explain::ExplainArgs),
+    /// Ends logins before they expire, everywhere
+    #[cfg(feature = "kafka")]
+    Revoke(revoke::RevokeArgs),
+    /// Loads a running instance with many clients, and tells what they received
+    #[cfg(feature = "kafka")]
+    Bench(bench::BenchArgs),
     /// Makes a token to try things with, signed by the configured secret
     Token(token::TokenArgs),
     /// Prints docs/configuration.md
@@ -85,7 +97,11 @@ impl Cli {
             #[cfg(feature = "kafka")]
             Command::Produce(args) => produce::run(&args, &environment),
             #[cfg(feature = "kafka")]
+            Command::Revoke(args) => revoke::run(&args, &environment),
+            #[cfg(feature = "kafka")]
             Command::Explain(args) => explain::run(&args, &environment),
+            #[cfg(feature = "kafka")]
+            Command::Bench(args) => bench::run(args, &environment),
             Command::Tail(args) => tail::run(&args, &environment),
             Command::Reference => {
                 let _ = put(&reference().trim_end());

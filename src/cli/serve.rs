@@ -1,10 +1,12 @@
 //! `dumbwaiter serve`: the service, from Kafka to the screens, until SIGTERM or SIGINT.
 
 use super::output::{put, say};
+use super::reload::{Reload, hang_up};
 use super::{ConfigArgs, Outcome, writers};
 use crate::app::{App, AppFault, Parts};
+use crate::auth::CurrentVerifier;
 use crate::config::{Config, effective, unsubscribed};
-use crate::consume::{KafkaSource, Source};
+use crate::consume::{ControlSource, ControlTopic, KafkaSource, Source};
 use crate::dead_letter::{DeadLetters, KafkaDeadLetters};
 use crate::decode::RegistryOutcome;
 use crate::logs;
@@ -24,7 +26,7 @@ Examples:
   dumbwaiter serve --config dumbwaiter.toml --set web.listen=127.0.0.1:9000
   DUMBWAITER_KAFKA__BROKERS=kafka:9092 dumbwaiter serve --config dumbwaiter.toml --print-config
 
-Signals: SIGTERM or SIGINT drains and stops; the same again stops at once.
+Signals: SIGTERM or SIGINT drains and stops; the same again stops at once. SIGHUP reads the keys anew.
 
 Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed while running, 2 wrong settings.")]
 pub(super) struct ServeArgs {
@@ -64,14 +66,20 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Outcome {
             return Outcome::Failed;
         }
     };
-    let parts = match parts(config, metrics, &runtime) {
+    let parts = match parts(config, metrics.clone(), &runtime) {
         Ok(parts) => parts,
         Err(fault) => {
             say(&fault);
             return Outcome::WrongSettings;
         }
     };
-    match runtime.block_on(serve(parts)) {
+    let serving = serve(parts, |verifier| Reload {
+        args: args.config.clone(),
+        environment: environment.clone(),
+        verifier,
+        metrics,
+    });
+    match runtime.block_on(serving) {
         Ok(()) => Outcome::Done,
         Err(fault) => {
             tracing::error!(%fault, "stopped");
@@ -90,12 +98,18 @@ fn parts(config: Config, metrics: Metrics, runtime: &Runtime) -> Result<Parts, S
         Some(topic) => KafkaDeadLetters::new(&config.kafka, topic, metrics.clone()).map(DeadLetters::Kafka),
         None => Ok(DeadLetters::Off),
     };
+    let control = match config.auth.revocation.topic.clone() {
+        Some(topic) => ControlTopic::new(&config.kafka, topic, metrics.clone()).map(ControlSource::topic),
+        None => Ok(ControlSource::Off),
+    };
     let source = KafkaSource::new(config.kafka, metrics.clone()).map_err(|fault| fault.to_string())?;
     Ok(Parts {
         source: Source::Kafka(Box::new(source)),
+        control: control.map_err(|fault| fault.to_string())?,
         dead_letters: dead_letters.map_err(|fault| fault.to_string())?,
         writers,
         catalog: config.catalog,
+        orders: config.orders,
         auth: config.auth,
         journal: config.journal,
         shard: config.shard,
@@ -106,8 +120,10 @@ fn parts(config: Config, metrics: Metrics, runtime: &Runtime) -> Result<Parts, S
     })
 }
 
-async fn serve(parts: Parts) -> Result<(), AppFault> {
+async fn serve(parts: Parts, reload: impl FnOnce(CurrentVerifier) -> Reload) -> Result<(), AppFault> {
+    let hang_up = hang_up().expect("SIGHUP can be handled");
     let app = App::bind(parts)?;
+    tokio::spawn(reload(app.verifier()).run(hang_up));
     let stop = Stop::default();
     let signalled = stop.clone();
     tokio::spawn(async move {

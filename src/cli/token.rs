@@ -64,27 +64,38 @@ pub(super) fn run(args: &TokenArgs, environment: &Environment) -> Outcome {
 }
 
 fn token(args: &TokenArgs, settings: &Settings, now: SystemTime) -> Result<String, String> {
-    let claims = claims(args, settings, now);
-    let token = settings.keys.iter().find_map(|key| key.sign(&claims)).ok_or(
+    let mut claims = Map::new();
+    claims.insert("sub".to_owned(), args.sub.clone().into());
+    claims.extend(one_or_list("role", &args.role));
+    claims.extend(one_or_list("store_id", &args.store_id));
+    claims.extend(common_claims(settings, args.ttl, now));
+    claims.extend(args.claims.iter().cloned());
+    sign(&claims, settings, now)
+}
+
+/// What tokens of this configuration say beside whose they are.
+pub(super) fn common_claims(settings: &Settings, ttl: Duration, now: SystemTime) -> Map<String, Value> {
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut claims = Map::new();
+    claims.extend(settings.rules.issuer.clone().map(|issuer| ("iss".to_owned(), issuer.into())));
+    claims.extend(settings.rules.audience.clone().map(|audience| ("aud".to_owned(), audience.into())));
+    claims.insert("iat".to_owned(), now.as_secs().into());
+    claims.insert("exp".to_owned(), (now + ttl).as_secs().into());
+    claims
+}
+
+/// A token of these claims, unless the service would refuse it.
+pub(super) fn sign(
+    claims: &Map<String, Value>,
+    settings: &Settings,
+    now: SystemTime,
+) -> Result<String, String> {
+    let token = settings.keys.iter().find_map(|key| key.sign(claims)).ok_or(
         "no shared secret is configured (auth.secret): tokens of a public key come from its issuer only",
     )?;
     // What the service would refuse is no use to anybody.
     let verdict = Verifier::new(settings).verify(&token, now);
     verdict.map(|_| token).map_err(|refusal| format!("the service would refuse such a token: {refusal}"))
-}
-
-fn claims(args: &TokenArgs, settings: &Settings, now: SystemTime) -> Map<String, Value> {
-    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut claims = Map::new();
-    claims.insert("sub".to_owned(), args.sub.clone().into());
-    claims.extend(one_or_list("role", &args.role));
-    claims.extend(one_or_list("store_id", &args.store_id));
-    claims.extend(settings.rules.issuer.clone().map(|issuer| ("iss".to_owned(), issuer.into())));
-    claims.extend(settings.rules.audience.clone().map(|audience| ("aud".to_owned(), audience.into())));
-    claims.insert("iat".to_owned(), now.as_secs().into());
-    claims.insert("exp".to_owned(), (now + args.ttl).as_secs().into());
-    claims.extend(args.claims.iter().cloned());
-    claims
 }
 
 fn one_or_list<T: Clone + Into<Value>>(name: &str, values: &[T]) -> Option<(String, Value)> {
@@ -96,7 +107,7 @@ fn one_or_list<T: Clone + Into<Value>>(name: &str, values: &[T]) -> Option<(Stri
     Some((name.to_owned(), value))
 }
 
-fn claim(text: &str) -> Result<(String, Value), String> {
+pub(super) fn claim(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
     Ok((name.to_owned(), value))

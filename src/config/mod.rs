@@ -9,7 +9,8 @@ mod reference;
 pub use print::effective;
 pub use reference::reference;
 
-use crate::event::{Catalog, CatalogFault};
+use crate::consume::OrderTopics;
+use crate::event::{Catalog, CatalogFault, OrderSettings};
 use crate::logs;
 use crate::settings::{DescribedSection, Document, Environment, Faults};
 use crate::{auth, consume, dead_letter, decode, journal, shard, shutdown, web};
@@ -24,6 +25,7 @@ pub struct Config {
     pub registry: decode::RegistrySettings,
     pub decode: decode::Settings,
     pub catalog: Arc<Catalog>,
+    pub orders: OrderSettings,
     pub auth: auth::Settings,
     pub journal: journal::Settings,
     pub shard: shard::Settings,
@@ -70,13 +72,16 @@ impl Config {
         let catalog = read_catalog(document);
         let auth = auth::Settings::read(document);
         let journal = journal::Settings::read(document);
+        let orders = OrderSettings { window: journal.max_age, ..OrderSettings::read(document) };
         kafka.window = journal.max_age;
+        kafka.orders = order_topics(&catalog, &orders);
         Config {
             kafka,
             dead_letter,
             registry,
             decode,
             catalog: Arc::new(catalog),
+            orders,
             auth,
             journal,
             shard: shard::Settings::read(document),
@@ -85,6 +90,20 @@ impl Config {
             log: logs::Settings::read(document),
             described: Vec::new(),
         }
+    }
+}
+
+/// Which topics tell of orders, for those who know topics and no events.
+fn order_topics(catalog: &Catalog, orders: &OrderSettings) -> OrderTopics {
+    let Some(rules) = catalog.order_rules() else { return OrderTopics::default() };
+    let topics = |name: &str| {
+        let events = catalog.events().iter().filter(|event| *event.name == *name);
+        events.map(|event| event.topic_pattern().to_owned()).collect()
+    };
+    OrderTopics {
+        opening: topics(&rules.opened_by),
+        changing: topics(&rules.changed_by),
+        look_back: orders.look_back,
     }
 }
 

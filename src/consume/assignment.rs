@@ -3,6 +3,7 @@
 //! A partition is (re)assigned at the offset behind the newest one handled; else, if it existed at the start, at
 //! the offset found for it then; else it is new, and read from its beginning. Pure: the Kafka side feeds it.
 
+use super::{Backlog, Behind};
 use std::collections::HashMap;
 
 #[derive(Debug, Default)]
@@ -14,6 +15,8 @@ pub(super) struct Assignment {
     pub joined: bool,
     /// Polls without a record, since the newest statistics, until the client is taken for drained.
     polls_until_drained: u8,
+    /// Offsets from the starts to the ends found at the start.
+    found: u64,
 }
 
 /// One may come back empty-handed for an event that is no record (a commit, a rebalance); two in a second do not.
@@ -31,14 +34,22 @@ struct Progress {
     target: Option<i64>,
     /// Behind the newest offset handled.
     next: Option<i64>,
-    /// A record of it waits; what the client says of its own progress then means nothing.
+    /// Behind the newest offset that is known to be handled or to hold no record.
+    passed: Option<i64>,
+    /// A record of it waits, and those behind it, given by the client or not.
+    waiting: bool,
+    /// It does not even give records to wait; what the client says of its own progress then means nothing.
     paused: bool,
     /// How many of the next statistics say nothing.
     stale_statistics: u8,
-    /// The client has fetched all there is, by its newest statistics.
-    fetched_to_end: bool,
+    /// The client has fetched all there is up to here, by its newest statistics.
+    fetched_to_end: Option<i64>,
     /// And has given all of that.
     drained: bool,
+    /// There are records that are not handled, or there may be some that we cannot ask for.
+    behind: bool,
+    /// The group has taken it from us because it had not heard of us, and has not given it back yet.
+    lost: bool,
 }
 
 /// What the client's statistics say of a partition.
@@ -56,6 +67,7 @@ impl Assignment {
         let progress = self.progress(topic, partition);
         progress.start = Some(start);
         progress.target = Some(end).filter(|end| *end > start);
+        self.found += u64::try_from(end - start).unwrap_or(0);
     }
 
     /// Where to read from; none is the beginning.
@@ -71,11 +83,27 @@ impl Assignment {
         progress.target = progress.target.filter(|target| offset + 1 < *target);
     }
 
+    /// Its next record cannot be handled yet, or can again.
+    pub fn waits(&mut self, topic: &str, partition: i32, waits: bool) {
+        let progress = self.progress(topic, partition);
+        if progress.waiting != waits {
+            progress.waiting = waits;
+            progress.fetched_to_end = None;
+            progress.drained = false;
+        }
+    }
+
+    /// The client gives none of its records, or does again.
     pub fn paused(&mut self, topic: &str, partition: i32, paused: bool) {
         let progress = self.progress(topic, partition);
-        progress.paused = paused;
-        progress.fetched_to_end = false;
+        progress.fetched_to_end = None;
         progress.stale_statistics = STALE_STATISTICS;
+        progress.paused = paused;
+    }
+
+    pub fn is_paused(&self, topic: &str, partition: i32) -> bool {
+        let progress = self.topics.get(topic).and_then(|partitions| partitions.get(&partition));
+        progress.is_some_and(|progress| progress.paused)
     }
 
     /// The records of a partition that are not handled yet. Offsets without a record (transaction markers,
@@ -86,14 +114,53 @@ impl Assignment {
             progress.stale_statistics -= 1;
         }
         let tells = !progress.paused && progress.stale_statistics == 0;
-        progress.fetched_to_end = tells && fetched.next_offset >= fetched.end;
-        if progress.fetched_to_end && progress.drained {
+        progress.fetched_to_end =
+            Some(fetched.next_offset).filter(|_| tells && fetched.next_offset >= fetched.end);
+        if progress.fetched_to_end.is_some() && progress.drained {
             return 0;
         }
         let next = progress.next.or(progress.start).unwrap_or(0);
         let records = (fetched.end - next).max(0);
         self.polls_until_drained = EMPTY_POLLS;
         records
+    }
+
+    /// By the newest statistics.
+    pub fn note_behind(&mut self, topic: &str, partition: i32, is_behind: bool) {
+        self.progress(topic, partition).behind = is_behind;
+    }
+
+    /// The group takes partitions from us. What was lost without our doing has records that we do not get; what
+    /// was taken in good order does not concern us any more.
+    pub fn revoked(&mut self, partitions: &[(String, i32)], lost: bool) {
+        for (topic, partition) in partitions {
+            let progress = self.progress(topic, *partition);
+            progress.behind = lost;
+            progress.lost = lost;
+        }
+    }
+
+    /// The group gives us partitions, and with these all that we had lost, if they still exist.
+    pub fn assigned(&mut self, partitions: &[(String, i32)]) {
+        for (topic, partition) in partitions {
+            self.progress(topic, *partition).lost = false;
+        }
+        for progress in self.topics.values_mut().flat_map(HashMap::values_mut) {
+            progress.behind &= !std::mem::take(&mut progress.lost);
+        }
+    }
+
+    pub fn behind(&self) -> Vec<Behind> {
+        let partitions = self.topics.iter().flat_map(|(topic, partitions)| {
+            partitions.iter().map(move |(partition, progress)| (topic, *partition, progress))
+        });
+        let behind = partitions.filter(|(_, _, progress)| progress.behind);
+        let named = behind.map(|(topic, partition, progress)| Behind {
+            topic: topic.clone(),
+            partition,
+            position: progress.next.or(progress.start).unwrap_or(0),
+        });
+        named.collect()
     }
 
     /// The client had no record to give: of partitions fetched to their end, all has been handled. What it has
@@ -107,18 +174,42 @@ impl Assignment {
             return;
         }
         let partitions = self.topics.values_mut().flat_map(HashMap::values_mut);
-        for progress in partitions.filter(|progress| progress.fetched_to_end && !progress.paused) {
-            progress.target = None;
-            progress.drained = true;
+        for progress in partitions.filter(|progress| !progress.waiting && !progress.paused) {
+            if let Some(end) = progress.fetched_to_end {
+                progress.target = None;
+                progress.drained = true;
+                progress.passed = progress.passed.max(Some(end));
+            }
         }
     }
 
-    /// Apart from paused partitions, which wait for something that is not Kafka.
+    /// Whether everything below `end` has been handled.
+    pub fn has_passed(&self, topic: &str, partition: i32, end: i64) -> bool {
+        let progress = self.topics.get(topic).and_then(|partitions| partitions.get(&partition));
+        let progress = progress.copied().unwrap_or_default();
+        progress.next.or(progress.start).max(progress.passed).unwrap_or(0) >= end
+    }
+
+    /// The partitions met so far of the topics that are `wanted`.
+    pub fn partitions(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, i32)> {
+        let topics = self.topics.iter().filter(|(topic, _)| wanted(topic));
+        topics.flat_map(|(topic, partitions)| partitions.keys().map(|p| (topic.clone(), *p))).collect()
+    }
+
+    pub fn backlog(&self) -> Backlog {
+        let left =
+            self.topics.values().flat_map(HashMap::values).filter_map(|progress| {
+                u64::try_from(progress.target? - progress.next.or(progress.start)?).ok()
+            });
+        Backlog { found: self.found, left: left.sum() }
+    }
+
+    /// Apart from partitions whose records wait, for something that is not this client.
     pub fn is_caught_up(&self) -> bool {
         let mut partitions = self.topics.values().flat_map(HashMap::values);
         self.started
             && (self.joined || self.topics.is_empty())
-            && partitions.all(|progress| progress.paused || progress.target.is_none())
+            && partitions.all(|progress| progress.waiting || progress.target.is_none())
     }
 
     /// Behind the newest offset handled, for commits.
@@ -239,16 +330,89 @@ mod tests {
         assert!(assignment.is_caught_up(), "there are only holes");
     }
 
+    fn behind(assignment: &Assignment) -> Vec<(i32, i64)> {
+        let mut behind: Vec<_> = assignment.behind().iter().map(|b| (b.partition, b.position)).collect();
+        behind.sort_unstable();
+        behind
+    }
+
     #[test]
-    fn a_paused_partition_does_not_keep_the_others_from_having_caught_up() {
+    fn what_was_lost_is_behind_until_it_is_given_back_or_is_gone() {
+        let mut assignment = started();
+        let partition = |number: i32| ("t".to_owned(), number);
+        for number in 0..3 {
+            assignment.found("t", number, 40, 50);
+            assignment.note_behind("t", number, number == 0);
+        }
+        assignment.handled("t", 0, 41);
+        assert_eq!(behind(&assignment), [(0, 42)]);
+        assignment.revoked(&[partition(0), partition(1)], true);
+        assignment.revoked(&[partition(2)], false);
+        assert_eq!(behind(&assignment), [(0, 42), (1, 40)]);
+        assignment.assigned(&[partition(0)]);
+        assert_eq!(behind(&assignment), [(0, 42)], "its statistics have not told otherwise; 1 is gone");
+        assignment.note_behind("t", 0, false);
+        assert_eq!(behind(&assignment), []);
+    }
+
+    #[test]
+    fn a_waiting_partition_does_not_keep_the_others_from_having_caught_up() {
         let mut assignment = started();
         assignment.found("t", 0, 40, 50);
         assignment.found("t", 1, 40, 50);
-        assignment.paused("t", 0, true);
+        assignment.waits("t", 0, true);
         assert!(!assignment.is_caught_up());
         assignment.handled("t", 1, 49);
         assert!(assignment.is_caught_up());
-        assignment.paused("t", 0, false);
+        assignment.waits("t", 0, false);
         assert!(!assignment.is_caught_up());
+    }
+
+    #[test]
+    fn a_waiting_partition_has_not_passed_what_the_client_has_given_of_it() {
+        let mut assignment = started();
+        assignment.found("t", 0, 40, 50);
+        assignment.lag("t", 0, AT_END);
+        assignment.waits("t", 0, true);
+        for _ in 0..2 {
+            assert_eq!(assignment.lag("t", 0, AT_END), 10);
+            assignment.polled_in_vain();
+            assignment.polled_in_vain();
+        }
+        assert_eq!((assignment.backlog().left, assignment.has_passed("t", 0, 50)), (10, false));
+        assignment.waits("t", 0, false);
+        assignment.polled_in_vain();
+        assignment.polled_in_vain();
+        assert!(!assignment.is_caught_up(), "the statistics are from before");
+        assignment.lag("t", 0, AT_END);
+        assignment.polled_in_vain();
+        assignment.polled_in_vain();
+        assert!(assignment.is_caught_up());
+    }
+
+    #[test]
+    fn an_end_is_passed_by_records_or_by_holes() {
+        let mut assignment = started();
+        assert!(assignment.has_passed("new", 0, 0) && !assignment.has_passed("new", 0, 1));
+        assignment.found("t", 0, 40, 50);
+        assert!(assignment.has_passed("t", 0, 40) && !assignment.has_passed("t", 0, 41));
+        assignment.handled("t", 0, 48);
+        assert!(assignment.has_passed("t", 0, 49) && !assignment.has_passed("t", 0, 50));
+        assignment.lag("t", 0, AT_END);
+        assignment.polled_in_vain();
+        assignment.polled_in_vain();
+        assert!(assignment.has_passed("t", 0, 50) && !assignment.has_passed("t", 0, 51));
+    }
+
+    #[test]
+    fn the_backlog_shrinks_to_nothing() {
+        let mut assignment = started();
+        assignment.found("t", 0, 40, 50);
+        assignment.found("t", 1, 7, 7);
+        assert_eq!(assignment.backlog(), Backlog { found: 10, left: 10 });
+        assignment.handled("t", 0, 43);
+        assert_eq!(assignment.backlog(), Backlog { found: 10, left: 6 });
+        assignment.handled("t", 0, 49);
+        assert_eq!(assignment.backlog(), Backlog { found: 10, left: 0 });
     }
 }

@@ -76,12 +76,7 @@ impl Context {
 
     /// The group gave us partitions, or told us that there are none for us.
     fn assign(&self, consumer: &BaseConsumer<Context>, partitions: &mut TopicPartitionList) {
-        let assigned: Vec<(String, i32)> = partitions
-            .elements()
-            .iter()
-            .map(|element| (element.topic().to_owned(), element.partition()))
-            .collect();
-        for (topic, partition) in assigned {
+        for (topic, partition) in names(partitions) {
             let offset =
                 self.assignment.lock().offset(&topic, partition).map_or(Offset::Beginning, Offset::Offset);
             tracing::info!(topic, partition, ?offset, "partition assigned");
@@ -89,6 +84,7 @@ impl Context {
                 tracing::error!(topic, partition, %error, "cannot set where a partition starts");
             }
         }
+        self.assignment.lock().assigned(&names(partitions));
         let outcome = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions),
             _ => consumer.assign(partitions),
@@ -100,6 +96,7 @@ impl Context {
     }
 
     fn revoke(&self, consumer: &BaseConsumer<Context>, partitions: &TopicPartitionList) {
+        self.assignment.lock().revoked(&names(partitions), consumer.assignment_lost());
         let outcome = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
             _ => consumer.unassign(),
@@ -108,6 +105,17 @@ impl Context {
             self.note_error(&error, "cannot give up revoked partitions");
         }
     }
+}
+
+fn names(partitions: &TopicPartitionList) -> Vec<(String, i32)> {
+    let elements = partitions.elements();
+    elements.iter().map(|element| (element.topic().to_owned(), element.partition())).collect()
+}
+
+/// Whether there is a connection to a broker. A partition that none leads for now has none: its number is negative.
+fn is_connected(statistics: &Statistics, broker: i32) -> bool {
+    let mut brokers = statistics.brokers.values();
+    broker >= 0 && brokers.any(|known| known.nodeid == broker && known.state == "UP")
 }
 
 impl ConsumerContext for Context {
@@ -138,10 +146,13 @@ impl ClientContext for Context {
                 topic.partitions.values().filter(|p| p.partition >= 0 && p.fetch_state == "active")
             {
                 let fetched = Fetched { next_offset: partition.next_offset, end: partition.ls_offset };
+                let mut is_behind = !is_connected(&statistics, partition.broker);
                 if fetched.end >= 0 {
                     let lag = assignment.lag(name, partition.partition, fetched);
                     self.metrics.consumer_lag(name, partition.partition, lag);
+                    is_behind |= lag > 0;
                 }
+                assignment.note_behind(name, partition.partition, is_behind);
             }
         }
     }

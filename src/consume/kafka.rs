@@ -1,11 +1,16 @@
 //! Records from Kafka, in a consumer group of this instance's own, so that every instance reads every partition.
 //!
 //! At the start it asks which partitions exist, where the window begins in each, and where each ends; being at
-//! those ends is having caught up. Then it subscribes, and topics that appear later are read from their first
+//! those ends is having caught up. Topics that tell of orders are read from farther back. Then it subscribes, and topics that appear later are read from their first
 //! record. Commits tell lag tools how far the journal is; they never decide where reading starts.
 
 use super::context::Context;
-use super::{Begun, ClientFault, GroupProtocol, Handled, Headers, Record, Settings, SourceFault, Start};
+use super::ends::EndsQuestions;
+use super::fence::Fence;
+use super::{
+    Backlog, Begun, BegunPartition, Behind, ClientFault, GroupProtocol, Handled, Headers, Record, Settings,
+    SourceFault, Start,
+};
 use crate::limits::{
     KAFKA_COMMIT_INTERVAL, KAFKA_LAST_COMMIT_MAX, KAFKA_START_PAUSE, KAFKA_STATISTICS_INTERVAL,
     KAFKA_STEP_TIMEOUT,
@@ -16,11 +21,14 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub struct KafkaSource {
-    consumer: BaseConsumer<Context>,
+    /// Dropped before the consumer, whose other owner is its thread.
+    questions: EndsQuestions,
+    fence: Fence,
+    consumer: Arc<BaseConsumer<Context>>,
     settings: Settings,
     committed_at: Instant,
     begun: Option<Begun>,
@@ -30,8 +38,10 @@ impl KafkaSource {
     /// Fails on properties that librdkafka does not take; no broker is asked yet.
     pub fn new(settings: Settings, metrics: Metrics) -> Result<KafkaSource, ClientFault> {
         let created = client_config(&settings).create_with_context(Context::new(metrics));
-        let consumer = created.map_err(client_fault)?;
-        Ok(KafkaSource { consumer, settings, committed_at: Instant::now(), begun: None })
+        let consumer = Arc::new(created.map_err(client_fault)?);
+        let questions = EndsQuestions::start(Arc::clone(&consumer)).map_err(ClientFault::Thread)?;
+        let (committed_at, fence) = (Instant::now(), Fence::default());
+        Ok(KafkaSource { questions, fence, consumer, settings, committed_at, begun: None })
     }
 
     pub(super) fn poll(
@@ -57,7 +67,8 @@ impl KafkaSource {
         let Record { topic, partition, offset, .. } = record;
         match handle(record) {
             Handled::Done => self.handled(topic, partition, offset),
-            Handled::Waits => self.pause(topic, partition),
+            Handled::Waits => self.consumer.context().assignment.lock().waits(topic, partition, true),
+            Handled::WaitsFull => self.pause(topic, partition),
         }
         Ok(true)
     }
@@ -71,15 +82,45 @@ impl KafkaSource {
     }
 
     pub(super) fn resume(&self, topic: &str, partition: i32) {
-        self.consumer.context().assignment.lock().paused(topic, partition, false);
-        self.note_outcome(
-            self.consumer.resume(&one_partition(topic, partition)),
-            "cannot resume a partition",
-        );
+        let mut assignment = self.consumer.context().assignment.lock();
+        assignment.waits(topic, partition, false);
+        let was_paused = assignment.is_paused(topic, partition);
+        if was_paused {
+            assignment.paused(topic, partition, false);
+        }
+        drop(assignment);
+        if was_paused {
+            self.note_outcome(
+                self.consumer.resume(&one_partition(topic, partition)),
+                "cannot resume a partition",
+            );
+        }
+    }
+
+    pub(super) fn has_settled(&mut self, moment: Instant, excused: impl Fn(&str, i32) -> bool) -> bool {
+        if let Some(ends) = self.questions.answer() {
+            self.fence.answered(ends);
+        }
+        let assignment = self.consumer.context().assignment.lock();
+        let settled = self.fence.is_settled(moment, |topic, partition, end| {
+            excused(topic, partition) || assignment.has_passed(topic, partition, end)
+        });
+        if !settled && self.fence.may_ask(Instant::now()) {
+            self.questions.ask(assignment.partitions(|topic| self.settings.opens_orders(topic)));
+        }
+        settled
+    }
+
+    pub(super) fn backlog(&self) -> Backlog {
+        self.consumer.context().assignment.lock().backlog()
     }
 
     pub(super) fn trouble(&self) -> Option<&'static str> {
         self.consumer.context().trouble()
+    }
+
+    pub(super) fn behind(&self) -> Vec<Behind> {
+        self.consumer.context().assignment.lock().behind()
     }
 
     pub(super) fn is_caught_up(&self) -> bool {
@@ -87,7 +128,10 @@ impl KafkaSource {
     }
 
     fn pause(&self, topic: &str, partition: i32) {
-        self.consumer.context().assignment.lock().paused(topic, partition, true);
+        let mut assignment = self.consumer.context().assignment.lock();
+        assignment.waits(topic, partition, true);
+        assignment.paused(topic, partition, true);
+        drop(assignment);
         self.note_outcome(self.consumer.pause(&one_partition(topic, partition)), "cannot pause a partition");
     }
 
@@ -111,27 +155,34 @@ impl KafkaSource {
             .fetch_cluster_id(timeout)
             .ok_or(KafkaError::MetadataFetch(rdkafka::types::RDKafkaErrorCode::OperationTimedOut))?;
         let found = self.partitions()?;
-        let starts = self.starts(&found)?;
-        let mut assignment = Vec::new();
+        let windows = self.offsets_before(self.settings.window, &found)?;
+        let telling: Vec<_> =
+            found.iter().filter(|(topic, _)| self.settings.tells_of_orders(topic)).cloned().collect();
+        let look_backs =
+            self.offsets_before(self.settings.orders.look_back.max(self.settings.window), &telling)?;
+        let mut begun = Begun { cluster, partitions: Vec::new() };
+        let mut ends = Vec::new();
         for (topic, partition) in found {
             let (low, high) = self.consumer.fetch_watermarks(&topic, partition, KAFKA_STEP_TIMEOUT)?;
-            let start = starts.as_ref().and_then(|starts| starts.find_partition(&topic, partition));
-            let start = match start.map(|element| element.offset()) {
-                Some(Offset::Offset(offset)) => offset,
-                // No record is as new as the window's beginning.
-                Some(_) => high,
-                None => low,
+            let offset = |starts: &Option<TopicPartitionList>| {
+                let start = starts.as_ref().and_then(|starts| starts.find_partition(&topic, partition));
+                start.map(|element| match element.offset() {
+                    Offset::Offset(offset) => offset.max(low),
+                    // No record is as new as that.
+                    _ => high,
+                })
             };
-            assignment.push((topic, partition, start.max(low), high));
+            let window = offset(&windows).unwrap_or(low);
+            let start = offset(&look_backs).map_or(window, |look_back| look_back.min(window));
+            begun.partitions.push(BegunPartition { topic, partition, window, start });
+            ends.push(high);
         }
         let topics: Vec<&str> = self.settings.topics.iter().map(String::as_str).collect();
         self.consumer.subscribe(&topics)?;
         let mut state = self.consumer.context().assignment.lock();
-        let mut begun = Begun { cluster, partitions: Vec::new() };
-        for (topic, partition, start, end) in assignment {
-            tracing::info!(topic, partition, start, end, "partition found");
-            state.found(&topic, partition, start, end);
-            begun.partitions.push((topic, partition, start));
+        for (BegunPartition { topic, partition, window, start }, end) in begun.partitions.iter().zip(ends) {
+            tracing::info!(topic, partition, start, window, end, "partition found");
+            state.found(topic, *partition, *start, end);
         }
         state.started = true;
         self.begun = Some(begun);
@@ -147,12 +198,16 @@ impl KafkaSource {
             .collect())
     }
 
-    /// Where the window begins in each partition; none if all that the brokers have is wanted.
-    fn starts(&self, partitions: &[(String, i32)]) -> KafkaResult<Option<TopicPartitionList>> {
+    /// The first offset of each partition that is not older; none if all that the brokers have is wanted.
+    fn offsets_before(
+        &self,
+        age: Duration,
+        partitions: &[(String, i32)],
+    ) -> KafkaResult<Option<TopicPartitionList>> {
         if self.settings.start == Start::Earliest || partitions.is_empty() {
             return Ok(None);
         }
-        let begin = SystemTime::now() - self.settings.window;
+        let begin = SystemTime::now() - age;
         let millis = begin.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let mut times = TopicPartitionList::new();
         for (topic, partition) in partitions {

@@ -1,12 +1,15 @@
 //! A record source without Kafka: tests put records into a channel.
 
 use super::{Begun, Handled, OwnedRecord, Record};
+use std::collections::HashSet;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub struct MemorySource {
     records: mpsc::Receiver<OwnedRecord>,
     begun: Option<Begun>,
+    /// Partitions whose records wait with the handler.
+    waiting: HashSet<(String, i32)>,
 }
 
 /// A channel whose far end is a source.
@@ -17,14 +20,16 @@ pub fn memory() -> (mpsc::Sender<OwnedRecord>, MemorySource) {
 /// One that began to read somewhere.
 pub fn memory_from(begun: Begun) -> (mpsc::Sender<OwnedRecord>, MemorySource) {
     let (sender, records) = mpsc::channel();
-    (sender, MemorySource { records, begun: Some(begun) })
+    (sender, MemorySource { records, begun: Some(begun), waiting: HashSet::new() })
 }
 
 impl MemorySource {
     pub(super) fn poll(&mut self, wait: Duration, handle: &mut dyn FnMut(Record<'_>) -> Handled) -> bool {
         match self.records.recv_timeout(wait) {
             Ok(record) => {
-                handle(record.lend());
+                if handle(record.lend()) != Handled::Done {
+                    self.waiting.insert((record.topic, record.partition));
+                }
                 true
             }
             Err(mpsc::RecvTimeoutError::Timeout) => false,
@@ -43,5 +48,12 @@ impl MemorySource {
     /// A channel gives each record once and cannot be paused: what comes meanwhile waits with the handler.
     pub(super) fn handled(&self, _topic: &str, _partition: i32, _offset: i64) {}
 
-    pub(super) fn resume(&self, _topic: &str, _partition: i32) {}
+    pub(super) fn resume(&mut self, topic: &str, partition: i32) {
+        self.waiting.remove(&(topic.to_owned(), partition));
+    }
+
+    /// A channel has one order for all: what was put in before has come before, and is handled or waits.
+    pub(super) fn has_settled(&self, _moment: Instant, excused: impl Fn(&str, i32) -> bool) -> bool {
+        self.waiting.iter().all(|(topic, partition)| excused(topic, *partition))
+    }
 }

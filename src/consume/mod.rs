@@ -1,16 +1,23 @@
 //! Where records come from: Kafka in a consumer group of one's own, or a channel in tests.
 //!
 //! A source lends one record at a time to a handler, which says what became of it. The source remembers that:
-//! what was handled is where a reassigned partition goes on, and a record that has to wait pauses its partition.
+//! what was handled is where a reassigned partition goes on, and where too many records wait it pauses their partition.
 //! Why nothing comes, where that has a reason, is found in `trouble`.
 
 #[cfg(feature = "kafka")]
 mod assignment;
 #[cfg(feature = "kafka")]
 mod context;
+mod control;
+#[cfg(feature = "kafka")]
+mod control_topic;
 mod credentials;
 #[cfg(feature = "kafka")]
 mod embedded;
+#[cfg(feature = "kafka")]
+mod ends;
+#[cfg(feature = "kafka")]
+mod fence;
 mod headers;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -22,6 +29,9 @@ mod settings;
 #[cfg(feature = "kafka")]
 mod trouble;
 
+pub use control::ControlSource;
+#[cfg(feature = "kafka")]
+pub use control_topic::ControlTopic;
 pub use credentials::Credentials;
 #[cfg(feature = "kafka")]
 pub use embedded::EmbeddedBroker;
@@ -32,25 +42,53 @@ pub use memory::{MemorySource, memory, memory_from};
 #[cfg(feature = "kafka")]
 pub use probe::{Cluster, Probe, ProbeFault};
 pub use record::{OwnedRecord, Record};
-pub use settings::{GroupProtocol, Settings, Start};
+pub use settings::{GroupProtocol, OrderTopics, Settings, Start};
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Where a source began to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Begun {
     /// The cluster's id: offsets mean nothing in another one.
     pub cluster: String,
-    /// The first offset that is read of each partition that existed then; others are read from their beginning.
-    pub partitions: Vec<(String, i32, i64)>,
+    /// The partitions that existed then; others are read from their beginning.
+    pub partitions: Vec<BegunPartition>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BegunPartition {
+    pub topic: String,
+    pub partition: i32,
+    /// The first offset of the window. What is read before it is the look-back: it tells of orders only.
+    pub window: i64,
+    /// The first offset that is read.
+    pub start: i64,
+}
+
+/// How far reading has come of what was there at the start, in offsets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    pub found: u64,
+    pub left: u64,
+}
+
+/// A partition that has records which are not handled, or may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behind {
+    pub topic: String,
+    pub partition: i32,
+    /// The first offset that is not handled.
+    pub position: i64,
 }
 
 /// What a handler made of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handled {
     Done,
-    /// The handler keeps it and cannot go on with its partition; the source pauses that.
+    /// The handler keeps it, as it cannot go on with its partition, and takes what comes behind it all the same.
     Waits,
+    /// The same, and it has enough of them: the source pauses the partition.
+    WaitsFull,
 }
 
 /// What ends a source for good.
@@ -72,6 +110,8 @@ pub enum ClientFault {
     Property { property: String, reason: String },
     #[error("in kafka.properties: {0}")]
     Properties(String),
+    #[error("cannot start a thread of the Kafka client: {0}")]
+    Thread(std::io::Error),
 }
 
 pub enum Source {
@@ -136,6 +176,34 @@ impl Source {
             #[cfg(feature = "kafka")]
             Source::Kafka(source) => source.trouble(),
             Source::Memory(_) => None,
+        }
+    }
+
+    /// Whether all records in which orders are opened and which were there at `moment` have been handled, as far as
+    /// is known by now; if not, the source sees to it that it will be known. Partitions that are `excused` do not count.
+    pub fn has_settled(&mut self, moment: Instant, excused: impl Fn(&str, i32) -> bool) -> bool {
+        match self {
+            #[cfg(feature = "kafka")]
+            Source::Kafka(source) => source.has_settled(moment, excused),
+            Source::Memory(source) => source.has_settled(moment, excused),
+        }
+    }
+
+    pub fn backlog(&self) -> Backlog {
+        match self {
+            #[cfg(feature = "kafka")]
+            Source::Kafka(source) => source.backlog(),
+            Source::Memory(_) => Backlog::default(),
+        }
+    }
+
+    /// Partitions that have, or may have, records that are not handled. What waits with the handler need not be
+    /// among them.
+    pub fn behind(&self) -> Vec<Behind> {
+        match self {
+            #[cfg(feature = "kafka")]
+            Source::Kafka(source) => source.behind(),
+            Source::Memory(_) => Vec::new(),
         }
     }
 

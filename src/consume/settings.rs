@@ -21,6 +21,18 @@ pub struct Settings {
     pub credentials: Credentials,
     /// How far back the window reaches (`journal.max_age`).
     pub window: Duration,
+    pub orders: OrderTopics,
+}
+
+/// The topics that tell of orders, as `Settings::topics` names topics (from the catalog).
+#[derive(Debug, Clone, Default)]
+pub struct OrderTopics {
+    /// Those with orders that are opened.
+    pub opening: Vec<String>,
+    /// Those with what becomes of them.
+    pub changing: Vec<String>,
+    /// How far back they are read at the start, if that is farther than the window (`orders.look_back`).
+    pub look_back: Duration,
 }
 
 /// Where the partitions that exist at the start are read from.
@@ -85,6 +97,7 @@ impl Settings {
             credentials: Credentials::read(&mut section, &properties),
             properties,
             window: WINDOW_MAX_AGE,
+            orders: OrderTopics::default(),
         };
         for (name, reason) in OWNED {
             if settings.properties.iter().any(|(property, _)| property == name) {
@@ -103,15 +116,29 @@ impl Settings {
     }
 
     pub fn subscribes_to(&self, topic: &str) -> bool {
-        self.topics.iter().any(|wanted| match wanted.strip_prefix('^') {
-            None => wanted == topic,
-            Some(_) => Regex::new(wanted).is_ok_and(|regex| regex.is_match(topic)),
-        })
+        names(&self.topics, topic)
+    }
+
+    /// Whether orders are opened in `topic`.
+    pub fn opens_orders(&self, topic: &str) -> bool {
+        names(&self.orders.opening, topic)
+    }
+
+    /// Whether `topic` tells of orders.
+    pub fn tells_of_orders(&self, topic: &str) -> bool {
+        self.opens_orders(topic) || names(&self.orders.changing, topic)
     }
 
     pub fn group_id(&self) -> String {
         format!("{}-{}", self.group, self.instance)
     }
+}
+
+fn names(topics: &[String], topic: &str) -> bool {
+    topics.iter().any(|wanted| match wanted.strip_prefix('^') {
+        None => wanted == topic,
+        Some(_) => Regex::new(wanted).is_ok_and(|regex| regex.is_match(topic)),
+    })
 }
 
 fn host_name() -> String {

@@ -24,10 +24,10 @@ use self::people::{Desk, Issuer};
 use self::producer::{Producer, ProducerFault, TOPICS};
 use crate::app::{App, AppFault, Parts};
 use crate::auth::{self, KeyFault, Rules, Verifier};
-use crate::consume::{ClientFault, EmbeddedBroker, KafkaSource, Source};
+use crate::consume::{ClientFault, ControlSource, EmbeddedBroker, KafkaSource, Source};
 use crate::dead_letter::DeadLetters;
 use crate::decode::{Registry, RegistryFault, RegistryOutcome, RegistrySettings, Writers};
-use crate::event::Catalog;
+use crate::event::{Catalog, OrderSettings};
 use crate::limits::{DEMO_PARTITIONS, DEMO_WINDOW_BYTES};
 use crate::metrics::Metrics;
 use crate::settings::Document;
@@ -123,7 +123,8 @@ impl Demo {
         // Ours, so that the half that ends first can take the other with it.
         let stop = stop.child_token();
         let address = registry.address;
-        let registry = tokio::spawn(web::serve(registry, registry::router(), metrics, stop.clone()));
+        let registry =
+            tokio::spawn(web::serve(registry, registry::router(), metrics, usize::MAX, stop.clone()));
         let service = async {
             let _other_half = stop.clone().drop_guard();
             app.run(Stop::by(stop.clone())).await
@@ -166,9 +167,11 @@ fn parts(
     let registry = Registry::new(RegistrySettings::read(&mut defaults), Handle::current(), observer)?;
     Ok(Parts {
         source: Source::Kafka(Box::new(KafkaSource::new(broker.settings(), metrics.clone())?)),
+        control: ControlSource::Off,
         dead_letters: DeadLetters::Off,
         writers: Writers::of_registry(registry),
         catalog,
+        orders: OrderSettings::read(&mut defaults),
         auth,
         journal: journal::Settings { max_bytes: DEMO_WINDOW_BYTES, ..journal::Settings::read(&mut defaults) },
         shard: shard::Settings::read(&mut defaults),

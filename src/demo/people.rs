@@ -58,8 +58,8 @@ impl Desk {
     /// The keys that the service grants to whoever brings this token.
     fn keys(&self, token: &str, now: SystemTime) -> Option<Vec<String>> {
         let claims = self.verifier.verify(token, now).ok()?;
-        let identity = self.catalog.grants().identity(&claims);
-        Some(identity.keys.iter().map(|key| key.as_str().to_owned()).collect())
+        let keys = self.catalog.grants().keys_of(&claims);
+        Some(keys.iter().map(|key| key.as_str().to_owned()).collect())
     }
 }
 

@@ -6,7 +6,7 @@
 mod read;
 mod table;
 
-use super::{Grants, OrderRules, Template};
+use super::{Grants, Key, OrderRules, Template};
 use crate::decode::{ReaderSchema, WriterSchema};
 use crate::protocol::Protocol;
 use crate::settings::Faults;
@@ -106,6 +106,13 @@ impl Catalog {
         self.order_rules.as_ref()
     }
 
+    /// The keys in the audience of every order that is opened: those that depend on no field.
+    pub fn keys_of_every_order(&self) -> Arc<[Key]> {
+        let opened_by = self.order_rules.iter().map(|rules| &rules.opened_by);
+        let events = opened_by.flat_map(|name| self.events.iter().filter(move |event| event.name == *name));
+        events.flat_map(|event| event.audience.iter().filter_map(Template::fixed)).cloned().collect()
+    }
+
     pub fn grants(&self) -> &Grants {
         &self.grants
     }
@@ -142,6 +149,11 @@ impl Event {
     /// The writer's record that it is, where several events share a topic.
     pub fn record_name(&self) -> Option<&str> {
         self.record.as_deref()
+    }
+
+    /// The topic that its records come from, or a regular expression that starts with `^`.
+    pub fn topic_pattern(&self) -> &str {
+        self.topic.text()
     }
 
     /// The one topic that its records come from; none where that is a pattern.

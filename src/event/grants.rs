@@ -4,17 +4,18 @@
 //! gives one key per element. It fails closed: a claim that is absent, null, an object or a fraction gives no key.
 
 use super::{Key, Template};
-use crate::auth::Claims;
+use crate::auth::{Claims, Login};
 use crate::limits::KEYS_PER_CONNECTION_MAX;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// Who a connection is to the delivery: its keys, and until when they hold.
+/// Who a connection is to the delivery: its keys, and what ends them: time, or a revocation of its login.
 #[derive(Debug, Clone)]
 pub struct Identity {
     pub keys: Arc<[Key]>,
     pub expires_at: SystemTime,
+    pub login: Login,
 }
 
 /// The templates by which claims become keys.
@@ -28,8 +29,12 @@ impl Grants {
         Grants { templates }
     }
 
-    pub fn identity(&self, claims: &Claims) -> Identity {
-        Identity { keys: self.keys(|name| claims.get(name)), expires_at: claims.expires_at() }
+    pub fn identity(&self, claims: &Claims, login: Login) -> Identity {
+        Identity { keys: self.keys_of(claims), expires_at: claims.expires_at(), login }
+    }
+
+    pub fn keys_of(&self, claims: &Claims) -> Arc<[Key]> {
+        self.keys(|name| claims.get(name))
     }
 
     fn keys<'a>(&self, claim: impl Fn(&str) -> Option<&'a Value>) -> Arc<[Key]> {

@@ -15,5 +15,7 @@ pub use audience::{Audience, Owner};
 pub use catalog::{Catalog, CatalogFault, Encoding, Event, EventId};
 pub use grants::{Grants, Identity};
 pub use key::{Key, shared};
-pub use orders::{OpenOrders, OrderRules};
+pub use orders::{
+    ChangeKind, OpenOrder, OpenOrders, OrderBook, OrderChange, OrderRules, OrderSettings, Shown, Turn,
+};
 pub use template::{Template, TemplateFault};

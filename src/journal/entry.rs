@@ -2,8 +2,7 @@
 
 use super::PartitionId;
 use crate::event::{EventId, Key, shared};
-use crate::protocol::Protocol;
-use bytes::Bytes;
+use crate::protocol::Frames;
 use std::sync::Arc;
 
 /// A record's place in Kafka.
@@ -12,24 +11,6 @@ pub struct Origin {
     pub topic: Arc<str>,
     pub partition: i32,
     pub offset: i64,
-}
-
-/// The frames of one event, each encoded once and shared by all connections of its protocol.
-#[derive(Debug, Clone, Default)]
-pub struct Frames([Option<Bytes>; Protocol::ALL.len()]);
-
-impl Frames {
-    pub fn set(&mut self, protocol: Protocol, frame: Bytes) {
-        self.0[protocol as usize] = Some(frame);
-    }
-
-    pub fn get(&self, protocol: Protocol) -> Option<&Bytes> {
-        self.0[protocol as usize].as_ref()
-    }
-
-    fn len_bytes(&self) -> usize {
-        self.0.iter().flatten().map(Bytes::len).sum()
-    }
 }
 
 /// An event on its way into the journal.

@@ -17,12 +17,14 @@ mod settings;
 mod writer;
 
 pub use cursor::{CursorCodec, Guard};
-pub use entry::{Draft, Entry, Frames, Origin};
+pub use entry::{Draft, Entry, Origin};
 pub use positions::{PartitionId, Partitions, Positions};
 pub use settings::Settings;
 pub use writer::{Appended, Writer};
 
-use crate::event::Key;
+pub use crate::protocol::Frames;
+
+use crate::event::{Key, OpenOrders};
 use crate::protocol::Protocol;
 use arc_swap::ArcSwap;
 use segment::Segment;
@@ -52,6 +54,7 @@ struct Head {
     /// The sequence of the next event.
     sequence: u64,
     reached: Reached,
+    orders: OpenOrders,
 }
 
 /// How far an instance is in Kafka, at some point of the journal.
@@ -103,6 +106,11 @@ pub struct View {
 impl View {
     pub fn head(&self) -> u64 {
         self.head.sequence
+    }
+
+    /// The open orders as of the head: every event before it counts, and none behind.
+    pub fn orders(&self) -> &OpenOrders {
+        &self.head.orders
     }
 
     /// The positions of a reader that has read everything before `sequence`.

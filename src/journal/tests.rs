@@ -1,7 +1,10 @@
 //! The journal as its readers see it.
 
 use super::*;
+use crate::event::{ChangeKind, OrderBook, OrderChange, OrderSettings, Owner, Shown};
 use crate::limits::SEGMENT_ENTRIES_MAX;
+use crate::protocol::Frames;
+use crate::settings::Document;
 use bytes::Bytes;
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
@@ -172,6 +175,38 @@ fn a_reader_resumes_where_nothing_before_is_missing() {
     assert_eq!(view.resume(&at(&[100])), Some(0));
     assert_eq!(view.resume(&at(&[99 + SEGMENT_ENTRIES_MAX as i64])), Some(SEGMENT_ENTRIES_MAX as u64));
     assert_eq!(view.resume(&at(&[99 + 3 * SEGMENT_ENTRIES_MAX as i64])), Some(view.head()));
+}
+
+#[test]
+fn what_is_looked_at_before_the_window_makes_no_older_cursor_good() {
+    let (mut writer, journal) = open(&settings(1 << 30));
+    let now = Instant::now();
+    writer.begin("t", 0, 100);
+    for offset in 50..100 {
+        writer.pass_over("t", 0, offset);
+    }
+    writer.publish(now);
+    assert_eq!(journal.view().resume(&at(&[98])), None);
+    assert_eq!(journal.view().resume(&at(&[99])), Some(0));
+    assert_eq!(journal.view().positions_at(0), at(&[99]));
+}
+
+#[test]
+fn a_view_has_the_open_orders_as_of_its_head() {
+    let (mut writer, journal) = open(&settings(1 << 30));
+    let now = Instant::now();
+    let orders = OrderSettings::read(&mut Document::empty());
+    let mut book = OrderBook::new(&orders, [].into());
+    let change = OrderChange { id: "o1".into(), kind: ChangeKind::Opens { owner: Owner::Guest } };
+    writer.append(draft(0, &["a"]), now);
+    book.apply(&change, Shown { audience: [Key::new("a")].into(), frames: Frames::default() }, 0);
+    writer.set_orders(book.orders().clone());
+    let before = journal.view();
+    writer.publish(now);
+    let after = journal.view();
+    assert_eq!((before.head(), before.orders().len()), (0, 0));
+    assert_eq!((after.head(), after.orders().len()), (1, 1));
+    assert_eq!(after.orders().owner("o1"), Some(&Owner::Guest));
 }
 
 #[test]

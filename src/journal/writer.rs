@@ -6,6 +6,7 @@
 
 use super::segment::Segment;
 use super::{CursorCodec, Draft, Entry, Head, PartitionId, Reached, Settings, Shared};
+use crate::event::OpenOrders;
 use aws_lc_rs::digest::{SHA256, digest};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::{HashMap, VecDeque};
@@ -32,7 +33,8 @@ pub struct Writer {
     window_bytes: usize,
     partition_ids: HashMap<String, HashMap<i32, PartitionId>>,
     reached: Reached,
-    /// `reached` has moved since it was shown.
+    orders: OpenOrders,
+    /// `reached` or `orders` has changed since it was shown.
     moved: bool,
 }
 
@@ -56,6 +58,7 @@ impl Writer {
             window_bytes: 0,
             partition_ids: HashMap::new(),
             reached: Reached::default(),
+            orders: OpenOrders::default(),
             moved: false,
         }
     }
@@ -105,11 +108,18 @@ impl Writer {
         self.advance(partition, offset);
     }
 
+    /// The open orders as of the newest event; readers see them after `publish`, together with that.
+    pub fn set_orders(&mut self, orders: OpenOrders) {
+        self.orders = orders;
+        self.moved = true;
+    }
+
     /// Shows the appended events to the readers; true if there were any.
     pub fn publish(&mut self, now: Instant) -> bool {
         self.evict(now);
         if std::mem::take(&mut self.moved) {
-            let head = Head { sequence: self.next, reached: self.reached.clone() };
+            let (reached, orders) = (self.reached.clone(), self.orders.clone());
+            let head = Head { sequence: self.next, reached, orders };
             self.shared.head.store(Arc::new(head));
         }
         self.shared.head_sequence.swap(self.next, Ordering::AcqRel) != self.next

@@ -109,20 +109,27 @@ mod tests {
         }
     }
 
-    fn piped() -> (Lines, mpsc::Sender<io::Result<()>>, Arc<Mutex<Vec<u8>>>, Arc<AtomicUsize>) {
+    struct Bench {
+        lines: Lines,
+        permit: mpsc::Sender<io::Result<()>>,
+        written: Arc<Mutex<Vec<u8>>>,
+        dropped: Arc<AtomicUsize>,
+    }
+
+    fn piped() -> Bench {
         let (permit, permits) = mpsc::channel();
-        let (written, count) = (Arc::<Mutex<Vec<u8>>>::default(), Arc::<AtomicUsize>::default());
-        let counted = Arc::clone(&count);
-        let dropped = Arc::new(move || {
+        let (written, dropped) = (Arc::<Mutex<Vec<u8>>>::default(), Arc::<AtomicUsize>::default());
+        let counted = Arc::clone(&dropped);
+        let count = Arc::new(move || {
             counted.fetch_add(1, Ordering::Relaxed);
         });
-        let lines = Lines::to(Pipe { permits, written: Arc::clone(&written) }, dropped).unwrap();
-        (lines, permit, written, count)
+        let lines = Lines::to(Pipe { permits, written: Arc::clone(&written) }, count).unwrap();
+        Bench { lines, permit, written, dropped }
     }
 
     #[test]
     fn a_pipe_that_nobody_reads_costs_lines_and_nothing_else() {
-        let (mut lines, permit, written, dropped) = piped();
+        let Bench { mut lines, permit, written, dropped } = piped();
         let line = [b'x'; 1_024];
         let fit = LOG_QUEUE_MAX_BYTES / line.len();
         for _ in 0..fit + 100 {
@@ -139,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_costs_the_lines_that_it_does_not_take() {
-        let (mut lines, permit, written, dropped) = piped();
+        let Bench { mut lines, permit, written, dropped } = piped();
         for outcome in [Ok(()), Err(io::ErrorKind::StorageFull.into()), Ok(())] {
             permit.send(outcome).unwrap();
         }
@@ -152,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_end_does_not_wait_for_a_pipe_that_nobody_reads() {
-        let (mut lines, _permit, ..) = piped();
+        let Bench { mut lines, permit: _permit, .. } = piped();
         lines.write_all(b"stuck").unwrap();
         let begin = Instant::now();
         lines.flush();

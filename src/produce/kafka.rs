@@ -34,12 +34,9 @@ impl Producer {
         Ok(Producer { kafka: config.create().map_err(client_fault)?, in_flight: VecDeque::new() })
     }
 
-    /// Puts a record on its way.
-    pub fn send(&mut self, topic: &str, key: Option<&str>, value: &[u8]) -> KafkaResult<()> {
-        let mut record = FutureRecord::to(topic).payload(value);
-        if let Some(key) = key {
-            record = record.key(key);
-        }
+    /// Puts a record on its way; one without a value is a tombstone.
+    pub fn send(&mut self, topic: &str, key: Option<&str>, value: Option<&[u8]>) -> KafkaResult<()> {
+        let record = FutureRecord { key, payload: value, ..FutureRecord::to(topic) };
         let sent = self.kafka.send_result(record).map_err(|(error, _)| error)?;
         self.in_flight.push_back((topic.to_owned(), sent));
         Ok(())

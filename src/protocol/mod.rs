@@ -14,12 +14,14 @@ pub mod close;
 pub mod engineio;
 pub mod handshake;
 
+mod frames;
 mod heartbeat;
 mod plain;
 mod socketio;
 mod websocket;
 
 pub use close::{ComeBack, Ending};
+pub use frames::Frames;
 
 use crate::limits::LINGER_MAX;
 use bytes::Bytes;
@@ -28,7 +30,7 @@ use plain::Plain;
 use secrecy::SecretString;
 use socketio::SocketIo;
 use std::fmt;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 use uuid::Uuid;
 use websocket::{Message, Opcode};
 
@@ -79,6 +81,16 @@ pub struct Status {
     pub resumed: bool,
     /// Why it does not, although a cursor was given: what lies between can't be had any more.
     pub gap: Option<Gap>,
+    /// Since when the picture is stale: some records are known to be there, or may be, and do not get through.
+    #[serde(serialize_with = "rfc3339")]
+    pub stale_since: Option<SystemTime>,
+}
+
+fn rfc3339<S: serde::Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serializer.collect_str(&humantime::format_rfc3339_seconds(*time)),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// Why a resume has a gap.

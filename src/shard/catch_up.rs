@@ -51,11 +51,12 @@ impl<W: Watch> Shard<W> {
         budget_bytes: &mut usize,
         now: Instant,
     ) -> Progress {
-        let live_at = self.next;
         let Some(connection) = self.connections.get_mut(id) else {
             return Progress::Done;
         };
         let Standing::Lagging(position) = connection.standing else { return Progress::Done };
+        // One that was shown the open orders is ahead of its shard if there is something to dispatch.
+        let live_at = self.next.max(position);
         if position < view.oldest() {
             self.end(id, Ending::TooSlow, now);
             return Progress::Done;
@@ -103,7 +104,7 @@ impl<W: Watch> Shard<W> {
                 return Progress::Done;
             }
         }
-        self.connections[id].standing = Standing::Live { from: self.position() };
+        self.connections[id].standing = Standing::Live { from: self.position().max(live_at) };
         self.metrics.caught_up();
         Progress::Done
     }

@@ -6,6 +6,7 @@
 use super::prelude::Prelude;
 use super::socket::Socket;
 use crate::admission::Credentials;
+use crate::auth::Login;
 use crate::event::Key;
 use crate::journal::Guard;
 use crate::limits::{CONTROL_FRAMES_MAX, STALLED_MAX, WRITE_FRAMES_MAX};
@@ -73,10 +74,14 @@ pub(super) struct Connection<S> {
     pub session: Session,
     pub standing: Standing,
     pub keys: Arc<[Key]>,
+    /// What it is revoked by, once it has joined.
+    pub login: Login,
     /// What the upgrade request has said of the client, until CONNECT.
     pub credentials: Option<Box<Credentials>>,
     /// It asked for cursors.
     pub cursors: Option<Box<Cursors>>,
+    /// It asked for the open orders, and has not joined yet.
+    pub wants_open: bool,
     /// What it gets before it reads the journal.
     pub prelude: Option<Box<Prelude>>,
     /// Given back when the connection is no more.
@@ -101,8 +106,10 @@ impl<S: Socket> Connection<S> {
             session,
             standing: Standing::Arriving,
             keys: Arc::new([]),
+            login: Login::default(),
             credentials: None,
             cursors: None,
+            wants_open: false,
             prelude: None,
             seats: Vec::new(),
             timer: u64::MAX,
@@ -131,6 +138,11 @@ impl<S: Socket> Connection<S> {
         let shut = self.protocol == Protocol::SocketIo && closes_itself;
         self.prelude = None;
         self.standing = Standing::Leaving { ending, shut };
+    }
+
+    /// It has been authorized, and nothing has ended it.
+    pub fn is_joined(&self) -> bool {
+        matches!(self.standing, Standing::Live { .. } | Standing::Lagging(_))
     }
 
     pub fn leaving(&self) -> Option<Ending> {

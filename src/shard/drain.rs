@@ -12,7 +12,7 @@ use rand::{Rng, SeedableRng};
 use std::time::{Duration, Instant};
 
 /// What may be ended in one go, as a time at the faster rate: with it no 100 ms see twice the even share.
-const BURST: Duration = Duration::from_millis(50);
+const BURST: Duration = Duration::from_millis(30);
 
 pub(super) struct Drain {
     /// Those still to be ended, the next one last.

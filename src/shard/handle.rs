@@ -3,6 +3,7 @@
 use super::socket::Kernel;
 use super::{Settings, Shard, WAKER};
 use crate::admission::{Admission, Credentials};
+use crate::auth::Batch;
 use crate::clock::Clock;
 use crate::event::Identity;
 use crate::journal::Journal;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A connection after its handshake.
 pub struct Arrival<S = TcpStream> {
@@ -27,6 +28,8 @@ pub struct Arrival<S = TcpStream> {
     /// What is still to be sent before the first frame.
     pub response: Bytes,
     pub admitted: Admitted,
+    /// It asked for the open orders.
+    pub wants_open: bool,
     /// The places that the connection takes, for as long as it lasts.
     pub seats: Vec<Seat>,
 }
@@ -52,7 +55,14 @@ impl Admitted {
 
 pub(super) enum Command<S> {
     Arrive(Box<Arrival<S>>),
-    Drain { over: Duration, seed: u64 },
+    Drain {
+        over: Duration,
+        seed: u64,
+    },
+    /// Ends the connections whose logins are among these.
+    Revoke(Arc<Batch>),
+    /// The picture is stale since then, or current again.
+    Stale(Option<SystemTime>),
     Stop,
 }
 
@@ -167,6 +177,20 @@ impl Shards {
     pub fn drain(&self, over: Duration) {
         for handle in self.handles.iter() {
             handle.send(Command::Drain { over, seed: rand::random() });
+        }
+    }
+
+    /// Ends the connections whose logins are among these.
+    pub fn revoke(&self, batch: &Arc<Batch>) {
+        for handle in self.handles.iter() {
+            handle.send(Command::Revoke(Arc::clone(batch)));
+        }
+    }
+
+    /// Clients that asked for cursors are to know since when their picture is stale; none: it is current.
+    pub fn stale(&self, since: Option<SystemTime>) {
+        for handle in self.handles.iter() {
+            handle.send(Command::Stale(since));
         }
     }
 

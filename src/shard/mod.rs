@@ -20,10 +20,13 @@ mod driven;
 mod guard;
 mod handle;
 mod index;
+mod open;
 mod prelude;
 mod resume;
+mod revoke;
 mod settings;
 pub(crate) mod socket;
+mod stale;
 mod timers;
 
 pub use connection::ConnectionId;
@@ -51,7 +54,7 @@ use secrecy::SecretString;
 use socket::{Ready, Watch};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use timers::Wheel;
 use uuid::Uuid;
 
@@ -77,6 +80,13 @@ struct Shard<W: Watch> {
     cursor_connections: usize,
     /// Lagging connections whose socket takes data again, in turn.
     catching_up: VecDeque<ConnectionId>,
+    /// Connections that were revoked and have not been told yet.
+    revoked: Vec<ConnectionId>,
+    /// Since when the picture is stale, if it is.
+    stale_since: Option<SystemTime>,
+    /// Connections that are to be told of that, and those that are when their prelude is over.
+    untold: Vec<ConnectionId>,
+    untold_in_prelude: Vec<ConnectionId>,
     /// Connections that had more to read than their turn allowed.
     unread: Vec<ConnectionId>,
     actions: Vec<Action>,
@@ -115,6 +125,8 @@ impl<W: Watch> Shard<W> {
         self.dispatch.is_pending()
             || self.next < self.journal.head()
             || !self.catching_up.is_empty()
+            || !self.revoked.is_empty()
+            || !self.untold.is_empty()
             || !self.unread.is_empty()
     }
 
@@ -142,23 +154,28 @@ impl<W: Watch> Shard<W> {
             match command {
                 Command::Arrive(arrival) => self.handle_arrival(*arrival, now),
                 Command::Drain { over, seed } => self.begin_drain(over, seed, now),
+                Command::Revoke(batch) => self.find_revoked(&batch),
+                Command::Stale(since) => self.handle_stale(since),
                 Command::Stop => self.handle_stop(now),
             }
         }
+        self.end_revoked(now);
         self.catch_up(now);
+        self.tell_stale(now);
         self.handle_timers(now);
         self.end_drained(now);
         self.metrics.flush();
     }
 
     fn handle_arrival(&mut self, arrival: Arrival<W::Socket>, now: Instant) {
-        let Arrival { socket, received, response, admitted, seats } = arrival;
+        let Arrival { socket, received, response, admitted, wants_open, seats } = arrival;
         let (session, opening) = match &admitted {
             Admitted::Plain { .. } => (Session::plain(now), Bytes::new()),
             Admitted::SocketIo { .. } => Session::socket_io(Uuid::new_v4(), now),
         };
         let Some(id) = self.insert(socket, session) else { return };
         let connection = &mut self.connections[id];
+        connection.wants_open = wants_open;
         connection.seats = seats;
         connection.queue(response);
         connection.queue(opening);
@@ -168,9 +185,11 @@ impl<W: Watch> Shard<W> {
     fn welcome(&mut self, id: ConnectionId, admitted: Admitted, mut received: Vec<u8>, now: Instant) {
         let connection = &mut self.connections[id];
         match admitted {
-            Admitted::Plain { identity: Ok(identity), cursor } => self.join_plain(id, &identity, cursor, now),
-            Admitted::Plain { identity: Err(ending), .. } => {
-                connection.session.end(ending, now, &mut self.actions);
+            Admitted::Plain { identity, cursor } => {
+                match identity.and_then(|identity| self.admission.recheck(identity)) {
+                    Ok(identity) => self.join_plain(id, &identity, cursor, now),
+                    Err(ending) => connection.session.end(ending, now, &mut self.actions),
+                }
             }
             Admitted::SocketIo { credentials, recovers } => {
                 connection.credentials = Some(Box::new(credentials));
@@ -204,6 +223,7 @@ impl<W: Watch> Shard<W> {
         let connection = &mut self.connections[id];
         let left = identity.expires_at.duration_since(self.clock.wall()).unwrap_or_default();
         connection.join(Arc::clone(&identity.keys), now + left, standing);
+        connection.login = identity.login;
         if matches!(standing, Standing::Lagging(_)) {
             connection.waits_for_turn = true;
             self.catching_up.push_back(id);
@@ -424,6 +444,10 @@ impl<W: Watch> Shard<W> {
             guarded: Vec::new(),
             cursor_connections: 0,
             catching_up: VecDeque::new(),
+            revoked: Vec::new(),
+            stale_since: None,
+            untold: Vec::new(),
+            untold_in_prelude: Vec::new(),
             unread: Vec::new(),
             actions: Vec::new(),
             read_buffer: vec![0; READ_BUFFER_BYTES].into(),

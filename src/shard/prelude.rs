@@ -7,10 +7,9 @@
 //! too long, and when the window leaves the sequence behind.
 
 use super::catch_up::{Progress, within_share};
-use super::connection::Standing;
+use super::open::OpenWalk;
 use super::socket::Watch;
 use super::{ConnectionId, Shard};
-use crate::event::Identity;
 use crate::limits::{PRELUDE_MAX_BYTES, PRELUDES_MAX_BYTES};
 use crate::metrics::{Held, HeldBytes};
 use crate::protocol::Ending;
@@ -18,11 +17,16 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-/// Frames that wait for one connection. They count as held until they are written, or the connection is gone.
+/// What waits for one connection.
 #[derive(Debug)]
-pub struct Prelude {
-    frames: VecDeque<Bytes>,
-    held: Held,
+pub struct Prelude(Content);
+
+#[derive(Debug)]
+enum Content {
+    /// They count as held until they are written, or the connection is gone.
+    Frames { frames: VecDeque<Bytes>, held: Held },
+    /// Shared with the journal and with all others who see the same.
+    Orders(OpenWalk),
 }
 
 impl Prelude {
@@ -30,32 +34,41 @@ impl Prelude {
     pub fn new(frames: VecDeque<Bytes>, preludes: &HeldBytes) -> Option<Prelude> {
         let bytes = frames.iter().map(Bytes::len).sum();
         let fits = bytes <= PRELUDE_MAX_BYTES && preludes.bytes().saturating_add(bytes) <= PRELUDES_MAX_BYTES;
-        fits.then(|| Prelude { frames, held: preludes.hold(bytes) })
+        fits.then(|| Prelude(Content::Frames { frames, held: preludes.hold(bytes) }))
+    }
+
+    pub(super) fn of_orders(walk: OpenWalk) -> Prelude {
+        Prelude(Content::Orders(walk))
+    }
+
+    fn share(&mut self) -> Vec<Bytes> {
+        match &mut self.0 {
+            Content::Frames { frames, .. } => within_share(frames.iter().cloned()),
+            Content::Orders(walk) => within_share(walk.frames().cloned()),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        match &self.0 {
+            Content::Frames { frames, .. } => frames.is_empty(),
+            Content::Orders(walk) => walk.is_done(),
+        }
     }
 
     /// The first `count` frames are written; returns their bytes.
     fn advance(&mut self, count: usize) -> usize {
-        let written = self.frames.drain(..count).map(|frame| frame.len()).sum();
-        self.held.release(written);
-        written
+        match &mut self.0 {
+            Content::Frames { frames, held } => {
+                let written = frames.drain(..count).map(|frame| frame.len()).sum();
+                held.release(written);
+                written
+            }
+            Content::Orders(walk) => walk.advance(count),
+        }
     }
 }
 
 impl<W: Watch> Shard<W> {
-    /// Joins with frames to be written first; `then` is where the journal goes on behind them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the open orders and the backfill come by it"))]
-    pub(super) fn join_with_prelude(
-        &mut self,
-        id: ConnectionId,
-        identity: &Identity,
-        prelude: Prelude,
-        then: u64,
-        now: Instant,
-    ) {
-        self.connections[id].prelude = Some(Box::new(prelude));
-        self.join(id, identity, Standing::Lagging(then), now);
-    }
-
     /// One share of a connection's prelude; what was written goes off the turn's budget.
     pub(super) fn write_prelude(
         &mut self,
@@ -65,7 +78,7 @@ impl<W: Watch> Shard<W> {
         now: Instant,
     ) -> Progress {
         let connection = &mut self.connections[id];
-        let share = within_share(prelude.frames.iter().cloned());
+        let share = prelude.share();
         let Ok(taken) = connection.write_frames(&share, now) else {
             self.remove(id, Ending::Gone);
             return Progress::Done;
@@ -76,7 +89,7 @@ impl<W: Watch> Shard<W> {
             self.metrics.delivered(connection.protocol, None, written_at);
         }
         *budget_bytes = budget_bytes.saturating_sub(prelude.advance(taken.frames));
-        connection.prelude = Some(prelude).filter(|prelude| !prelude.frames.is_empty());
+        connection.prelude = Some(prelude).filter(|prelude| !prelude.is_done());
         if taken.blocked { Progress::Blocked } else { Progress::More }
     }
 }

@@ -6,8 +6,9 @@
 //! shares its cursors with all.
 
 use super::connection::{Cursors, Standing};
+use super::open::NO_CURSOR;
 use super::socket::Watch;
-use super::{ConnectionId, Shard};
+use super::{ConnectionId, Prelude, Shard};
 use crate::event::Identity;
 use crate::journal::{CursorCodec, Entry, Guard, Partitions, Positions, View};
 use crate::limits::{CURSOR_EVERY_EVENT_PARTITIONS_MAX, GUARD_UNMET_MAX};
@@ -19,6 +20,7 @@ use std::time::Instant;
 struct Begin {
     standing: Standing,
     guard: Option<Guard>,
+    prelude: Option<Prelude>,
     /// Where it stands before its first event.
     cursor: String,
     status: Status,
@@ -39,10 +41,10 @@ impl<W: Watch> Shard<W> {
         now: Instant,
     ) {
         let Some(cursor) = cursor else {
-            return self.join(id, identity, Standing::Live { from: self.position() }, now);
+            return self.join_from_now(id, identity, now);
         };
         self.ask_for_cursors(id);
-        let begin = self.begin(Some(&cursor).filter(|cursor| !cursor.is_empty()).map(String::as_str));
+        let begin = self.begin(id, identity, Some(&*cursor).filter(|cursor| !cursor.is_empty()));
         self.actions.push(Action::Send(status_frame(Protocol::Plain, begin.status, &begin.cursor)));
         self.join_at(id, identity, begin, now);
     }
@@ -58,28 +60,46 @@ impl<W: Watch> Shard<W> {
         actions: &mut Vec<Action>,
     ) {
         if self.connections[id].cursors.is_none() {
-            self.join(id, identity, Standing::Live { from: self.position() }, now);
+            self.join_from_now(id, identity, now);
             return self.connections[id].session.authorized(None, None, actions);
         }
         let offset = recovery.offset.as_deref().filter(|offset| self.decode(offset).is_some());
-        let begin = self.begin(offset.or(recovery.pid.as_deref()));
+        let begin = self.begin(id, identity, offset.or(recovery.pid.as_deref()));
         let pid = recovery.pid.as_deref().filter(|_| begin.status.resumed).unwrap_or(&begin.cursor);
         let session = &mut self.connections[id].session;
         session.authorized(Some(pid), Some(&begin.cursor), actions);
-        if begin.status.gap.is_some() {
+        if begin.status.gap.is_some() || begin.status.stale_since.is_some() {
             actions.push(Action::Send(status_frame(Protocol::SocketIo, begin.status, &begin.cursor)));
         }
         self.join_at(id, identity, begin, now);
+    }
+
+    /// Without cursors: with the open orders if it asked for them, and then with what is new.
+    fn join_from_now(&mut self, id: ConnectionId, identity: &Identity, now: Instant) {
+        let (standing, prelude) = self.begin_from_now(id, identity);
+        self.connections[id].prelude = prelude.map(Box::new);
+        self.join(id, identity, standing, now);
+    }
+
+    fn begin_from_now(&self, id: ConnectionId, identity: &Identity) -> (Standing, Option<Prelude>) {
+        let wanted = self.connections[id].wants_open.then(|| self.open_orders(id, &identity.keys)).flatten();
+        match wanted {
+            Some((prelude, then)) => (Standing::Lagging(then), Some(prelude)),
+            None => (Standing::Live { from: self.position() }, None),
+        }
     }
 
     fn join_at(&mut self, id: ConnectionId, identity: &Identity, begin: Begin, now: Instant) {
         let unmet_until = begin.guard.as_ref().is_some_and(Guard::has_unmet).then(|| now + GUARD_UNMET_MAX);
         let cursors = Cursors { guard: begin.guard, unmet_until };
         self.connections[id].cursors = Some(Box::new(cursors));
+        self.connections[id].prelude = begin.prelude.map(Box::new);
         self.join(id, identity, begin.standing, now);
     }
 
-    fn begin(&self, cursor: Option<&str>) -> Begin {
+    /// A resume needs no open orders: what the client has of them is brought up to date.
+    fn begin(&self, id: ConnectionId, identity: &Identity, cursor: Option<&str>) -> Begin {
+        let cursor = cursor.filter(|cursor| *cursor != NO_CURSOR);
         let view = self.journal.view();
         let guard = cursor.and_then(|cursor| self.decode(cursor));
         let start = guard.as_ref().and_then(|guard| view.resume(&guard.positions));
@@ -90,16 +110,29 @@ impl<W: Watch> Shard<W> {
                 standing: Standing::Lagging(start.min(self.position())),
                 cursor: self.journal.codec().encode(&self.journal.partitions(), &guard),
                 guard: Some(guard),
-                status: Status { resumed: true, gap: None },
+                prelude: None,
+                status: Status { resumed: true, gap: None, stale_since: self.stale_since },
             },
             (guard, _) => {
-                let here = Guard::at(view.positions_at(self.position()));
                 let reason = if guard.is_some() { Gap::TooOld } else { Gap::Unreadable };
+                let (standing, prelude) = self.begin_from_now(id, identity);
+                let cursor_now = match &prelude {
+                    Some(_) => NO_CURSOR.to_owned(),
+                    None => {
+                        let here = Guard::at(view.positions_at(self.position()));
+                        self.journal.codec().encode(&self.journal.partitions(), &here)
+                    }
+                };
                 Begin {
-                    standing: Standing::Live { from: self.position() },
+                    standing,
                     guard: None,
-                    cursor: self.journal.codec().encode(&self.journal.partitions(), &here),
-                    status: Status { resumed: false, gap: cursor.map(|_| reason) },
+                    prelude,
+                    cursor: cursor_now,
+                    status: Status {
+                        resumed: false,
+                        gap: cursor.map(|_| reason),
+                        stale_since: self.stale_since,
+                    },
                 }
             }
         }

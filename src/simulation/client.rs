@@ -5,7 +5,7 @@ use super::dice::Dice;
 use super::instance::{COMMON, Instance};
 use super::wire::{ClientEnd, Received, Shared, connect};
 use crate::admission::Credentials;
-use crate::auth::Claims;
+use crate::auth::{Claims, Login};
 use crate::protocol::{Ending, Protocol};
 use crate::shard::{Admitted, Arrival};
 use bytes::Bytes;
@@ -85,7 +85,17 @@ impl Client {
         let (wire, socket) = connect(send_buffer_bytes, dice, &instance.meanwhile());
         let admitted = self.admitted(expires_at);
         let response = Bytes::from_static(b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
-        instance.adopt(Arrival { socket, received: Vec::new(), response, admitted, seats: Vec::new() }, dice);
+        instance.adopt(
+            Arrival {
+                socket,
+                received: Vec::new(),
+                response,
+                admitted,
+                wants_open: false,
+                seats: Vec::new(),
+            },
+            dice,
+        );
         self.link = Some(Link { wire, bytes: Vec::new(), is_open: false, ended: false });
     }
 
@@ -94,7 +104,7 @@ impl Client {
         match self.protocol {
             Protocol::Plain => Admitted::Plain {
                 identity: claims
-                    .map(|claims| COMMON.catalog.grants().identity(&claims))
+                    .map(|claims| COMMON.catalog.grants().identity(&claims, Login::default()))
                     .ok_or(Ending::WrongKey),
                 cursor: self.resumes.then(|| self.cursor.clone().unwrap_or_default()),
             },

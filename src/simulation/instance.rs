@@ -4,12 +4,12 @@ use super::dice::Dice;
 use super::kafka::{Log, Place, TOPICS};
 use super::wire::{Meanwhile, PollSet, ServerSocket};
 use crate::admission::Admission;
-use crate::auth::{self, TicketSettings, Tickets, Verifier};
+use crate::auth::{self, CurrentVerifier, Revocations, TicketSettings, Tickets, Verifier};
 use crate::clock::{Clock, Simulated};
-use crate::consume::{Begun, OwnedRecord, Source, memory_from};
+use crate::consume::{Begun, BegunPartition, OwnedRecord, Source, memory_from};
 use crate::dead_letter::DeadLetters;
 use crate::decode::{self, Writers};
-use crate::event::Catalog;
+use crate::event::{Catalog, OrderSettings};
 use crate::health::Health;
 use crate::journal::{self, Journal};
 use crate::metrics::Metrics;
@@ -34,7 +34,7 @@ pub struct Common {
     pub catalog: Arc<Catalog>,
     admission: Arc<Admission>,
     writers: Writers,
-    metrics: Metrics,
+    pub metrics: Metrics,
 }
 
 impl Common {
@@ -45,7 +45,8 @@ impl Common {
         let secret = "auth.secret=nobody shows a token in the simulation".to_owned();
         let settings = auth::Settings::read(&mut Document::empty().with_overrides(&[secret]));
         let admission = Admission {
-            verifier: Verifier::new(&settings),
+            verifier: CurrentVerifier::new(Verifier::new(&settings)),
+            revocations: Arc::new(Revocations::new(&settings)),
             sessions: None,
             tickets: Tickets::open(TicketSettings::Memory, Box::new(|_, _, _| {})),
             catalog: Arc::clone(&catalog),
@@ -164,8 +165,12 @@ impl Feed {
         let begin = |place: &Place| (*place, log.borrow().offset_for(*place, now_ms - window_ms));
         let next: BTreeMap<Place, i64> = places.iter().map(begin).collect();
         let until = places.iter().map(|place| (*place, log.borrow().next(*place))).collect();
-        let name =
-            |((topic, partition), offset): (&Place, &i64)| (TOPICS[*topic].to_owned(), *partition, *offset);
+        let name = |((topic, partition), offset): (&Place, &i64)| BegunPartition {
+            topic: TOPICS[*topic].to_owned(),
+            partition: *partition,
+            window: *offset,
+            start: *offset,
+        };
         let begun = Begun { cluster: "simulated".to_owned(), partitions: next.iter().map(name).collect() };
         let (records, source) = memory_from(begun);
         let work = Work::new(Pipeline {
@@ -177,6 +182,7 @@ impl Feed {
             health: Health::new(COMMON.metrics.clone()),
             metrics: COMMON.metrics.clone(),
             clock: time.clock(),
+            orders: OrderSettings::read(&mut Document::empty()),
         });
         let mut feed = Feed {
             log: Rc::clone(log),

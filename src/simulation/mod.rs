@@ -16,6 +16,7 @@ mod world;
 
 pub(crate) use broken::{Broken, filter_after_write};
 
+use instance::COMMON;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use world::World;
 
@@ -84,6 +85,8 @@ fn every_world_is_as_promised() {
         let half = |first| scope.spawn(move || live_all((first..seeds).step_by(2)));
         [0, 1].map(half).map(|half| half.join().expect("panics are caught"))
     });
+    let page = COMMON.metrics.render();
+    assert!(!page.contains(r#"ending="panic""#), "a shard had to bury a connection");
     for totals in halves {
         let totals = totals.unwrap_or_else(|wrong| panic!("{wrong}"));
         println!("{} worlds: {totals:?}", seeds / 2);

@@ -2,9 +2,11 @@
 
 use super::limited::Peer;
 use crate::limits::{
-    ACCEPT_BACKLOG, ACCEPT_ERROR_PAUSE, HANDSHAKES_MAX, HEAD_DEADLINE, HEAD_MAX_BYTES, HEADERS_MAX,
+    ACCEPT_BACKLOG, ACCEPT_ERROR_PAUSE, ACCEPT_WARN_INTERVAL, HANDSHAKES_MAX, HEAD_DEADLINE, HEAD_MAX_BYTES,
+    HEADERS_MAX,
 };
 use crate::metrics::Metrics;
+use crate::throttle::Throttle;
 use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -40,15 +42,27 @@ impl Listener {
     }
 }
 
-/// Serves until `stop`; requests under way then are let finish by their own deadlines.
-pub async fn serve(listener: Listener, router: Router, metrics: Metrics, stop: CancellationToken) {
+/// Serves until `stop`; requests under way then are let finish by their own deadlines. `sockets_max` bounds them
+/// and the WebSocket connections together.
+pub async fn serve(
+    listener: Listener,
+    router: Router,
+    metrics: Metrics,
+    sockets_max: usize,
+    stop: CancellationToken,
+) {
     let handshakes = Handshakes::default();
+    let trouble = Throttle::new(1, ACCEPT_WARN_INTERVAL);
     loop {
         let accepted = tokio::select! {
             accepted = listener.listener.accept() => accepted,
             () = stop.cancelled() => return,
         };
         match accepted {
+            // Dropping the socket is the cheapest answer there is.
+            Ok(_) if metrics.open_connections() + handshakes.under_way() >= sockets_max => {
+                metrics.connection_refused("descriptors");
+            }
             Ok((stream, peer)) => {
                 if handshakes.begin(serve_one(stream, peer, router.clone())) {
                     metrics.connection_refused("handshakes");
@@ -57,7 +71,9 @@ pub async fn serve(listener: Listener, router: Router, metrics: Metrics, stop: C
             Err(error) => {
                 // Out of file descriptors, most likely: the queue stays, and accepting again at once would spin.
                 metrics.connection_refused("accept_error");
-                tracing::warn!(%error, "cannot accept a connection");
+                if let Some(unsaid) = trouble.admit() {
+                    tracing::warn!(%error, unsaid, "cannot accept connections");
+                }
                 tokio::time::sleep(ACCEPT_ERROR_PAUSE).await;
             }
         }
@@ -95,6 +111,10 @@ impl Handshakes {
             oldest.abort();
         }
         is_over
+    }
+
+    fn under_way(&self) -> usize {
+        self.under_way.lock().by_age.len()
     }
 }
 

@@ -4,6 +4,7 @@
 mod accept;
 mod admin;
 mod credentials;
+mod descriptors;
 mod limited;
 mod origin;
 mod rates;
@@ -13,6 +14,7 @@ mod upgrade;
 mod visitor;
 
 pub use accept::{Listener, serve};
+pub use descriptors::sockets_max;
 pub use origin::Origins;
 pub use rates::RateSettings;
 pub use settings::Settings;
@@ -66,7 +68,10 @@ impl Web {
             origins: settings.origins.clone(),
             proxies: settings.proxies.clone(),
             rates: Arc::new(Rates::new(settings.rates)),
-            seats: Seats::new(settings.connections_max, settings.connections_per_address),
+            seats: Seats::new(
+                descriptors::connections_max(settings.connections_max),
+                settings.connections_per_address,
+            ),
             complaints: Arc::new(Throttle::new(1, ADDRESS_WARN_INTERVAL)),
         }
     }

@@ -75,7 +75,8 @@ pub(super) async fn connect(
         });
         Admitted::Plain { identity, cursor }
     };
-    tokio::spawn(hand_over(web, hyper::upgrade::on(&mut request), admitted, seats));
+    let wants_open = value(&query, "open") == Some("1");
+    tokio::spawn(hand_over(web, hyper::upgrade::on(&mut request), admitted, wants_open, seats));
     let headers = [(UPGRADE, "websocket"), (CONNECTION, "Upgrade"), (SEC_WEBSOCKET_ACCEPT, accept.as_str())];
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
@@ -114,7 +115,7 @@ fn value<'q>(query: &'q Pairs, name: &str) -> Option<&'q str> {
 }
 
 /// After the 101 is out: the socket, and what hyper had already read from it.
-async fn hand_over(web: Web, upgrade: OnUpgrade, admitted: Admitted, seats: Vec<Seat>) {
+async fn hand_over(web: Web, upgrade: OnUpgrade, admitted: Admitted, wants_open: bool, seats: Vec<Seat>) {
     let Ok(upgraded) = upgrade.await else {
         tracing::debug!("client left during the handshake");
         return;
@@ -123,7 +124,14 @@ async fn hand_over(web: Web, upgrade: OnUpgrade, admitted: Admitted, seats: Vec<
     match prepare(parts.io.into_inner()) {
         Ok(socket) => {
             let received = parts.read_buf.to_vec();
-            web.shards.adopt(Arrival { socket, received, response: Bytes::new(), admitted, seats });
+            web.shards.adopt(Arrival {
+                socket,
+                received,
+                response: Bytes::new(),
+                admitted,
+                wants_open,
+                seats,
+            });
         }
         Err(error) => tracing::debug!(%error, "cannot prepare a socket"),
     }

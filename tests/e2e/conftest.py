@@ -85,8 +85,8 @@ def start_service(kafka, registry, driver):
     """For tests that want settings of their own: `start_service({"auth": {...}})` gives a ready service."""
     started = []
 
-    def start(settings=None, env=None):
-        started.append(Service(kafka.brokers, registry.url, driver, settings, env).start())
+    def start(settings=None, env=None, **process):
+        started.append(Service(kafka.brokers, registry.url, driver, settings, env).start(**process))
         return started[-1].wait_until_ready()
 
     yield start

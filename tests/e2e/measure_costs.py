@@ -19,7 +19,8 @@ CONNECTIONS = int(os.environ.get("MEASURE_CONNECTIONS", "10000"))
 EVENTS = int(os.environ.get("MEASURE_EVENTS", "100000"))
 STAFF, STAFF_EVENTS, STAFF_RATE = 500, 1_000, 50
 OWNED_EVENTS, OWNED_RATE = 20_000, 1_000
-IDLE_SECONDS = 60
+# One period of the Socket.IO pings.
+IDLE_SECONDS = 25
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from support import records, shapes
+from support import records, shapes, tokens
 from support.kafka import Kafka
 from support.records import Producer
 from support.service import UPGRADE, Service
@@ -27,7 +27,7 @@ def own_kafka(run_folder):
 
 @pytest.fixture(scope="module")
 def own_producer(own_kafka, registry):
-    return Producer(own_kafka.brokers, registry)
+    return Producer(own_kafka.brokers, registry.wait_until_ready())
 
 
 @pytest.fixture(scope="module")
@@ -154,4 +154,30 @@ def test_an_outage_of_kafka_does_not_unready_the_service(own_service, own_kafka,
     pizza = own_producer.pizza(records.pizza())
     client.wait_for(pizza["uuid"], within=4)
     eventually(lambda: "kafka: caught up" in own_service.readiness(), 2, "no trouble any more")
+    own_service.forget_clients()
+
+
+def test_clients_with_cursors_are_told_that_kafka_is_gone_and_back(own_service, own_kafka, own_producer):
+    # After the outages of the tests before, the Kafka client may take some seconds to try again.
+    eventually(lambda: "picture: current" in own_service.readiness(), 4, "a current picture to begin with")
+    ticket = own_service.ticket("screen", role="ADMIN")
+    plain = own_service.plain_at(f"key={ticket}&cursor=")
+    options = {"auth": {"token": tokens.token("screen", role="ADMIN")}, "query": {"recovery": "1"}}
+    official = own_service.open_socket_io(**options).wait_until_authorized()
+
+    def statuses(inbox):
+        return [event.data for event in inbox.all() if event.name == "STATUS"]
+
+    own_kafka.kill()
+    told = eventually(lambda: statuses(plain.inbox)[1:], 8, "STATUS with stale_since")[0]
+    assert statuses(plain.inbox)[0]["stale_since"] is None
+    assert told["stale_since"] is not None
+    assert eventually(lambda: statuses(official.events), 2, "the same by Socket.IO") == [told]
+    assert own_service.readyz() == 200 and "picture: stale" in own_service.readiness()
+
+    own_kafka.start().wait_until_ready()
+    assert eventually(lambda: statuses(plain.inbox)[2:], 4, "STATUS without")[0] == told | {"stale_since": None}
+    assert eventually(lambda: statuses(official.events)[1:], 2, "the same by Socket.IO")[0]["stale_since"] is None
+    pizza = own_producer.pizza(records.pizza())
+    plain.inbox.wait_for(lambda m: m.name == "CREATE_PIZZA" and m.id == pizza["uuid"], 4, "a pizza")
     own_service.forget_clients()

@@ -74,7 +74,7 @@ def test_a_plain_client_goes_back_and_forth_between_instances(instances, produce
         ticket = service.ticket("screen", role="ADMIN")
         client = service.plain_at(f"key={ticket}&cursor={quote(cursor)}")
         status = client.inbox.wait_for_count(1, 2, "STATUS")[0]
-        assert (status.name, status.data) == ("STATUS", {"resumed": turn > 0, "gap": None})
+        assert (status.name, status.data) == ("STATUS", {"resumed": turn > 0, "gap": None, "stale_since": None})
 
         expected += [producer.pizza(records.pizza())["uuid"] for _ in range(10)]
         wait_for_all(client, expected[len(got) :])
@@ -108,8 +108,8 @@ def test_with_a_key_cursors_are_sealed_and_work_at_every_instance_that_has_it(st
     missed = producer.pizza(records.pizza())["uuid"]
 
     for service, data in [
-        (two, {"resumed": True, "gap": None}),
-        (stranger, {"resumed": False, "gap": "unreadable"}),
+        (two, {"resumed": True, "gap": None, "stale_since": None}),
+        (stranger, {"resumed": False, "gap": "unreadable", "stale_since": None}),
     ]:
         client = service.plain_at(f"key={service.ticket('screen', role='ADMIN')}&cursor={quote(cursor)}")
         assert client.inbox.wait_for_count(1, 2, "STATUS")[0].data == data

@@ -35,14 +35,14 @@ fn cursor_of(message: &Value) -> String {
 async fn what_was_missed_comes_once_and_then_what_is_new() {
     let mut instance = Instance::start().await;
     let (mut client, status) = instance.resuming(admin(), "").await;
-    assert_eq!(status["data"], json!({"resumed": false, "gap": null}));
+    assert_eq!(status["data"], json!({"resumed": false, "gap": null, "stale_since": null}));
     instance.pizza("p0", 7, "u1");
     let cursor = expect_pizzas(&mut client, &["p0"]).await;
     drop(client);
     instance.pizza("p1", 7, "u1");
     instance.pizza("p2", 7, "u1");
     let (mut client, status) = instance.resuming(admin(), &cursor).await;
-    assert_eq!(status["data"], json!({"resumed": true, "gap": null}));
+    assert_eq!(status["data"], json!({"resumed": true, "gap": null, "stale_since": null}));
     expect_pizzas(&mut client, &["p1", "p2"]).await;
     instance.pizza("p3", 7, "u1");
     expect_pizzas(&mut client, &["p3"]).await;
@@ -80,7 +80,7 @@ async fn a_resume_shows_only_what_the_keys_of_now_may_see() {
 async fn garbage_is_no_cursor_and_ends_nothing() {
     let mut instance = Instance::start().await;
     let (mut client, status) = instance.resuming(admin(), "nonsense").await;
-    assert_eq!(status["data"], json!({"resumed": false, "gap": "unreadable"}));
+    assert_eq!(status["data"], json!({"resumed": false, "gap": "unreadable", "stale_since": null}));
     instance.pizza("p0", 7, "u1");
     expect_pizzas(&mut client, &["p0"]).await;
     instance.stop().await;
@@ -97,7 +97,7 @@ async fn a_cursor_older_than_the_window_is_told_as_a_gap() {
         next_pizza(&mut client).await;
     }
     let (mut late, status) = instance.resuming(admin(), &cursor).await;
-    assert_eq!(status["data"], json!({"resumed": false, "gap": "too_old"}));
+    assert_eq!(status["data"], json!({"resumed": false, "gap": "too_old", "stale_since": null}));
     instance.pizza("last", 7, "u1");
     expect_pizzas(&mut late, &["last"]).await;
     instance.stop().await;
@@ -224,6 +224,6 @@ async fn an_unknown_pid_just_gets_a_new_one() {
     assert_ne!(connected["pid"], "x");
     let status: Value = serde_json::from_str(client.text().await.strip_prefix("42").unwrap()).unwrap();
     assert_eq!(status[0], "STATUS");
-    assert_eq!(status[1], json!({"resumed": false, "gap": "unreadable"}));
+    assert_eq!(status[1], json!({"resumed": false, "gap": "unreadable", "stale_since": null}));
     instance.stop().await;
 }

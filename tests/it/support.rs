@@ -3,16 +3,17 @@
 use apache_avro::Schema;
 use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::http::{HeaderName, StatusCode};
 
 use axum::{Json, Router};
 use dumbwaiter::app::{App, AppFault, Parts};
-use dumbwaiter::consume::{OwnedRecord, Source, memory};
+use dumbwaiter::consume::{ControlSource, OwnedRecord, Source, memory};
 use dumbwaiter::dead_letter::DeadLetters;
 use dumbwaiter::decode::{self, Registry, RegistrySettings, SchemaId, Writers, framing};
-use dumbwaiter::event::Catalog;
+use dumbwaiter::event::{Catalog, OrderSettings};
 use dumbwaiter::metrics::Metrics;
+use dumbwaiter::produce::Encoder;
 use dumbwaiter::settings::Document;
 use dumbwaiter::shutdown::{self, Stop};
 use dumbwaiter::{auth, journal, shard, web};
@@ -20,6 +21,7 @@ use futures_util::{SinkExt, StreamExt};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value as Json_, json};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpStream;
@@ -44,9 +46,12 @@ pub struct Instance {
     pub address: SocketAddr,
     pub admin: SocketAddr,
     records: mpsc::Sender<OwnedRecord>,
+    control: mpsc::Sender<OwnedRecord>,
     /// What was sent to the dead-letter topic.
     pub dead_letters: mpsc::Receiver<OwnedRecord>,
     next_offset: i64,
+    /// Whether the registry answers.
+    pub registry_up: Arc<AtomicBool>,
     stop: Stop,
     running: JoinHandle<Result<(), AppFault>>,
 }
@@ -58,7 +63,15 @@ impl Instance {
 
     /// `settings` are lines of `section.key=value`.
     pub async fn start_with(settings: &[&str]) -> Instance {
-        let registry = start_registry().await;
+        Instance::start_revoking(settings, Vec::new()).await
+    }
+
+    /// With records that are in the control topic from the start.
+    pub async fn start_revoking(settings: &[&str], revocations: Vec<OwnedRecord>) -> Instance {
+        let (control, control_records) = mpsc::channel();
+        revocations.into_iter().for_each(|record| control.send(record).unwrap());
+        let registry_up = Arc::new(AtomicBool::new(true));
+        let registry = start_registry(Arc::clone(&registry_up)).await;
         let secret = [("DUMBWAITER_AUTH__SECRET".to_owned(), SECRET.to_owned())].into();
         let mut overrides = vec![
             format!("registry.urls=http://{registry}"),
@@ -81,9 +94,11 @@ impl Instance {
         let (letters, dead_letters) = mpsc::channel();
         let parts = Parts {
             source: Source::Memory(source),
+            control: ControlSource::memory(control_records),
             dead_letters: DeadLetters::Memory(letters),
             writers,
             catalog: Arc::new(catalog),
+            orders: OrderSettings::read(&mut document),
             auth: auth::Settings::read(&mut document),
             journal: journal::Settings::read(&mut document),
             shard: shard::Settings::read(&mut document),
@@ -97,7 +112,17 @@ impl Instance {
         let (address, admin) = (app.address(), app.admin_address());
         let stop = Stop::default();
         let running = tokio::spawn(app.run(stop.clone()));
-        let instance = Instance { address, admin, records, dead_letters, next_offset: 0, stop, running };
+        let instance = Instance {
+            address,
+            admin,
+            records,
+            control,
+            dead_letters,
+            next_offset: 0,
+            registry_up,
+            stop,
+            running,
+        };
         instance.wait_until_ready().await;
         instance
     }
@@ -132,6 +157,12 @@ impl Instance {
         self.put_bytes("pizza.created", Some(avro(0, pizza(uuid, store_id, user))));
     }
 
+    /// The documented example under another id, of a client or of a guest.
+    pub fn order(&mut self, id: &str, client: Option<&str>) {
+        let value = framing::join(SchemaId(1), &order_body(id, client));
+        self.put_bytes("order.created", Some(value));
+    }
+
     pub fn condition(&mut self, id: &str, condition: &str) {
         let fields = [("_id", id), ("condition", condition)];
         let value = Value::Record(fields.map(|(name, text)| (name.to_owned(), text.into())).to_vec());
@@ -146,6 +177,11 @@ impl Instance {
 
     pub fn put_bytes(&mut self, topic: &str, value: Option<Vec<u8>>) {
         self.put_record(OwnedRecord { topic: topic.to_owned(), value, ..OwnedRecord::default() });
+    }
+
+    /// A record of the control topic.
+    pub fn revoke(&self, record: OwnedRecord) {
+        self.control.send(record).unwrap();
     }
 
     /// A record at the next offset.
@@ -186,7 +222,11 @@ impl Instance {
 
     /// A Socket.IO client, authorized.
     pub async fn socket_io(&self, claims: Json_) -> Client {
-        let mut client = self.connect("/ws/?EIO=4&transport=websocket").await;
+        self.socket_io_at("/ws/?EIO=4&transport=websocket", claims).await
+    }
+
+    pub async fn socket_io_at(&self, path: &str, claims: Json_) -> Client {
+        let mut client = self.connect(path).await;
         assert!(client.text().await.starts_with("0{"));
         client.send(&format!("40{}", json!({"token": token(claims)}))).await;
         assert!(client.text().await.starts_with("40{"));
@@ -280,6 +320,16 @@ pub fn pizza_body(uuid: &str, store_id: i64, user: &str) -> Vec<u8> {
     body(0, pizza(uuid, store_id, user))
 }
 
+fn order_body(id: &str, client: Option<&str>) -> Vec<u8> {
+    let document = include_str!("../../docs/contract/socket-io.md");
+    let examples = document.split("```json").filter_map(|rest| rest.split("```").next());
+    let example = examples.filter_map(|example| serde_json::from_str::<Json_>(example).ok());
+    let mut order = example.into_iter().find(|example| example.get("products").is_some()).expect("an order");
+    order["_id"] = json!(id);
+    order["clientId"] = json!(client);
+    Encoder::parse(SCHEMAS[1], &[]).unwrap().encode(&order).unwrap()
+}
+
 fn body(schema: usize, value: Value) -> Vec<u8> {
     let schema = Schema::parse_str(SCHEMAS[schema]).unwrap();
     GenericDatumWriter::builder(&schema).build().unwrap().write_value_to_vec(value).unwrap()
@@ -310,8 +360,14 @@ pub fn pizza_message(uuid: &str, store_id: i64, user: &str) -> String {
     )
 }
 
-async fn start_registry() -> SocketAddr {
-    async fn schema(Path(id): Path<usize>) -> (StatusCode, Json<Json_>) {
+async fn start_registry(is_up: Arc<AtomicBool>) -> SocketAddr {
+    async fn schema(
+        State(is_up): State<Arc<AtomicBool>>,
+        Path(id): Path<usize>,
+    ) -> (StatusCode, Json<Json_>) {
+        if !is_up.load(Ordering::Relaxed) {
+            return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({})));
+        }
         match SCHEMAS.get(id) {
             Some(schema) => (StatusCode::OK, Json(json!({"schema": schema}))),
             None => {
@@ -321,7 +377,7 @@ async fn start_registry() -> SocketAddr {
     }
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = Router::new().route("/schemas/ids/{id}", axum::routing::get(schema));
+    let router = Router::new().route("/schemas/ids/{id}", axum::routing::get(schema)).with_state(is_up);
     tokio::spawn(async move { axum::serve(listener, router).await });
     address
 }

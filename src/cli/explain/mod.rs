@@ -17,7 +17,7 @@ use crate::auth::{Claims, Verifier};
 use crate::config::Config;
 use crate::consume::{OwnedRecord, Probe, ProbeFault, Record};
 use crate::decode::{Plan, ReaderSchema, Writers};
-use crate::event::Key;
+use crate::event::{Key, OpenOrders};
 use crate::limits::CHECK_PATIENCE;
 use crate::mapping::{Mapping, Passed, Written};
 use crate::settings::Environment;
@@ -98,7 +98,7 @@ fn explain(args: &ExplainArgs, config: Config) -> Result<Answer, String> {
             event.map(|event| Plan::compile(&written.schema, &event.schema, &event.capture_names()));
         answer.incompatible = compiled.and_then(Result::err).map(|why| why.to_string());
     }
-    match mapping.map(record.lend()) {
+    match mapping.map(record.lend(), &OpenOrders::default()) {
         Ok(mapped) => answer.mapped(mapped.event, raw_json(mapped.payload)?, &mapped.audience),
         Err(passed) => answer.passed(passed),
     }
@@ -126,7 +126,7 @@ fn told(fault: &ProbeFault) -> String {
 
 /// The user by whose keys it is decided; none if only the audience is asked for.
 fn user(args: &ExplainArgs, config: &Config) -> Result<Option<User>, String> {
-    let keys = |claims: &Claims| config.catalog.grants().identity(claims).keys.to_vec();
+    let keys = |claims: &Claims| config.catalog.grants().keys_of(claims).to_vec();
     if let Some(claims) = &args.claims {
         let claims = Claims::new(claims.clone(), SystemTime::now());
         return Ok(Some(User::LetIn(keys(&claims))));

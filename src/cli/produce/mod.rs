@@ -126,7 +126,7 @@ async fn send(
             return Ok(());
         }
         let Prepared { topic, key, value } = record?;
-        producer.send(&topic, key.as_deref(), &value).map_err(|error| error.to_string())?;
+        producer.send(&topic, key.as_deref(), Some(&value)).map_err(|error| error.to_string())?;
         settle(producer, PRODUCE_IN_FLIGHT_MAX, summary).await?;
     }
     Ok(())

@@ -1,13 +1,13 @@
 //! A shard without a thread, turn by turn, with one client on a real socket.
 
-use super::super::connection::ConnectionId;
+use super::super::connection::{ConnectionId, Standing};
 use super::super::handle::Inbox;
 use super::super::socket::Kernel;
 use super::super::{Shard, WAKER};
 use super::*;
 use crate::admission::Admission;
 use crate::clock::Simulated;
-use crate::event::{EventId, Key};
+use crate::event::{EventId, Identity, Key};
 use crate::journal::{self, Draft, Frames, Origin, Writer};
 use crate::limits::{CATCH_UP_CONNECTION_BYTES, CATCH_UP_TURN_BYTES, STALLED_MAX};
 use crate::metrics::Metrics;
@@ -67,8 +67,11 @@ impl Bench {
     fn join(&mut self, frames: VecDeque<Bytes>, then: u64) {
         let prelude = Prelude::new(frames, self.metrics.prelude_bytes()).unwrap();
         let keys = Arc::new([Key::new("role:ADMIN")]);
-        let identity = Identity { keys, expires_at: self.time.clock().wall() + Duration::from_secs(3_600) };
-        self.shard.join_with_prelude(self.id().unwrap(), &identity, prelude, then, self.time.clock().now());
+        let expires_at = self.time.clock().wall() + Duration::from_secs(3_600);
+        let identity = Identity { keys, expires_at, login: Default::default() };
+        let id = self.id().unwrap();
+        self.shard.connections[id].prelude = Some(Box::new(prelude));
+        self.shard.join(id, &identity, Standing::Lagging(then), self.time.clock().now());
     }
 
     /// An event in the journal for whoever holds `key`.
@@ -209,4 +212,16 @@ fn what_is_above_the_bounds_is_not_taken_in() {
     assert!(first.is_some() && of(1).is_none());
     drop(first);
     assert!(of(1).is_some());
+}
+
+#[test]
+fn a_status_waits_for_the_end_of_the_prelude() {
+    let mut bench = Bench::new();
+    bench.writer.set_cluster("c");
+    bench.shard.ask_for_cursors(bench.id().unwrap());
+    bench.join(prelude(30), 0);
+    bench.shard.handle_stale(Some(std::time::SystemTime::UNIX_EPOCH));
+    assert!(bench.read(30 * FRAME_BYTES) == expected(0..30), "several turns' shares, and nothing in between");
+    let status = String::from_utf8_lossy(&bench.read(100)).into_owned();
+    assert!(status.contains(r#"{"event_name":"STATUS","data":{"resumed":true"#), "{status}");
 }

@@ -35,7 +35,7 @@ class Balancer:
 
     def close(self):
         self._loop.call_soon_threadsafe(self._listener.close)
-        self.cut()
+        self._run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
 
@@ -72,6 +72,13 @@ class Balancer:
         for client in list(self._pairs):
             client.abort()
 
+    async def _end(self):
+        self._cut()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     def _run(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
@@ -92,6 +99,7 @@ class _End(asyncio.Protocol):
 
     transport = None
     other = None
+    has_ended = False
 
     def connection_made(self, transport):
         self.transport = transport
@@ -100,7 +108,12 @@ class _End(asyncio.Protocol):
         self.other.transport.write(data)
 
     def eof_received(self):
-        if self.other is not None and self.other.transport.can_write_eof():
+        """Either side may end first and still be sent the rest; once both have, nothing keeps the pair."""
+        self.has_ended = True
+        if self.other is None or self.other.has_ended:
+            # The transport closes itself, and then the other one: `connection_lost`.
+            return False
+        if self.other.transport.can_write_eof():
             self.other.transport.write_eof()
         return True
 

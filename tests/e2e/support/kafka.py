@@ -6,7 +6,7 @@ A test may ask for more listeners, with TLS and SASL as it likes.
 
 from dataclasses import dataclass, field
 
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from support.paths import KAFKA_LIBS
 from support.processes import Process, free_port
@@ -101,9 +101,19 @@ class Kafka:
         self._process.kill()
 
     def create_topics(self, *names, partitions):
+        self._administer("create_topics", [NewTopic(name, partitions, 1) for name in names])
+
+    def create_compacted(self, name):
+        """A topic of one partition that keeps the newest record of each key."""
+        self._administer("create_topics", [NewTopic(name, 1, 1, config={"cleanup.policy": "compact"})])
+
+    def add_partitions(self, name, total):
+        self._administer("create_partitions", [NewPartitions(name, total)])
+
+    def _administer(self, deed, wanted):
+        # The client must live until its answers are there.
         admin = AdminClient({"bootstrap.servers": self.brokers})
-        created = admin.create_topics([NewTopic(name, partitions, 1) for name in names])
-        for outcome in created.values():
+        for outcome in getattr(admin, deed)(wanted).values():
             outcome.result(timeout=30)
 
     def address(self, listener):

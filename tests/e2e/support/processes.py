@@ -23,15 +23,16 @@ _given_ports = set()
 class Process:
     """A child, its log file, and an orderly end."""
 
-    def __init__(self, name, command, log, env=None):
+    def __init__(self, name, command, log, env=None, output=None):
+        """`output`: a file that its log goes to instead; `log` is then empty."""
         self.name = name
         self.log_path = Path(log)
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.log_path, "wb") as output:
+        with open(self.log_path, "wb") as log_file:
             self._child = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "SIGKILL", *map(str, command)],
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=output or log_file,
                 stderr=subprocess.STDOUT,
                 env=inherited_environment() | (env or {}),
                 start_new_session=True,
@@ -45,6 +46,10 @@ class Process:
 
     def log(self):
         return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def pid(self):
+        return self._child.pid
 
     def is_alive(self):
         return self._child.poll() is None

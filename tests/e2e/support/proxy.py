@@ -11,11 +11,12 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 class CuttingProxy:
-    """Passes bytes between clients and `target` (host:port) until `cut`; new connections are always let in."""
+    """Passes bytes between clients and `target` (host:port) until `cut`; lets new ones in while `is_open`."""
 
     def __init__(self, target):
         self.aim(target)
         self._pairs = []
+        self.is_open = True
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -46,6 +47,9 @@ class CuttingProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            if not self.is_open:
+                client.close()
+                continue
             pair = (client, socket.create_connection(self._target))
             self._pairs.append(pair)
             threading.Thread(target=_pass, args=pair, daemon=True).start()

@@ -53,8 +53,9 @@ class Service:
 
     # Life
 
-    def start(self):
-        self.process = start_serve(self.folder, self.settings, self._env)
+    def start(self, log=None, descriptors=None):
+        """`log`: where its log goes, if not to a file of its own; `descriptors`: how many it may have open."""
+        self.process = start_serve(self.folder, self.settings, self._env, log, descriptors)
         return self
 
     def wait_until_ready(self, within=10):
@@ -153,13 +154,14 @@ class Service:
         return client
 
 
-def start_serve(folder, settings, env=None):
+def start_serve(folder, settings, env=None, log=None, descriptors=None):
     """`dumbwaiter serve` with these settings as its file (as text: word for word; None: no file), come what may."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "dumbwaiter.toml"
     if settings is not None:
         config.write_text(settings if isinstance(settings, str) else toml(settings))
-    return Process("dumbwaiter", [SERVICE, "serve", "--config", config], folder / "service.log", env)
+    limits = [] if descriptors is None else ["prlimit", f"--nofile={descriptors}"]
+    return Process("dumbwaiter", [*limits, SERVICE, "serve", "--config", config], folder / "service.log", env, log)
 
 
 def toml(settings):

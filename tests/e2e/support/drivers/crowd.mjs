@@ -31,6 +31,7 @@ class Client {
     this.sums = noSums();
     this.resumeMs = [];
     this.isAuthorized = false;
+    this.isIn = false;
     this.connects = 0;
     this.socket = io(url, {
       path: "/ws",
@@ -47,13 +48,17 @@ class Client {
   }
 
   connected() {
+    this.isIn = true;
     this.connects += 1;
     if (this.connects === 1) return;
     this.sums[this.socket.recovered ? "resumed" : "restarted"] += 1;
     this.resumeMs.push(performance.now() - this.droppedAt);
   }
 
+  // The library says so again for a connection that breaks before its CONNECT was answered.
   dropped() {
+    if (!this.isIn) return;
+    this.isIn = false;
     this.droppedAt = performance.now();
     this.sums.drops += 1;
   }

@@ -1,0 +1,22 @@
+//! The finished frames of one event, one per client protocol that it goes to.
+
+use super::Protocol;
+use bytes::Bytes;
+
+/// The frames of one event, each encoded once and shared by all connections of its protocol.
+#[derive(Debug, Clone, Default)]
+pub struct Frames([Option<Bytes>; Protocol::ALL.len()]);
+
+impl Frames {
+    pub fn set(&mut self, protocol: Protocol, frame: Bytes) {
+        self.0[protocol as usize] = Some(frame);
+    }
+
+    pub fn get(&self, protocol: Protocol) -> Option<&Bytes> {
+        self.0[protocol as usize].as_ref()
+    }
+
+    pub fn len_bytes(&self) -> usize {
+        self.0.iter().flatten().map(Bytes::len).sum()
+    }
+}

@@ -1,0 +1,73 @@
+//! Whoever asked for cursors is told when the picture gets stale, and when it is current again: a `STATUS` between
+//! events, with the cursor of where the connection stands, since a client may keep the newest cursor it gets.
+
+use super::connection::Standing;
+use super::socket::Watch;
+use super::{ConnectionId, Shard};
+use crate::journal::{Guard, View};
+use crate::limits::DISPATCH_WRITES_MAX;
+use crate::protocol::{Action, Status, status_frame};
+use std::time::{Instant, SystemTime};
+
+impl<W: Watch> Shard<W> {
+    /// Whoever joins later is told when it joins.
+    pub(super) fn handle_stale(&mut self, since: Option<SystemTime>) {
+        self.stale_since = since;
+        let joined = self.connections.iter().filter(|connection| connection.is_joined());
+        let told = joined.filter(|connection| connection.cursors.is_some());
+        self.untold = told.map(|connection| connection.id).collect();
+        self.untold_in_prelude.clear();
+    }
+
+    /// A turn's share of them. While a batch is under way, some live connections have got its entries and others
+    /// have not, so there is no saying where one stands; the batch is done in a turn or two.
+    pub(super) fn tell_stale(&mut self, now: Instant) {
+        if self.dispatch.is_pending() {
+            return;
+        }
+        self.untold.append(&mut self.untold_in_prelude);
+        if self.untold.is_empty() {
+            return;
+        }
+        let view = self.journal.view();
+        let live_cursor = self.encode(&Guard::at(view.positions_at(self.next)));
+        for _ in 0..DISPATCH_WRITES_MAX {
+            let Some(id) = self.untold.pop() else { return };
+            self.tell(id, &view, &live_cursor, now);
+        }
+    }
+
+    fn tell(&mut self, id: ConnectionId, view: &View, live_cursor: &str, now: Instant) {
+        let partitions = self.journal.partitions();
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let protocol = connection.protocol;
+        let Some(cursors) = &mut connection.cursors else { return };
+        if connection.prelude.is_some() {
+            // It stands at no place of the journal yet.
+            self.untold_in_prelude.push(id);
+            return;
+        }
+        let here = match connection.standing {
+            Standing::Live { .. } => None,
+            Standing::Lagging(position) if position >= view.oldest() => {
+                cursors.meet(&partitions);
+                let positions = view.positions_at(position);
+                Some(match &cursors.guard {
+                    Some(guard) => guard.or_newer(&positions),
+                    None => Guard::at(positions),
+                })
+            }
+            // It has fallen out of the window and is about to end, or is ending.
+            _ => return,
+        };
+        let status = Status { resumed: true, gap: None, stale_since: self.stale_since };
+        let cursor = here.map(|here| self.encode(&here));
+        let frame = status_frame(protocol, status, cursor.as_deref().unwrap_or(live_cursor));
+        self.actions.push(Action::Send(frame));
+        self.apply_actions(id, now);
+    }
+
+    fn encode(&self, here: &Guard) -> String {
+        self.journal.codec().encode(&self.journal.partitions(), here)
+    }
+}
