@@ -7,8 +7,9 @@ use crate::admission::Admission;
 use crate::auth::{
     self, Jwks, JwksFault, JwksFetched, RedisCommand, Sessions, SessionsFault, Tickets, Verifier,
 };
+use crate::backfill;
 use crate::clock::Clock;
-use crate::consume::{Source, SourceFault};
+use crate::consume::{Past, Source, SourceFault};
 use crate::dead_letter::DeadLetters;
 use crate::decode::Writers;
 use crate::event::Catalog;
@@ -31,11 +32,14 @@ use tokio_util::sync::CancellationToken;
 /// All that an instance is made of.
 pub struct Parts {
     pub source: Source,
+    /// Where the records before the window are, if they can be read.
+    pub past: Option<Past>,
     pub dead_letters: DeadLetters,
     pub writers: Writers,
     pub catalog: Arc<Catalog>,
     pub auth: auth::Settings,
     pub journal: journal::Settings,
+    pub backfill: backfill::Settings,
     pub shard: shard::Settings,
     pub web: web::Settings,
     pub shutdown: shutdown::Settings,
@@ -49,8 +53,8 @@ pub struct Parts {
 pub enum AppFault {
     #[error("cannot listen on {address} ({key}): {source}")]
     Listen { key: &'static str, address: SocketAddr, source: io::Error },
-    #[error("cannot start a shard: {0}")]
-    Shard(io::Error),
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
     #[error(transparent)]
     Sessions(#[from] SessionsFault),
     #[error(transparent)]
@@ -96,8 +100,23 @@ impl App {
         let admission = Arc::new(admission(parts.auth, jwks.clone(), &catalog, &metrics)?);
         let fetching = jwks.map(|jwks| tokio::spawn(fetch_keys(jwks, health.clone())));
         let (writer, journal) = journal::open(&parts.journal);
-        let (shards, shard_threads) =
-            Shards::start(&parts.shard, &journal, &admission, &metrics, &clock).map_err(AppFault::Shard)?;
+        let since_max = parts.backfill.since_max;
+        let backfill = parts.past.map(|past| backfill::Parts {
+            settings: parts.backfill,
+            past: Arc::new(past),
+            journal: journal.clone(),
+            catalog: Arc::clone(&catalog),
+            writers: parts.writers.clone(),
+            metrics: metrics.clone(),
+        });
+        let (past, backfill_threads) =
+            backfill.as_ref().map(backfill::start).transpose().map_err(AppFault::Thread)?.unzip();
+        let (shards, mut threads) =
+            Shards::start(&parts.shard, &journal, &admission, &metrics, &clock, past.as_ref())
+                .map_err(AppFault::Thread)?;
+        // They end with the last shard, which is the last who can ask them.
+        threads.extend(backfill_threads.into_iter().flatten());
+        drop(past);
         let web = Web {
             admission,
             shards: shards.clone(),
@@ -105,6 +124,7 @@ impl App {
             metrics: metrics.clone(),
             connections_max: parts.web.connections_max,
             origins: parts.web.origins,
+            since_max,
         };
         tracing::info!(clients = %public.address, operators = %admin.address, "listening");
         let accepting = CancellationToken::new();
@@ -138,7 +158,7 @@ impl App {
             stop.asked().await;
             health.stopping();
             tokio::select! {
-                () = drain(&parts.shutdown, &shards, &shard_threads) => {}
+                () = drain(&parts.shutdown, &shards, &threads) => {}
                 () = stop.asked_at_once() => tracing::info!("stopping at once"),
             }
         };
@@ -149,7 +169,7 @@ impl App {
         health.stopping();
         shards.stop();
         // A shard that does not end in spite of its connections' deadlines is left to the end of the process.
-        let _ = tokio::time::timeout(STOP_MAX, all_ended(&shard_threads)).await;
+        let _ = tokio::time::timeout(STOP_MAX, all_ended(&threads)).await;
         accepting.cancel();
         let _ = public.await;
         pipeline_stop.cancel();

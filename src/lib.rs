@@ -29,6 +29,7 @@ pub mod shard;
 pub mod web;
 
 pub mod app;
+pub mod backfill;
 pub mod cli;
 pub mod config;
 #[cfg(feature = "kafka")]

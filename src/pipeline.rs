@@ -123,6 +123,9 @@ impl Work {
     fn note_begun(&mut self, source: &mut Source) {
         if let Some(begun) = source.take_begun() {
             self.parts.journal.set_cluster(&begun.cluster);
+            if let Some(since_ms) = begun.since_ms {
+                self.parts.journal.begin_with(since_ms);
+            }
             for (topic, partition, offset) in begun.partitions {
                 self.parts.journal.begin(&topic, partition, offset);
             }

@@ -4,7 +4,7 @@ use super::output::{put, say};
 use super::{ConfigArgs, Outcome, writers};
 use crate::app::{App, AppFault, Parts};
 use crate::config::{Config, effective, unsubscribed};
-use crate::consume::{KafkaSource, Source};
+use crate::consume::{KafkaSource, Past, Source};
 use crate::dead_letter::{DeadLetters, KafkaDeadLetters};
 use crate::decode::RegistryOutcome;
 use crate::logs;
@@ -90,14 +90,17 @@ fn parts(config: Config, metrics: Metrics, runtime: &Runtime) -> Result<Parts, S
         Some(topic) => KafkaDeadLetters::new(&config.kafka, topic, metrics.clone()).map(DeadLetters::Kafka),
         None => Ok(DeadLetters::Off),
     };
+    let past = Past::Kafka(Box::new(config.kafka.clone()));
     let source = KafkaSource::new(config.kafka, metrics.clone()).map_err(|fault| fault.to_string())?;
     Ok(Parts {
         source: Source::Kafka(Box::new(source)),
+        past: Some(past),
         dead_letters: dead_letters.map_err(|fault| fault.to_string())?,
         writers,
         catalog: config.catalog,
         auth: config.auth,
         journal: config.journal,
+        backfill: config.backfill,
         shard: config.shard,
         web: config.web,
         shutdown: config.shutdown,

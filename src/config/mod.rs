@@ -12,7 +12,7 @@ pub use reference::reference;
 use crate::event::{Catalog, CatalogFault};
 use crate::logs;
 use crate::settings::{DescribedSection, Document, Environment, Faults};
-use crate::{auth, consume, dead_letter, decode, journal, shard, shutdown, web};
+use crate::{auth, backfill, consume, dead_letter, decode, journal, shard, shutdown, web};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +26,7 @@ pub struct Config {
     pub catalog: Arc<Catalog>,
     pub auth: auth::Settings,
     pub journal: journal::Settings,
+    pub backfill: backfill::Settings,
     pub shard: shard::Settings,
     pub web: web::Settings,
     pub shutdown: shutdown::Settings,
@@ -79,6 +80,7 @@ impl Config {
             catalog: Arc::new(catalog),
             auth,
             journal,
+            backfill: backfill::Settings::read(document),
             shard: shard::Settings::read(document),
             web: web::Settings::read(document),
             shutdown: shutdown::Settings::read(document),

@@ -111,7 +111,8 @@ impl KafkaSource {
             .fetch_cluster_id(timeout)
             .ok_or(KafkaError::MetadataFetch(rdkafka::types::RDKafkaErrorCode::OperationTimedOut))?;
         let found = self.partitions()?;
-        let starts = self.starts(&found)?;
+        let since_ms = self.window_begin_ms();
+        let starts = since_ms.map(|since_ms| self.starts(&found, since_ms)).transpose()?;
         let mut assignment = Vec::new();
         for (topic, partition) in found {
             let (low, high) = self.consumer.fetch_watermarks(&topic, partition, KAFKA_STEP_TIMEOUT)?;
@@ -127,7 +128,7 @@ impl KafkaSource {
         let topics: Vec<&str> = self.settings.topics.iter().map(String::as_str).collect();
         self.consumer.subscribe(&topics)?;
         let mut state = self.consumer.context().assignment.lock();
-        let mut begun = Begun { cluster, partitions: Vec::new() };
+        let mut begun = Begun { cluster, partitions: Vec::new(), since_ms };
         for (topic, partition, start, end) in assignment {
             tracing::info!(topic, partition, start, end, "partition found");
             state.found(&topic, partition, start, end);
@@ -147,19 +148,26 @@ impl KafkaSource {
             .collect())
     }
 
-    /// Where the window begins in each partition; none if all that the brokers have is wanted.
-    fn starts(&self, partitions: &[(String, i32)]) -> KafkaResult<Option<TopicPartitionList>> {
-        if self.settings.start == Start::Earliest || partitions.is_empty() {
-            return Ok(None);
+    /// When the window begins; none if all that the brokers have is wanted.
+    fn window_begin_ms(&self) -> Option<i64> {
+        if self.settings.start == Start::Earliest {
+            return None;
         }
         let begin = SystemTime::now() - self.settings.window;
         let millis = begin.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        Some(i64::try_from(millis).unwrap_or(i64::MAX))
+    }
+
+    /// Where that time begins in each partition.
+    fn starts(&self, partitions: &[(String, i32)], since_ms: i64) -> KafkaResult<TopicPartitionList> {
         let mut times = TopicPartitionList::new();
-        for (topic, partition) in partitions {
-            let offset = Offset::Offset(i64::try_from(millis).unwrap_or(i64::MAX));
-            times.add_partition_offset(topic, *partition, offset)?;
+        if partitions.is_empty() {
+            return Ok(times);
         }
-        self.consumer.offsets_for_times(times, KAFKA_STEP_TIMEOUT).map(Some)
+        for (topic, partition) in partitions {
+            times.add_partition_offset(topic, *partition, Offset::Offset(since_ms))?;
+        }
+        self.consumer.offsets_for_times(times, KAFKA_STEP_TIMEOUT)
     }
 
     /// Commits a last time and leaves. Brokers that are not there are not waited for long: nothing depends on it.

@@ -15,6 +15,7 @@ mod headers;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod memory;
+mod past;
 #[cfg(feature = "kafka")]
 mod probe;
 mod record;
@@ -29,6 +30,7 @@ pub use headers::{Header, Headers, OwnedHeader};
 #[cfg(feature = "kafka")]
 pub use kafka::{KafkaSource, client_fault, connection_config};
 pub use memory::{MemorySource, memory, memory_from};
+pub use past::{MemoryPast, Past, PastFault, PastReader, Step};
 #[cfg(feature = "kafka")]
 pub use probe::{Cluster, Probe, ProbeFault};
 pub use record::{OwnedRecord, Record};
@@ -43,6 +45,8 @@ pub struct Begun {
     pub cluster: String,
     /// The first offset that is read of each partition that existed then; others are read from their beginning.
     pub partitions: Vec<(String, i32, i64)>,
+    /// Of those the records of that time and later are read, in milliseconds since 1970; none is all there are.
+    pub since_ms: Option<i64>,
 }
 
 /// What a handler made of a record.

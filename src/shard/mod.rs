@@ -7,7 +7,8 @@
 //!
 //! ```text
 //! arriving ──authorized──> live <──caught up── lagging ──out of the window, or stalled──> leaving
-//!                           └──a write takes less──┘
+//!     │                     └──a write takes less──┘ ^
+//!     └──wants a past that the journal lacks──> preparing
 //! ```
 
 mod catch_up;
@@ -20,6 +21,7 @@ mod driven;
 mod guard;
 mod handle;
 mod index;
+mod past;
 mod prelude;
 mod resume;
 mod settings;
@@ -30,6 +32,7 @@ pub use connection::ConnectionId;
 #[cfg(test)]
 pub(crate) use driven::Driven;
 pub use handle::{Admitted, Arrival, Shards};
+pub use past::{Asks, Found, Past, Question};
 pub use prelude::Prelude;
 pub use settings::Settings;
 
@@ -39,7 +42,7 @@ use crate::event::Identity;
 use crate::journal::Journal;
 use crate::limits::{READ_BUFFER_BYTES, READS_PER_TURN_MAX};
 use crate::metrics::ShardMetrics;
-use crate::protocol::{Action, Ending, Protocol, Recovery, Session};
+use crate::protocol::{Action, Ending, Gap, Protocol, Recovery, Session};
 use bytes::Bytes;
 use connection::{Connection, Readout, Standing};
 use connections::Connections;
@@ -47,6 +50,7 @@ use drain::Drain;
 use handle::{Command, Inbox};
 use index::Index;
 use mio::Token;
+use past::Archive;
 use secrecy::SecretString;
 use socket::{Ready, Watch};
 use std::collections::VecDeque;
@@ -63,6 +67,8 @@ struct Shard<W: Watch> {
     clock: Clock,
     inbox: Inbox<W::Socket>,
     journal: Journal,
+    /// Who knows what the journal does not; none where nobody does.
+    archive: Option<Archive>,
     admission: Arc<Admission>,
     metrics: ShardMetrics,
     connections: Connections<W::Socket>,
@@ -142,6 +148,9 @@ impl<W: Watch> Shard<W> {
             match command {
                 Command::Arrive(arrival) => self.handle_arrival(*arrival, now),
                 Command::Drain { over, seed } => self.begin_drain(over, seed, now),
+                Command::Past(id, outcome) => {
+                    self.guarded(id, |shard| shard.handle_past(id, *outcome, now));
+                }
                 Command::Stop => self.handle_stop(now),
             }
         }
@@ -167,15 +176,16 @@ impl<W: Watch> Shard<W> {
     fn welcome(&mut self, id: ConnectionId, admitted: Admitted, mut received: Vec<u8>, now: Instant) {
         let connection = &mut self.connections[id];
         match admitted {
-            Admitted::Plain { identity: Ok(identity), cursor } => self.join_plain(id, &identity, cursor, now),
+            Admitted::Plain { identity: Ok(identity), cursor, since_ms } => {
+                self.ask_for_more(id, cursor.is_some(), since_ms);
+                self.join_plain(id, &identity, cursor.as_deref(), now);
+            }
             Admitted::Plain { identity: Err(ending), .. } => {
                 connection.session.end(ending, now, &mut self.actions);
             }
-            Admitted::SocketIo { credentials, recovers } => {
+            Admitted::SocketIo { credentials, recovers, since_ms } => {
                 connection.credentials = Some(Box::new(credentials));
-                if recovers {
-                    self.ask_for_cursors(id);
-                }
+                self.ask_for_more(id, recovers, since_ms);
             }
         }
         self.receive(id, &mut received, now);
@@ -202,12 +212,19 @@ impl<W: Watch> Shard<W> {
     fn join(&mut self, id: ConnectionId, identity: &Identity, standing: Standing, now: Instant) {
         let connection = &mut self.connections[id];
         let left = identity.expires_at.duration_since(self.clock.wall()).unwrap_or_default();
-        connection.join(Arc::clone(&identity.keys), now + left, standing);
+        connection.join(Arc::clone(&identity.keys), now + left);
+        self.indexes[connection.protocol as usize].insert(id, &identity.keys);
+        self.stand(id, standing);
+    }
+
+    /// One that lags has its turn at once.
+    fn stand(&mut self, id: ConnectionId, standing: Standing) {
+        let connection = &mut self.connections[id];
+        connection.standing = standing;
         if matches!(standing, Standing::Lagging(_)) {
             connection.waits_for_turn = true;
             self.catching_up.push_back(id);
         }
-        self.indexes[connection.protocol as usize].insert(id, &identity.keys);
     }
 
     fn handle_readable(&mut self, id: ConnectionId, now: Instant) {
@@ -348,6 +365,7 @@ impl<W: Watch> Shard<W> {
             }
             Some(connection::Overdue::Expired) => self.end(id, Ending::TokenExpired, now),
             Some(connection::Overdue::Stalled) => self.remove_stalled(id, now),
+            Some(connection::Overdue::Prepared) => self.handle_past(id, Err(Gap::Timeout), now),
             None => self.schedule(id),
         }
     }
@@ -391,7 +409,8 @@ impl<W: Watch> Shard<W> {
 
     fn remove(&mut self, id: ConnectionId, ending: Ending) {
         let Some(mut connection) = self.connections.remove(id) else { return };
-        self.cursor_connections -= usize::from(connection.cursors.is_some());
+        self.cursor_connections -=
+            usize::from(connection.cursors.as_ref().is_some_and(|cursors| cursors.sent));
         self.indexes[connection.protocol as usize].remove(id);
         self.metrics.connection_ended(connection.protocol, connection.leaving().unwrap_or(ending));
         self.sockets.forget(connection.socket());
@@ -412,6 +431,7 @@ impl<W: Watch> Shard<W> {
             sockets,
             inbox,
             journal,
+            archive: None,
             admission,
             metrics,
             connections: Connections::new(),

@@ -7,10 +7,8 @@
 //! too long, and when the window leaves the sequence behind.
 
 use super::catch_up::{Progress, within_share};
-use super::connection::Standing;
 use super::socket::Watch;
 use super::{ConnectionId, Shard};
-use crate::event::Identity;
 use crate::limits::{PRELUDE_MAX_BYTES, PRELUDES_MAX_BYTES};
 use crate::metrics::{Held, HeldBytes};
 use crate::protocol::Ending;
@@ -42,20 +40,6 @@ impl Prelude {
 }
 
 impl<W: Watch> Shard<W> {
-    /// Joins with frames to be written first; `then` is where the journal goes on behind them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the open orders and the backfill come by it"))]
-    pub(super) fn join_with_prelude(
-        &mut self,
-        id: ConnectionId,
-        identity: &Identity,
-        prelude: Prelude,
-        then: u64,
-        now: Instant,
-    ) {
-        self.connections[id].prelude = Some(Box::new(prelude));
-        self.join(id, identity, Standing::Lagging(then), now);
-    }
-
     /// One share of a connection's prelude; what was written goes off the turn's budget.
     pub(super) fn write_prelude(
         &mut self,

@@ -164,7 +164,11 @@ impl Feed {
         let until = places.iter().map(|place| (*place, log.borrow().next(*place))).collect();
         let name =
             |((topic, partition), offset): (&Place, &i64)| (TOPICS[*topic].to_owned(), *partition, *offset);
-        let begun = Begun { cluster: "simulated".to_owned(), partitions: next.iter().map(name).collect() };
+        let begun = Begun {
+            cluster: "simulated".to_owned(),
+            partitions: next.iter().map(name).collect(),
+            since_ms: None,
+        };
         let (records, source) = memory_from(begun);
         let work = Work::new(Pipeline {
             catalog: Arc::clone(&COMMON.catalog),

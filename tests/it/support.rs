@@ -8,14 +8,14 @@ use axum::http::{HeaderName, StatusCode};
 
 use axum::{Json, Router};
 use dumbwaiter::app::{App, AppFault, Parts};
-use dumbwaiter::consume::{OwnedRecord, Source, memory};
+use dumbwaiter::consume::{MemoryPast, OwnedRecord, Past, Source, memory};
 use dumbwaiter::dead_letter::DeadLetters;
 use dumbwaiter::decode::{self, Registry, RegistrySettings, SchemaId, Writers, framing};
 use dumbwaiter::event::Catalog;
 use dumbwaiter::metrics::Metrics;
 use dumbwaiter::settings::Document;
 use dumbwaiter::shutdown::{self, Stop};
-use dumbwaiter::{auth, journal, shard, web};
+use dumbwaiter::{auth, backfill, journal, shard, web};
 use futures_util::{SinkExt, StreamExt};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value as Json_, json};
@@ -44,6 +44,8 @@ pub struct Instance {
     pub address: SocketAddr,
     pub admin: SocketAddr,
     records: mpsc::Sender<OwnedRecord>,
+    /// What Kafka would still have when the window does not.
+    pub past: MemoryPast,
     /// What was sent to the dead-letter topic.
     pub dead_letters: mpsc::Receiver<OwnedRecord>,
     next_offset: i64,
@@ -58,6 +60,15 @@ impl Instance {
 
     /// `settings` are lines of `section.key=value`.
     pub async fn start_with(settings: &[&str]) -> Instance {
+        Instance::start_in(settings, false).await
+    }
+
+    /// One that can read what has left the window, from `past`.
+    pub async fn start_with_past(settings: &[&str]) -> Instance {
+        Instance::start_in(settings, true).await
+    }
+
+    async fn start_in(settings: &[&str], has_past: bool) -> Instance {
         let registry = start_registry().await;
         let secret = [("DUMBWAITER_AUTH__SECRET".to_owned(), SECRET.to_owned())].into();
         let mut overrides = vec![
@@ -70,6 +81,7 @@ impl Instance {
         overrides.extend(settings.iter().map(|&line| line.to_owned()));
         let mut document = Document::empty().with_environment(&secret).with_overrides(&overrides);
         let (records, source) = memory();
+        let past = MemoryPast::default();
         let metrics = Metrics::new();
         let registry_settings = RegistrySettings::read(&mut document);
         let registry = Registry::new(registry_settings, tokio::runtime::Handle::current(), Box::new(|_| {}));
@@ -81,11 +93,13 @@ impl Instance {
         let (letters, dead_letters) = mpsc::channel();
         let parts = Parts {
             source: Source::Memory(source),
+            past: has_past.then(|| Past::Memory(past.clone())),
             dead_letters: DeadLetters::Memory(letters),
             writers,
             catalog: Arc::new(catalog),
             auth: auth::Settings::read(&mut document),
             journal: journal::Settings::read(&mut document),
+            backfill: backfill::Settings::read(&mut document),
             shard: shard::Settings::read(&mut document),
             web: web::Settings::read(&mut document),
             shutdown: shutdown::Settings::read(&mut document),
@@ -97,7 +111,8 @@ impl Instance {
         let (address, admin) = (app.address(), app.admin_address());
         let stop = Stop::default();
         let running = tokio::spawn(app.run(stop.clone()));
-        let instance = Instance { address, admin, records, dead_letters, next_offset: 0, stop, running };
+        let instance =
+            Instance { address, admin, records, past, dead_letters, next_offset: 0, stop, running };
         instance.wait_until_ready().await;
         instance
     }
@@ -132,6 +147,13 @@ impl Instance {
         self.put_bytes("pizza.created", Some(avro(0, pizza(uuid, store_id, user))));
     }
 
+    /// One with a Kafka timestamp of the test's choice.
+    pub fn pizza_of(&mut self, uuid: &str, store_id: i64, timestamp_ms: i64) {
+        let value = Some(avro(0, pizza(uuid, store_id, "u1")));
+        let (topic, timestamp_ms) = ("pizza.created".to_owned(), Some(timestamp_ms));
+        self.put_record(OwnedRecord { topic, timestamp_ms, value, ..OwnedRecord::default() });
+    }
+
     pub fn condition(&mut self, id: &str, condition: &str) {
         let fields = [("_id", id), ("condition", condition)];
         let value = Value::Record(fields.map(|(name, text)| (name.to_owned(), text.into())).to_vec());
@@ -155,9 +177,10 @@ impl Instance {
     }
 
     fn send(&self, record: OwnedRecord) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let timestamp_ms = Some(i64::try_from(now.as_millis()).unwrap());
-        self.records.send(OwnedRecord { timestamp_ms, ..record }).unwrap();
+        let timestamp_ms = Some(record.timestamp_ms.unwrap_or_else(now_ms));
+        let record = OwnedRecord { timestamp_ms, ..record };
+        self.past.push(record.clone());
+        self.records.send(record).unwrap();
     }
 
     /// The value of a metric, its labels written as on the page.
@@ -254,6 +277,10 @@ impl Client {
             other => panic!("expected a Close frame, got {other:?}"),
         }
     }
+}
+
+pub fn now_ms() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
 /// A token of the test's issuer; `exp` is an hour from now unless the claims have one.

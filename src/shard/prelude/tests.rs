@@ -1,13 +1,13 @@
 //! A shard without a thread, turn by turn, with one client on a real socket.
 
-use super::super::connection::ConnectionId;
+use super::super::connection::{ConnectionId, Standing};
 use super::super::handle::Inbox;
 use super::super::socket::Kernel;
 use super::super::{Shard, WAKER};
 use super::*;
 use crate::admission::Admission;
 use crate::clock::Simulated;
-use crate::event::{EventId, Key};
+use crate::event::{EventId, Identity, Key};
 use crate::journal::{self, Draft, Frames, Origin, Writer};
 use crate::limits::{CATCH_UP_CONNECTION_BYTES, CATCH_UP_TURN_BYTES, STALLED_MAX};
 use crate::metrics::Metrics;
@@ -67,8 +67,10 @@ impl Bench {
     fn join(&mut self, frames: VecDeque<Bytes>, then: u64) {
         let prelude = Prelude::new(frames, self.metrics.prelude_bytes()).unwrap();
         let keys = Arc::new([Key::new("role:ADMIN")]);
-        let identity = Identity { keys, expires_at: self.time.clock().wall() + Duration::from_secs(3_600) };
-        self.shard.join_with_prelude(self.id().unwrap(), &identity, prelude, then, self.time.clock().now());
+        let (id, clock) = (self.id().unwrap(), self.time.clock());
+        let identity = Identity { keys, expires_at: clock.wall() + Duration::from_secs(3_600) };
+        self.shard.connections[id].prelude = Some(Box::new(prelude));
+        self.shard.join(id, &identity, Standing::Lagging(then), clock.now());
     }
 
     /// An event in the journal for whoever holds `key`.
