@@ -563,6 +563,9 @@ pub const SINCE_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// What a reader's Kafka client holds of records that are fetched and not looked at.
 pub const PAST_FETCHED_MAX_BYTES: usize = 8 << 20;
 
+/// How long a broker may hold back its answer to a reader until there is more; by then it has all there is.
+pub const PAST_FETCH_WAIT: Duration = Duration::from_millis(10);
+
 /// How long a reader waits for a record before it looks whether the client is still there.
 pub const PAST_READ_WAIT: Duration = Duration::from_millis(100);
 

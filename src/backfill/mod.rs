@@ -121,7 +121,7 @@ impl Worker {
             }
         };
         // One that has no answer is not asked again: its successor finds the brokers anew.
-        if !matches!(found, Err(Gap::Unavailable)) {
+        if !matches!(found, Err(Gap::Unavailable)) && reader.rest().is_ok() {
             self.reader = Some(reader);
         }
         found

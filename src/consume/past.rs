@@ -104,6 +104,18 @@ impl PastReader {
         }
     }
 
+    /// Reads no more until the next `begin`, and lets go of what is fetched.
+    pub fn rest(&mut self) -> Result<(), PastFault> {
+        match self {
+            #[cfg(feature = "kafka")]
+            PastReader::Kafka(reader) => reader.rest(),
+            PastReader::Memory(reader) => {
+                reader.rest();
+                Ok(())
+            }
+        }
+    }
+
     /// Reads on, and lends what comes.
     pub fn read(&mut self, wait: Duration, take: &mut dyn FnMut(Record<'_>)) -> Result<Step, PastFault> {
         match self {

@@ -5,7 +5,7 @@ use super::{PastFault, Step};
 use crate::consume::context::Context;
 use crate::consume::kafka::{client_config, client_fault, lend};
 use crate::consume::{ClientFault, Record, Settings};
-use crate::limits::{KAFKA_STEP_TIMEOUT, PAST_FETCHED_MAX_BYTES};
+use crate::limits::{KAFKA_STEP_TIMEOUT, PAST_FETCH_WAIT, PAST_FETCHED_MAX_BYTES};
 use crate::metrics::Metrics;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -28,6 +28,9 @@ impl KafkaReader {
             .set("enable.partition.eof", "true")
             // Records that are gone are a gap that is told, not a jump to those that are left.
             .set("auto.offset.reset", "error")
+            // What is read is there: nobody waits at the end of a partition, least of all the next topic's turn.
+            .set("fetch.wait.max.ms", PAST_FETCH_WAIT.as_millis().to_string())
+            .set("fetch.queue.backoff.ms", PAST_FETCH_WAIT.as_millis().to_string())
             .set("queued.max.messages.kbytes", (PAST_FETCHED_MAX_BYTES >> 10).to_string());
         // Its troubles are those of the instance's own consumer, which are counted there.
         let consumer = config.create_with_context(Context::new(Metrics::new())).map_err(client_fault)?;
@@ -77,6 +80,10 @@ impl KafkaReader {
             assignment.add_partition_offset(topic, *partition, Offset::Offset(*from)).map_err(no_answer)?;
         }
         self.consumer.assign(&assignment).map_err(no_answer)
+    }
+
+    pub fn rest(&self) -> Result<(), PastFault> {
+        self.consumer.unassign().map_err(no_answer)
     }
 
     pub fn read(&self, wait: Duration, take: &mut dyn FnMut(Record<'_>)) -> Result<Step, PastFault> {

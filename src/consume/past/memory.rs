@@ -72,6 +72,10 @@ impl MemoryReader {
         }
     }
 
+    pub fn rest(&mut self) {
+        self.steps.clear();
+    }
+
     pub fn read(&mut self, wait: Duration, take: &mut dyn FnMut(Record<'_>)) -> Step {
         match self.steps.pop_front() {
             None => {
