@@ -82,6 +82,29 @@ async fn a_cursor_older_than_the_window_misses_nothing_and_doubles_nothing() {
 }
 
 #[tokio::test]
+async fn what_the_client_has_from_another_instance_is_not_doubled_behind_its_past() {
+    let (mut one, mut two) = (Instance::start_with_past(&[]).await, Instance::start_with_past(&[SMALL]).await);
+    let (mut client, _) = one.resuming(admin(), "").await;
+    for (offset, uuid) in [(0, "b0"), (1, "b1")] {
+        one.pizza_at(1, offset, uuid);
+    }
+    let cursor = expect_pizzas(&mut client, &["b0", "b1"]).await.unwrap();
+    // The other one has read them last: they are in its window, and what came before has left that.
+    flood(&mut two).await;
+    for (offset, uuid) in [(0, "b0"), (1, "b1"), (2, "b2")] {
+        two.pizza_at(1, offset, uuid);
+    }
+    let (mut client, status) = two.resuming(admin(), &cursor).await;
+    assert_eq!(status["data"], json!({"resumed": true, "gap": null}));
+    for number in 0..FLOOD {
+        assert_eq!(next_pizza(&mut client).await.0, format!("flood-{number}"));
+    }
+    expect_pizzas(&mut client, &["b2"]).await;
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test]
 async fn one_that_drops_in_the_middle_goes_on_from_there() {
     let mut instance = Instance::start_with_past(&[SMALL]).await;
     let mut cursor = cursor_now(&instance).await;
