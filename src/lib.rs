@@ -31,6 +31,7 @@ pub mod shard;
 pub mod web;
 
 pub mod app;
+pub mod backfill;
 #[cfg(feature = "kafka")]
 pub mod bench;
 pub mod cli;

@@ -7,6 +7,7 @@ mod credentials;
 mod descriptors;
 mod origin;
 mod settings;
+mod since;
 mod ticket;
 mod upgrade;
 
@@ -26,6 +27,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use rand::Rng;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the handlers need; cheap to clone.
 #[derive(Clone)]
@@ -37,6 +39,8 @@ pub struct Web {
     pub connections_max: usize,
     /// Pages of other hosts that are heard.
     pub origins: Origins,
+    /// How far back a replay may reach.
+    pub since_max: Duration,
 }
 
 impl Web {
