@@ -8,8 +8,9 @@ use crate::auth::{
     self, CurrentVerifier, Jwks, JwksFault, JwksFetched, RedisCommand, Revocations, Sessions, SessionsFault,
     Tickets, Verifier,
 };
+use crate::backfill;
 use crate::clock::Clock;
-use crate::consume::{ControlSource, Source, SourceFault};
+use crate::consume::{ControlSource, Past, Source, SourceFault};
 use crate::control::Control;
 use crate::dead_letter::DeadLetters;
 use crate::decode::Writers;
@@ -36,12 +37,15 @@ pub struct Parts {
     pub source: Source,
     /// Where revocations come from.
     pub control: ControlSource,
+    /// Where the records before the window are, if they can be read.
+    pub past: Option<Past>,
     pub dead_letters: DeadLetters,
     pub writers: Writers,
     pub catalog: Arc<Catalog>,
     pub orders: OrderSettings,
     pub auth: auth::Settings,
     pub journal: journal::Settings,
+    pub backfill: backfill::Settings,
     pub shard: shard::Settings,
     pub web: web::Settings,
     pub shutdown: shutdown::Settings,
@@ -55,8 +59,8 @@ pub struct Parts {
 pub enum AppFault {
     #[error("cannot listen on {address} ({key}): {source}")]
     Listen { key: &'static str, address: SocketAddr, source: io::Error },
-    #[error("cannot start a shard: {0}")]
-    Shard(io::Error),
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
     #[error("a shard has ended, and its connections with it: a fault in the service, please report it")]
     ShardEnded,
     #[error(transparent)]
@@ -114,10 +118,26 @@ impl App {
         let admission = Arc::new(admission(parts.auth, verifier, users, &catalog, &metrics)?);
         let fetching = jwks.map(|jwks| tokio::spawn(fetch_keys(jwks, health.clone())));
         let (writer, journal) = journal::open(&parts.journal);
-        let (shards, shard_threads) =
-            Shards::start(&parts.shard, &journal, &admission, &metrics, &clock).map_err(AppFault::Shard)?;
+        let since_max = parts.backfill.since_max;
+        let backfill = parts.past.map(|past| backfill::Parts {
+            settings: parts.backfill,
+            past: Arc::new(past),
+            journal: journal.clone(),
+            catalog: Arc::clone(&catalog),
+            writers: parts.writers.clone(),
+            orders: parts.orders.clone(),
+            metrics: metrics.clone(),
+        });
+        let (past, backfill_threads) =
+            backfill.as_ref().map(backfill::start).transpose().map_err(AppFault::Thread)?.unzip();
+        let (shards, mut threads) =
+            Shards::start(&parts.shard, &journal, &admission, &metrics, &clock, past.as_ref())
+                .map_err(AppFault::Thread)?;
+        // They end with the last shard, which is the last who can ask them.
+        threads.extend(backfill_threads.into_iter().flatten());
+        drop(past);
         let revocations = Arc::clone(&admission.revocations);
-        let web = Web::new(&parts.web, admission, shards.clone(), health.clone(), metrics.clone());
+        let web = Web::new(&parts.web, since_max, admission, shards.clone(), health.clone(), metrics.clone());
         tracing::info!(clients = %public.address, operators = %admin.address, "listening");
         let accepting = CancellationToken::new();
         let public = tokio::spawn(web::serve(
@@ -167,14 +187,14 @@ impl App {
             stop.asked().await;
             health.stopping();
             tokio::select! {
-                () = drain(&parts.shutdown, &shards, &shard_threads) => {}
+                () = drain(&parts.shutdown, &shards, &threads) => {}
                 () = stop.asked_at_once() => tracing::info!("stopping at once"),
             }
         };
         let mut shard_ended = false;
         let outcome = tokio::select! {
             () = drained => None,
-            () = one_ended(&shard_threads, &stop) => {
+            () = one_ended(&threads, &stop) => {
                 shard_ended = true;
                 None
             }
@@ -183,7 +203,7 @@ impl App {
         health.stopping();
         shards.stop();
         // A shard that does not end in spite of its connections' deadlines is left to the end of the process.
-        let _ = tokio::time::timeout(STOP_MAX, all_ended(&shard_threads)).await;
+        let _ = tokio::time::timeout(STOP_MAX, all_ended(&threads)).await;
         accepting.cancel();
         let _ = public.await;
         pipeline_stop.cancel();

@@ -32,6 +32,7 @@ pub mod shard;
 pub mod web;
 
 pub mod app;
+pub mod backfill;
 #[cfg(feature = "kafka")]
 pub mod bench;
 pub mod cli;

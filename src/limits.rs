@@ -195,6 +195,10 @@ pub const PRELUDE_MAX_BYTES: usize = 16 << 20;
 /// The same of all connections together, as much as the default window. At it a further one is not taken in.
 pub const PRELUDES_MAX_BYTES: usize = 256 << 20;
 
+/// How long a resumed client that is ahead of this instance waits to hear whether Kafka is as well; without an
+/// answer it is taken to be. Most answers are there in milliseconds.
+pub const PAST_ENDS_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Frames of one vectored write (IOV_MAX is 1,024; more than this fills the send buffer anyway).
 pub const WRITE_FRAMES_MAX: usize = 64;
 
@@ -704,3 +708,59 @@ pub const BENCH_RATE: std::ops::RangeInclusive<f64> = 0.01..=1_000_000.0;
 
 const _: () = assert!(PAYLOAD_MAX_BYTES + CURSOR_MAX_BYTES + 1_024 < BENCH_FRAME_MAX_BYTES);
 const _: () = assert!(BENCH_HANDSHAKES < HANDSHAKES_MAX);
+
+// --- backfill: the past that has left the window ---
+
+/// Clients that are read for at once, by default. Each is a consumer with up to `PAST_FETCHED_MAX_BYTES` of its own,
+/// and takes CPU from the pipeline.
+pub const BACKFILL_READERS: usize = 2;
+
+/// The most that `backfill.readers` may be.
+pub const BACKFILL_READERS_MAX: usize = 64;
+
+/// Clients that wait for a reader. At it a further one is told a gap.
+pub const BACKFILLS_WAITING_MAX: usize = 64;
+
+/// Records read for one client, by default: a minute of a busy shop chain's records takes a second. At it the client
+/// is told a gap.
+pub const BACKFILL_MAX_RECORDS: usize = 100_000;
+
+/// The same in bytes of the records' values.
+pub const BACKFILL_MAX_BYTES: usize = 128 << 20;
+
+/// How many offsets may stand for one record (compaction, transactions) before a past counts as too long unread.
+pub const BACKFILL_HOLES_MAX: usize = 16;
+
+/// How long a client waits for its past, by default. Its screen is empty meanwhile.
+pub const BACKFILL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The most that `backfill.timeout` may be: only joined Socket.IO clients are pinged.
+pub const BACKFILL_TIMEOUT_MAX: Duration = Duration::from_secs(14);
+
+/// How far back a replay reaches, by default: a day's work.
+pub const SINCE_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// What a reader's Kafka client holds of records that are fetched and not looked at.
+pub const PAST_FETCHED_MAX_BYTES: usize = 8 << 20;
+
+/// How long a broker may hold back its answer to a reader until there is more; by then it has all there is.
+pub const PAST_FETCH_WAIT: Duration = Duration::from_millis(10);
+
+/// How long a reader waits for a record before it looks whether the client is still there.
+pub const PAST_READ_WAIT: Duration = Duration::from_millis(100);
+
+/// Clients that wait to hear whether Kafka is as far as they are. At it a further one is taken to be right.
+pub const PAST_CHECKS_WAITING_MAX: usize = 1_024;
+
+/// How long an answer about where partitions end is good for other clients. Ends only rise, unless a topic is made
+/// anew.
+pub const PAST_ENDS_REMEMBERED: Duration = Duration::from_secs(5);
+
+/// The longest `since` that a refusal quotes.
+pub const SINCE_QUOTED_MAX_CHARS: usize = 64;
+
+// A client may connect for as long as it may be unauthenticated, and then wait for its past.
+const _: () = assert!(
+    UNAUTHENTICATED_MAX.as_secs() + BACKFILL_TIMEOUT_MAX.as_secs() < SOCKET_IO_PING_INTERVAL.as_secs()
+);
+const _: () = assert!(PAST_ENDS_TIMEOUT.as_secs() <= BACKFILL_TIMEOUT_MAX.as_secs());

@@ -8,7 +8,7 @@ use crate::consume::Record;
 use crate::decode::{
     Captured, Incompatible, Lookup, Plan, Poison, SchemaReference, WriterSchema, Writers, framing,
 };
-use crate::event::{Audience, Catalog, Event, EventId, OpenOrders, OrderChange};
+use crate::event::{Audience, Catalog, Event, EventId, OrderChange, Owners};
 use crate::limits::PLANS_MAX;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -68,9 +68,9 @@ impl Mapping {
 
     /// The event that a record is. A panic over it costs this record only; the log's panic hook tells where it
     /// happened, without what it says, which may quote the record.
-    pub fn map(&mut self, record: Record<'_>, orders: &OpenOrders) -> Result<Mapped<'_>, Passed> {
+    pub fn map(&mut self, record: Record<'_>, owners: &dyn Owners) -> Result<Mapped<'_>, Passed> {
         // What is kept between records is only added to.
-        let event = catch_unwind(AssertUnwindSafe(|| self.map_unguarded(record, orders)));
+        let event = catch_unwind(AssertUnwindSafe(|| self.map_unguarded(record, owners)));
         let (event, audience, order) = event.unwrap_or(Err(Passed::Poison(Poison::Panic)))?;
         Ok(Mapped { event: self.catalog.event(event), payload: &self.json, audience, order })
     }
@@ -79,7 +79,7 @@ impl Mapping {
     fn map_unguarded(
         &mut self,
         record: Record<'_>,
-        orders: &OpenOrders,
+        owners: &dyn Owners,
     ) -> Result<(EventId, Audience, Option<OrderChange>), Passed> {
         #[cfg(test)]
         assert_ne!(record.key, Some(tests::PANICS), "as wanted");
@@ -93,7 +93,7 @@ impl Mapping {
         self.json.clear();
         plan.run(written.body, &mut self.json, &mut self.captured)?;
         let rules = catalog.order_rules();
-        let audience = Audience::of(event, &self.captured, rules, orders);
+        let audience = Audience::of(event, &self.captured, rules, owners);
         let order = rules.and_then(|rules| OrderChange::of(event, &self.captured, rules));
         Ok((event.id, audience, order))
     }
@@ -171,6 +171,7 @@ fn note_unresolved(event: &Event, reference: Option<&SchemaReference>, why: &Inc
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::OpenOrders;
 
     /// The key of a record that the mapping panics over: in tests only, since no record is known that does.
     pub const PANICS: &[u8] = b"panics";

@@ -47,6 +47,11 @@ pub struct Metrics {
     lagged: IntCounter,
     caught_up: IntCounter,
     prelude_bytes: HeldBytes,
+    backfills_running: IntGauge,
+    backfills: IntCounterVec,
+    backfill_records: IntCounterVec,
+    backfill_seconds: Histogram,
+    cursor_checks: IntCounterVec,
     authorizations: IntCounterVec,
     session_lookups: IntCounterVec,
     jwks_fetches: IntCounterVec,
@@ -170,6 +175,23 @@ impl Metrics {
                 "prelude_bytes",
                 "Frames from outside of the journal that wait for single connections.",
             )),
+            backfills_running: new.gauge("backfills_running", "Clients whose past is being read from Kafka."),
+            backfills: new.counters(
+                "backfills_total",
+                "Pasts read from Kafka for clients, by what came of it.",
+                &["outcome"],
+            ),
+            backfill_records: new.counters(
+                "backfill_records_total",
+                "Records read for clients' pasts: what the client got as an event, and the rest.",
+                &["outcome"],
+            ),
+            backfill_seconds: new.histogram("backfill_seconds", "How long reading a client's past took."),
+            cursor_checks: new.counters(
+                "cursor_checks_total",
+                "Cursors ahead of this instance, by whether Kafka has what they name.",
+                &["outcome"],
+            ),
             authorizations: new.counters(
                 "authorizations_total",
                 "Tokens and sessions judged, by outcome.",
@@ -406,6 +428,29 @@ impl Metrics {
         &self.prelude_bytes
     }
 
+    /// A reading is under way until that is dropped.
+    pub fn backfill_runs(&self) -> Held {
+        HeldBytes(self.backfills_running.clone()).hold(1)
+    }
+
+    pub fn backfill(&self, outcome: &'static str, took: Duration) {
+        self.backfills.with_label_values(&[outcome]).inc();
+        self.backfill_seconds.observe(took.as_secs_f64());
+    }
+
+    /// The client was gone before its turn came, or had waited too long.
+    pub fn backfill_abandoned(&self) {
+        self.backfills.with_label_values(&["abandoned"]).inc();
+    }
+
+    pub fn backfill_record(&self, is_event: bool) {
+        self.backfill_records.with_label_values(&[if is_event { "event" } else { "passed" }]).inc();
+    }
+
+    pub fn cursor_checked(&self, outcome: &'static str) {
+        self.cursor_checks.with_label_values(&[outcome]).inc();
+    }
+
     /// A shard's own handle, with what is counted per delivery kept local until `flush`.
     pub fn shard(&self) -> ShardMetrics {
         let of = |protocol: Protocol| PerProtocol {
@@ -618,7 +663,7 @@ mod tests {
     fn deliveries_are_counted_when_a_shard_flushes() {
         let metrics = Metrics::new();
         let mut shard = metrics.shard();
-        shard.delivered(Protocol::Plain, Some(1_000), UNIX_EPOCH + std::time::Duration::from_millis(1_004));
+        shard.delivered(Protocol::Plain, Some(1_000), UNIX_EPOCH + Duration::from_millis(1_004));
         shard.delivered(Protocol::Plain, None, UNIX_EPOCH);
         assert!(!metrics.render().contains("dumbwaiter_deliveries_total{protocol=\"plain\"} 2"));
         shard.flush();

@@ -12,7 +12,9 @@ use crate::clock::Clock;
 use crate::consume::{Behind, Handled, Record, Source, SourceFault};
 use crate::dead_letter::DeadLetters;
 use crate::decode::{Poison, Writers};
-use crate::event::{Audience, Catalog, ChangeKind, Event, OrderBook, OrderChange, OrderSettings, Shown};
+use crate::event::{
+    Audience, Catalog, ChangeKind, Event, OrderBook, OrderChange, OrderSettings, Owners, Shown,
+};
 use crate::health::Health;
 use crate::journal::{Appended, Draft, Origin, Writer};
 use crate::limits::{
@@ -167,6 +169,9 @@ impl Work {
     fn note_begun(&mut self, source: &mut Source) {
         if let Some(begun) = source.take_begun() {
             self.parts.journal.set_cluster(&begun.cluster);
+            if let Some(since_ms) = begun.since_ms {
+                self.parts.journal.begin_with(since_ms);
+            }
             for partition in begun.partitions {
                 self.parts.journal.begin(&partition.topic, partition.partition, partition.window);
                 self.look_back.begin(&partition);

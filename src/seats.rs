@@ -58,6 +58,11 @@ impl Seats {
         taken.in_all += 1;
         Ok(Seat { taken: Arc::clone(&self.taken), holder })
     }
+
+    /// Nobody at all would get one.
+    pub fn are_taken(&self) -> bool {
+        self.taken.lock().in_all >= self.in_all
+    }
 }
 
 impl Drop for Seat {
@@ -87,9 +92,11 @@ mod tests {
         assert_eq!(take(Some("b")), None);
         let more = [seats.take(None), seats.take(Some("b"))];
         assert!(held.iter().chain(&more).all(Result::is_ok));
+        assert!(seats.are_taken());
         assert_eq!(take(Some("c")), Some(Full::InAll));
         assert_eq!(take(None), Some(Full::InAll));
         drop(held);
+        assert!(!seats.are_taken());
         assert_eq!(take(Some("a")), None);
         drop(more);
         let taken = seats.taken.lock();

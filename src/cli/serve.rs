@@ -6,7 +6,7 @@ use super::{ConfigArgs, Outcome, writers};
 use crate::app::{App, AppFault, Parts};
 use crate::auth::CurrentVerifier;
 use crate::config::{Config, effective, unsubscribed};
-use crate::consume::{ControlSource, ControlTopic, KafkaSource, Source};
+use crate::consume::{ControlSource, ControlTopic, KafkaSource, Past, Source};
 use crate::dead_letter::{DeadLetters, KafkaDeadLetters};
 use crate::decode::RegistryOutcome;
 use crate::logs;
@@ -102,16 +102,19 @@ fn parts(config: Config, metrics: Metrics, runtime: &Runtime) -> Result<Parts, S
         Some(topic) => ControlTopic::new(&config.kafka, topic, metrics.clone()).map(ControlSource::topic),
         None => Ok(ControlSource::Off),
     };
+    let past = Past::Kafka(Box::new(config.kafka.clone()));
     let source = KafkaSource::new(config.kafka, metrics.clone()).map_err(|fault| fault.to_string())?;
     Ok(Parts {
         source: Source::Kafka(Box::new(source)),
         control: control.map_err(|fault| fault.to_string())?,
+        past: Some(past),
         dead_letters: dead_letters.map_err(|fault| fault.to_string())?,
         writers,
         catalog: config.catalog,
         orders: config.orders,
         auth: config.auth,
         journal: config.journal,
+        backfill: config.backfill,
         shard: config.shard,
         web: config.web,
         shutdown: config.shutdown,

@@ -13,7 +13,7 @@ use crate::consume::OrderTopics;
 use crate::event::{Catalog, CatalogFault, OrderSettings};
 use crate::logs;
 use crate::settings::{DescribedSection, Document, Environment, Faults};
-use crate::{auth, consume, dead_letter, decode, journal, shard, shutdown, web};
+use crate::{auth, backfill, consume, dead_letter, decode, journal, shard, shutdown, web};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +28,7 @@ pub struct Config {
     pub orders: OrderSettings,
     pub auth: auth::Settings,
     pub journal: journal::Settings,
+    pub backfill: backfill::Settings,
     pub shard: shard::Settings,
     pub web: web::Settings,
     pub shutdown: shutdown::Settings,
@@ -84,6 +85,7 @@ impl Config {
             orders,
             auth,
             journal,
+            backfill: backfill::Settings::read(document),
             shard: shard::Settings::read(document),
             web: web::Settings::read(document),
             shutdown: shutdown::Settings::read(document),

@@ -155,12 +155,13 @@ impl KafkaSource {
             .fetch_cluster_id(timeout)
             .ok_or(KafkaError::MetadataFetch(rdkafka::types::RDKafkaErrorCode::OperationTimedOut))?;
         let found = self.partitions()?;
-        let windows = self.offsets_before(self.settings.window, &found)?;
+        let since_ms = self.begin_ms(self.settings.window);
+        let windows = since_ms.map(|since_ms| self.starts(&found, since_ms)).transpose()?;
         let telling: Vec<_> =
             found.iter().filter(|(topic, _)| self.settings.tells_of_orders(topic)).cloned().collect();
-        let look_backs =
-            self.offsets_before(self.settings.orders.look_back.max(self.settings.window), &telling)?;
-        let mut begun = Begun { cluster, partitions: Vec::new() };
+        let look_back = self.begin_ms(self.settings.orders.look_back.max(self.settings.window));
+        let look_backs = look_back.map(|since_ms| self.starts(&telling, since_ms)).transpose()?;
+        let mut begun = Begun { cluster, partitions: Vec::new(), since_ms };
         let mut ends = Vec::new();
         for (topic, partition) in found {
             let (low, high) = self.consumer.fetch_watermarks(&topic, partition, KAFKA_STEP_TIMEOUT)?;
@@ -198,23 +199,26 @@ impl KafkaSource {
             .collect())
     }
 
-    /// The first offset of each partition that is not older; none if all that the brokers have is wanted.
-    fn offsets_before(
-        &self,
-        age: Duration,
-        partitions: &[(String, i32)],
-    ) -> KafkaResult<Option<TopicPartitionList>> {
-        if self.settings.start == Start::Earliest || partitions.is_empty() {
-            return Ok(None);
+    /// When what is so old begins; none if all that the brokers have is wanted.
+    fn begin_ms(&self, age: Duration) -> Option<i64> {
+        if self.settings.start == Start::Earliest {
+            return None;
         }
         let begin = SystemTime::now() - age;
         let millis = begin.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        Some(i64::try_from(millis).unwrap_or(i64::MAX))
+    }
+
+    /// Where that time begins in each partition.
+    fn starts(&self, partitions: &[(String, i32)], since_ms: i64) -> KafkaResult<TopicPartitionList> {
         let mut times = TopicPartitionList::new();
-        for (topic, partition) in partitions {
-            let offset = Offset::Offset(i64::try_from(millis).unwrap_or(i64::MAX));
-            times.add_partition_offset(topic, *partition, offset)?;
+        if partitions.is_empty() {
+            return Ok(times);
         }
-        self.consumer.offsets_for_times(times, KAFKA_STEP_TIMEOUT).map(Some)
+        for (topic, partition) in partitions {
+            times.add_partition_offset(topic, *partition, Offset::Offset(since_ms))?;
+        }
+        self.consumer.offsets_for_times(times, KAFKA_STEP_TIMEOUT)
     }
 
     /// Commits a last time and leaves. Brokers that are not there are not waited for long: nothing depends on it.

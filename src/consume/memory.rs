@@ -14,7 +14,7 @@ pub struct MemorySource {
 
 /// A channel whose far end is a source.
 pub fn memory() -> (mpsc::Sender<OwnedRecord>, MemorySource) {
-    memory_from(Begun { cluster: "memory".to_owned(), partitions: Vec::new() })
+    memory_from(Begun { cluster: "memory".to_owned(), partitions: Vec::new(), since_ms: None })
 }
 
 /// One that began to read somewhere.

@@ -22,6 +22,7 @@ mod headers;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod memory;
+mod past;
 #[cfg(feature = "kafka")]
 mod probe;
 mod record;
@@ -39,6 +40,7 @@ pub use headers::{Header, Headers, OwnedHeader};
 #[cfg(feature = "kafka")]
 pub use kafka::{KafkaSource, client_fault, connection_config};
 pub use memory::{MemorySource, memory, memory_from};
+pub use past::{MemoryPast, Past, PastFault, PastReader, Step};
 #[cfg(feature = "kafka")]
 pub use probe::{Cluster, Probe, ProbeFault};
 pub use record::{OwnedRecord, Record};
@@ -53,6 +55,8 @@ pub struct Begun {
     pub cluster: String,
     /// The partitions that existed then; others are read from their beginning.
     pub partitions: Vec<BegunPartition>,
+    /// Of those the records of that time and later are in the window, in milliseconds since 1970; none is all there are.
+    pub since_ms: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -33,7 +33,7 @@ use crate::metrics::Metrics;
 use crate::settings::Document;
 use crate::shutdown::{self, Stop};
 use crate::web::{self, Listener};
-use crate::{journal, shard};
+use crate::{backfill, journal, shard};
 use rand::Rng;
 use rdkafka::error::KafkaError;
 use std::io;
@@ -168,12 +168,15 @@ fn parts(
     Ok(Parts {
         source: Source::Kafka(Box::new(KafkaSource::new(broker.settings(), metrics.clone())?)),
         control: ControlSource::Off,
+        // The embedded broker does not know which record is of which time.
+        past: None,
         dead_letters: DeadLetters::Off,
         writers: Writers::of_registry(registry),
         catalog,
         orders: OrderSettings::read(&mut defaults),
         auth,
         journal: journal::Settings { max_bytes: DEMO_WINDOW_BYTES, ..journal::Settings::read(&mut defaults) },
+        backfill: backfill::Settings::read(&mut defaults),
         shard: shard::Settings::read(&mut defaults),
         web: web::Settings {
             listen: settings.listen,

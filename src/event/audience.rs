@@ -4,7 +4,7 @@
 //! reaches nobody. The owner of a condition whose record does not carry one is looked up in the open orders. What
 //! an event does to an order is told by the same fields.
 
-use super::{ChangeKind, Event, Key, OpenOrders, OrderChange, OrderRules, Template};
+use super::{ChangeKind, Event, Key, OrderChange, OrderRules, Template};
 use crate::decode::Captured;
 
 /// Whose order it is.
@@ -13,6 +13,12 @@ pub enum Owner {
     /// Ordered without an account: staff only.
     Guest,
     User(Box<str>),
+}
+
+/// Knows whose orders are whose.
+pub trait Owners {
+    /// None if it does not know that one.
+    fn owner(&self, id: &str) -> Option<&Owner>;
 }
 
 /// The keys of those who may see one event, and how its owner was found.
@@ -29,13 +35,13 @@ impl Audience {
         event: &Event,
         captured: &[Captured],
         rules: Option<&OrderRules>,
-        orders: &OpenOrders,
+        owners: &dyn Owners,
     ) -> Audience {
         let fields = Fields { event, captured };
         let lookup = rules.filter(|rules| {
             *rules.changed_by == *event.name && matches!(fields.get(&rules.owner_field), Captured::Absent)
         });
-        let found = lookup.map(|rules| (rules, fields.text(&rules.id_field).and_then(|id| orders.owner(id))));
+        let found = lookup.map(|rules| (rules, fields.text(&rules.id_field).and_then(|id| owners.owner(id))));
         let keys = event.audience.iter().filter_map(|template| match &found {
             Some((rules, owner)) if template.field() == Some(&rules.owner_field) => {
                 owner_key(template, *owner)

@@ -11,7 +11,7 @@ mod key;
 mod orders;
 mod template;
 
-pub use audience::{Audience, Owner};
+pub use audience::{Audience, Owner, Owners};
 pub use catalog::{Catalog, CatalogFault, Encoding, Event, EventId};
 pub use grants::{Grants, Identity};
 pub use key::{Key, shared};

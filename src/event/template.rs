@@ -64,6 +64,11 @@ impl Template {
         }
     }
 
+    /// Whether `key` is one that the template may give for some value.
+    pub fn may_give(&self, key: &Key) -> bool {
+        key.as_str().strip_prefix(&*self.kind).is_some_and(|value| value.starts_with(':'))
+    }
+
     /// The key for a value of the template's field.
     pub fn key(&self, value: &str) -> Option<Key> {
         let usable = !value.is_empty() && value.len() <= KEY_VALUE_MAX_BYTES;

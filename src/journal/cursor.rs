@@ -140,6 +140,21 @@ impl Guard {
         !self.unmet.is_empty()
     }
 
+    /// Its position in a partition, met or not.
+    pub fn get(&self, partitions: &Partitions, topic: &str, partition: i32) -> i64 {
+        if let Some(id) = partitions.find(topic, partition) {
+            return self.positions.get(id);
+        }
+        let topic = name_hash(topic);
+        let unmet = self.unmet.iter().find(|unmet| unmet.0 == topic && unmet.1 == partition);
+        unmet.map_or(Positions::NONE, |(_, _, offset)| *offset)
+    }
+
+    /// Whether it stands at records that an instance has not read yet, which is at `handled`.
+    pub fn is_ahead_of(&self, handled: &Positions) -> bool {
+        self.has_unmet() || !handled.has_passed(&self.positions)
+    }
+
     pub fn forget_unmet(&mut self) {
         self.unmet.clear();
     }

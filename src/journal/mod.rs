@@ -58,13 +58,23 @@ struct Head {
 }
 
 /// How far an instance is in Kafka, at some point of the journal.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Reached {
     /// Records handled, events or not: where a reader that got everything is.
     pub handled: Arc<Positions>,
     /// Events, or before the first one the place where reading began: a reader at or behind it has missed none
     /// of the events before that point.
     pub events: Arc<Positions>,
+    /// The newest Kafka timestamp of the events before that point, or where reading began: nothing that is newer
+    /// stands before it. Milliseconds since 1970.
+    pub newest_ms: i64,
+}
+
+/// Reading began at the beginning of all that Kafka has.
+impl Default for Reached {
+    fn default() -> Reached {
+        Reached { handled: Arc::default(), events: Arc::default(), newest_ms: i64::MIN }
+    }
 }
 
 /// Empty journal: the writer and the readers' side.
@@ -136,6 +146,36 @@ impl View {
         }
         let covered = |segment: &&Arc<Segment>| positions.has_passed(&segment.reached().events);
         self.segments.iter().rev().find(covered).map(|segment| segment.base())
+    }
+
+    /// How far a reader of Kafka itself has to read for `resume` to find its place: to the end of the window's
+    /// first quarter, so that the window does not move on while it reads.
+    pub fn joining(&self) -> &Positions {
+        let place = self.segments.len() / 4;
+        let reached = self.segments.get(place).map_or(&self.head.reached, |segment| segment.reached());
+        &reached.events
+    }
+
+    /// Records handled, events or not: where a reader of everything is.
+    pub fn handled(&self) -> &Positions {
+        &self.head.reached.handled
+    }
+
+    /// The time, in milliseconds since 1970, from which on the window has every event; none if it has all that
+    /// Kafka had at the start.
+    pub fn complete_since(&self) -> Option<i64> {
+        let reached = self.segments.first().map_or(&self.head.reached, |segment| segment.reached());
+        (reached.newest_ms > i64::MIN).then(|| reached.newest_ms.saturating_add(1))
+    }
+
+    /// The first entry of that time or later. Before it stands none that is as new; behind it may stand older ones.
+    pub fn first_since(&self, time_ms: i64) -> u64 {
+        let old = |segment: &Arc<Segment>| segment.reached().newest_ms < time_ms;
+        let Some(place) = self.segments.partition_point(old).checked_sub(1) else { return self.oldest() };
+        let segment = &self.segments[place];
+        let new = |entry: &Entry| entry.timestamp_ms.is_some_and(|timestamp_ms| timestamp_ms >= time_ms);
+        let end = segment.end().min(self.head());
+        (segment.base()..end).find(|sequence| segment.entry(*sequence).is_some_and(new)).unwrap_or(end)
     }
 
     /// The oldest sequence that is still here. A reader below it has fallen out of the window.

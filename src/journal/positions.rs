@@ -3,6 +3,7 @@
 //! Partitions are numbered by this instance in the order in which it meets them; another instance numbers
 //! them otherwise, so a number never leaves the process (cursors name topics by hash).
 
+use crate::limits::CURSOR_EVERY_EVENT_PARTITIONS_MAX;
 use aws_lc_rs::digest::{SHA256, digest};
 
 /// First bytes of a name's SHA-256: how cursors name topics. Two topics of one cluster meet by chance once in
@@ -28,11 +29,23 @@ impl Partitions {
         self.list.is_empty()
     }
 
+    /// Every so many events carry a cursor: all of them, unless cursors are long.
+    pub fn events_per_cursor(&self) -> u64 {
+        self.len().div_ceil(CURSOR_EVERY_EVENT_PARTITIONS_MAX).max(1) as u64
+    }
+
+    /// None if this instance has not met it.
+    pub fn find(&self, topic: &str, partition: i32) -> Option<PartitionId> {
+        let name = (name_hash(topic), partition);
+        let place = self.list.iter().position(|met| *met == name)?;
+        u32::try_from(place).ok().map(PartitionId)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (PartitionId, NameHash, i32)> {
         self.list.iter().zip(0..).map(|((topic, partition), id)| (PartitionId(id), *topic, *partition))
     }
 
-    pub(super) fn push(&mut self, topic: &str, partition: i32) -> PartitionId {
+    pub(crate) fn push(&mut self, topic: &str, partition: i32) -> PartitionId {
         self.list.push((name_hash(topic), partition));
         PartitionId(u32::try_from(self.list.len() - 1).expect("fewer partitions than 4 billion"))
     }
@@ -68,6 +81,12 @@ impl Positions {
     /// Whether every partition is at least as far as in `other`.
     pub fn has_passed(&self, other: &Positions) -> bool {
         other.offsets.iter().zip(0..).all(|(offset, id)| self.get(PartitionId(id)) >= *offset)
+    }
+
+    /// The partitions in which `other` is farther.
+    pub fn behind(&self, other: &Positions) -> impl Iterator<Item = PartitionId> {
+        let ids = other.offsets.iter().zip(0..).map(|(offset, id)| (*offset, PartitionId(id)));
+        ids.filter(|(offset, id)| self.get(*id) < *offset).map(|(_, id)| id)
     }
 
     /// The farther of the two in each partition.

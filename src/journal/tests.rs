@@ -1,7 +1,7 @@
 //! The journal as its readers see it.
 
 use super::*;
-use crate::event::{ChangeKind, OrderBook, OrderChange, OrderSettings, Owner, Shown};
+use crate::event::{ChangeKind, OrderBook, OrderChange, OrderSettings, Owner, Owners, Shown};
 use crate::limits::SEGMENT_ENTRIES_MAX;
 use crate::protocol::Frames;
 use crate::settings::Document;
@@ -223,4 +223,54 @@ fn records_that_are_no_events_are_no_loss() {
     assert_eq!(view.resume(&at(&[0])), Some(1));
     assert_eq!(view.positions_at(1), at(&[49]), "and a reader of everything is behind them");
     assert_eq!(view.positions_at(0), at(&[-1]));
+}
+
+fn timed(offset: i64, timestamp_ms: i64) -> Draft {
+    Draft { timestamp_ms: Some(timestamp_ms), ..draft(offset, &["a"]) }
+}
+
+#[test]
+fn the_first_entry_of_a_time_and_since_when_the_window_has_all() {
+    let (mut writer, journal) = open(&settings(1 << 30));
+    let now = Instant::now();
+    let first = |time_ms| journal.view().first_since(time_ms);
+    assert_eq!((journal.view().complete_since(), first(5)), (None, 0));
+    writer.begin_with(1_000);
+    writer.publish(now);
+    assert_eq!((journal.view().complete_since(), first(2_000)), (Some(1_000), 0));
+    // Partitions are not read in the order of time: every tenth is late.
+    for offset in 0..3 * SEGMENT_ENTRIES_MAX as i64 {
+        writer.append(timed(offset, 1_000 + offset - if offset % 10 == 9 { 500 } else { 0 }), now);
+    }
+    writer.publish(now);
+    for (time_ms, sequence) in [(0, 0), (1_000, 0), (1_001, 1), (1_009, 10), (2_500, 1_500), (9_999, 3_072)] {
+        assert_eq!(first(time_ms), sequence, "{time_ms}");
+    }
+}
+
+#[test]
+fn what_has_left_the_window_says_since_when_it_has_all() {
+    let (mut writer, journal) = open(&settings(1 << 20));
+    let now = Instant::now();
+    for offset in 0..20 * SEGMENT_ENTRIES_MAX as i64 {
+        writer.append(timed(offset, offset), now);
+        writer.publish(now);
+    }
+    let view = journal.view();
+    assert!(view.oldest() > 0);
+    assert_eq!(view.complete_since(), Some(view.oldest() as i64));
+}
+
+#[test]
+fn a_reader_of_kafka_joins_behind_the_first_quarter() {
+    let (mut writer, journal) = open(&settings(1 << 30));
+    let now = Instant::now();
+    writer.begin("t", 0, 0);
+    for offset in 0..8 * SEGMENT_ENTRIES_MAX as i64 {
+        writer.append(draft(offset, &["a"]), now);
+    }
+    writer.publish(now);
+    let view = journal.view();
+    assert_eq!(*view.joining(), at(&[2 * SEGMENT_ENTRIES_MAX as i64 - 1]));
+    assert_eq!(view.resume(view.joining()), Some(2 * SEGMENT_ENTRIES_MAX as u64));
 }

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,9 @@ impl Writer {
         self.open_segment(now);
         let entry = Entry::new(self.next - 1, partition, draft);
         let weight_bytes = entry.weight_bytes();
+        // A producer whose clock is ahead must not make the window look empty for all times until then.
+        let timestamp_ms = entry.timestamp_ms.unwrap_or(i64::MIN).min(now_ms());
+        self.reached.newest_ms = self.reached.newest_ms.max(timestamp_ms);
         self.window_bytes += weight_bytes;
         let open = self.segments.back_mut().expect("a segment is open");
         open.weight_bytes += weight_bytes;
@@ -93,6 +96,12 @@ impl Writer {
         let keys: Vec<_> = self.settings.cursor_keys.iter().map(cursor_key).collect();
         // Once for the life of the process: a consumer does not change its cluster.
         let _ = self.shared.codec.set(CursorCodec::new(id, &keys));
+    }
+
+    /// Reading begins with the records of that time, in milliseconds since 1970: older ones were never here.
+    pub fn begin_with(&mut self, time_ms: i64) {
+        self.reached.newest_ms = self.reached.newest_ms.max(time_ms.saturating_sub(1));
+        self.moved = true;
     }
 
     /// Reading of a partition begins at `offset`: what is before it was never here.
@@ -199,6 +208,11 @@ impl Writer {
         let segments = self.segments.iter().map(|held| Arc::clone(&held.segment)).collect();
         self.shared.segments.store(Arc::new(segments));
     }
+}
+
+fn now_ms() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A key of the right size from a secret of any length above it.

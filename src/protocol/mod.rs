@@ -18,10 +18,12 @@ mod frames;
 mod heartbeat;
 mod plain;
 mod socketio;
+mod status;
 mod websocket;
 
 pub use close::{ComeBack, Ending};
 pub use frames::Frames;
+pub use status::{Gap, Status, status_frame};
 
 use crate::limits::LINGER_MAX;
 use bytes::Bytes;
@@ -30,7 +32,7 @@ use plain::Plain;
 use secrecy::SecretString;
 use socketio::SocketIo;
 use std::fmt;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 use uuid::Uuid;
 use websocket::{Message, Opcode};
 
@@ -72,41 +74,6 @@ pub fn cursor_frame(protocol: Protocol, frame: &Bytes, cursor: &str) -> Bytes {
         Protocol::Plain => plain::cursor_frame(payload, cursor),
         Protocol::SocketIo => socketio::cursor_frame(payload, cursor),
     }
-}
-
-/// What a client that asked for cursors is told beside events, as the event `STATUS`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Status {
-    /// The connection goes on where the given cursor stands; nothing is missing.
-    pub resumed: bool,
-    /// Why it does not, although a cursor was given: what lies between can't be had any more.
-    pub gap: Option<Gap>,
-    /// Since when the picture is stale: some records are known to be there, or may be, and do not get through.
-    #[serde(serialize_with = "rfc3339")]
-    pub stale_since: Option<SystemTime>,
-}
-
-fn rfc3339<S: serde::Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
-    match time {
-        Some(time) => serializer.collect_str(&humantime::format_rfc3339_seconds(*time)),
-        None => serializer.serialize_none(),
-    }
-}
-
-/// Why a resume has a gap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Gap {
-    /// The cursor is older than the window.
-    TooOld,
-    /// The cursor is not one of this cluster, or is damaged.
-    Unreadable,
-}
-
-/// The finished `STATUS` frame, with its cursor.
-pub fn status_frame(protocol: Protocol, status: Status, cursor: &str) -> Bytes {
-    let payload = serde_json::to_vec(&status).expect("a status has no map and no float");
-    cursor_frame(protocol, &event_frame(protocol, "STATUS", &payload), cursor)
 }
 
 /// Where a Socket.IO client that comes back says that it was: `pid` and `offset` of its CONNECT, as its library
@@ -182,7 +149,9 @@ trait Dialect {
     fn handle_text(&mut self, text: &str, pongs: &mut Pongs, actions: &mut Vec<Action>)
     -> Result<(), Ending>;
     fn handle_binary(&mut self) -> Result<(), Ending>;
-    /// For protocols that authenticate after the upgrade.
+    /// For protocols that authenticate after the upgrade: the answer takes until then.
+    fn answers_by(&mut self, _: Instant) {}
+    /// The same.
     fn authorized(&mut self, _pid: Option<&str>, _cursor: Option<&str>, _: &mut Vec<Action>) {}
     /// The same; the connection ends by a deadline that comes soon.
     fn refused(&mut self, _now: Instant, _: &mut Vec<Action>) {}
@@ -264,6 +233,14 @@ impl Session {
             Ok(()) => {}
             Err(ending @ Ending::Unauthorized) if self.is_open() => self.end(ending, now, actions),
             Err(ending) => self.close(ending, now, actions),
+        }
+    }
+
+    /// Who the client of [`Action::Authenticate`] is, is known, but not yet where it goes on: that takes until
+    /// `until` at most, and then [`Session::authorized`] is called.
+    pub fn answers_by(&mut self, until: Instant) {
+        if self.is_open() {
+            self.dialect_mut().answers_by(until);
         }
     }
 

@@ -148,6 +148,12 @@ impl Dialect for SocketIo {
         Err(Ending::BadPacket)
     }
 
+    fn answers_by(&mut self, until: Instant) {
+        if matches!(self.stage, Stage::Authenticating { .. }) {
+            self.stage = Stage::Authenticating { until };
+        }
+    }
+
     fn authorized(&mut self, pid: Option<&str>, cursor: Option<&str>, actions: &mut Vec<Action>) {
         if matches!(self.stage, Stage::Authenticating { .. }) {
             self.stage = Stage::Joined;

@@ -75,8 +75,12 @@ impl<W: Watch> Shard<W> {
                 // Before anything is filtered: the view may have entries of a partition that is new here.
                 cursors.meet(&partitions);
                 found.retain(|sequence| view.entry(*sequence).is_some_and(|entry| !cursors.covers(entry)));
-                let writer = CursorWriter::new(view, self.journal.codec(), &partitions, position);
-                share_with_cursors(view, connection.protocol, &found, cursors, writer)
+                if cursors.sent {
+                    let writer = CursorWriter::new(view, self.journal.codec(), &partitions, position);
+                    share_with_cursors(view, connection.protocol, &found, cursors, writer)
+                } else {
+                    share(view, connection.protocol, &found)
+                }
             }
         };
         let Ok(taken) = connection.write_frames(&share, now) else {
@@ -103,7 +107,9 @@ impl<W: Watch> Shard<W> {
                 self.guarded.push(id);
                 return Progress::Done;
             }
+            cursors.since = None;
         }
+        connection.cursors.take_if(|cursors| !cursors.sent);
         self.connections[id].standing = Standing::Live { from: self.position().max(live_at) };
         self.metrics.caught_up();
         Progress::Done

@@ -3,6 +3,7 @@
 //! A connection that takes everything is live and holds no data. One that takes less is lagging: it holds what
 //! is left of one frame, its position, and the control frames that it is owed.
 
+use super::past::Preparing;
 use super::prelude::Prelude;
 use super::socket::Socket;
 use crate::admission::Credentials;
@@ -30,6 +31,8 @@ pub struct ConnectionId {
 pub(super) enum Standing {
     /// Not authorized yet, or never: gets no event.
     Arriving,
+    /// Authorized, and waits for a past that the journal does not have: gets no event before that.
+    Preparing,
     /// Gets each event as it comes, from this sequence on: what a batch under way holds below it is already read.
     Live { from: u64 },
     /// Reads on from this sequence when its socket takes data.
@@ -43,6 +46,8 @@ pub(super) enum Overdue {
     Session,
     Expired,
     Stalled,
+    /// The past was waited for long enough.
+    Prepared,
 }
 
 pub(super) enum Readout {
@@ -57,15 +62,29 @@ pub(super) struct Taken {
     pub blocked: bool,
 }
 
-/// What a connection that asked for cursors needs.
+/// What a connection needs that asked for cursors or for a replay.
 #[derive(Debug, Default)]
 pub(super) struct Cursors {
+    /// Its events carry cursors. If not, it needs all this no longer once it is live.
+    pub sent: bool,
+    /// What it asked for while it is not authorized yet.
+    pub asked_since_ms: Option<i64>,
     /// Where it was when it came: what is at or before that it has got already, maybe from another instance, whose
     /// order was another. Kept until this instance has passed it in every partition; so long the connection
     /// reads for itself.
     pub guard: Option<Guard>,
     /// Until when partitions of the guard that this instance has not met are minded.
     pub unmet_until: Option<Instant>,
+    pub since: Option<Since>,
+}
+
+/// Which events a replay leaves out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Since {
+    /// Those that are older, in milliseconds since 1970,
+    pub time_ms: i64,
+    /// of those that the journal had when the connection came: what is late is live.
+    pub end: u64,
 }
 
 pub(super) struct Connection<S> {
@@ -82,6 +101,8 @@ pub(super) struct Connection<S> {
     pub cursors: Option<Box<Cursors>>,
     /// It asked for the open orders, and has not joined yet.
     pub wants_open: bool,
+    /// What it waits for before it begins.
+    pub preparing: Option<Box<Preparing>>,
     /// What it gets before it reads the journal.
     pub prelude: Option<Box<Prelude>>,
     /// Given back when the connection is no more.
@@ -110,6 +131,7 @@ impl<S: Socket> Connection<S> {
             credentials: None,
             cursors: None,
             wants_open: false,
+            preparing: None,
             prelude: None,
             seats: Vec::new(),
             timer: u64::MAX,
@@ -125,10 +147,9 @@ impl<S: Socket> Connection<S> {
         &mut self.socket
     }
 
-    pub fn join(&mut self, keys: Arc<[Key]>, expires_at: Instant, standing: Standing) {
+    pub fn join(&mut self, keys: Arc<[Key]>, expires_at: Instant) {
         self.keys = keys;
         self.expires_at = Some(expires_at);
-        self.standing = standing;
     }
 
     /// A Socket.IO library that is sent away by a packet closes by itself. The stream's end on the heels of that
@@ -136,13 +157,14 @@ impl<S: Socket> Connection<S> {
     pub fn leave(&mut self, ending: Ending) {
         let closes_itself = matches!(ending, Ending::Unauthorized | Ending::Revoked);
         let shut = self.protocol == Protocol::SocketIo && closes_itself;
+        self.preparing = None;
         self.prelude = None;
         self.standing = Standing::Leaving { ending, shut };
     }
 
     /// It has been authorized, and nothing has ended it.
     pub fn is_joined(&self) -> bool {
-        matches!(self.standing, Standing::Live { .. } | Standing::Lagging(_))
+        matches!(self.standing, Standing::Preparing | Standing::Live { .. } | Standing::Lagging(_))
     }
 
     pub fn leaving(&self) -> Option<Ending> {
@@ -275,7 +297,8 @@ impl<S: Socket> Connection<S> {
             return self.session.deadline();
         }
         let stalled = self.stalled_since.map(|since| since + STALLED_MAX);
-        [self.expires_at, stalled].into_iter().flatten().fold(self.session.deadline(), Instant::min)
+        let prepared = self.preparing.as_ref().map(|preparing| preparing.until());
+        [self.expires_at, stalled, prepared].into_iter().flatten().fold(self.session.deadline(), Instant::min)
     }
 
     pub fn overdue(&self, now: Instant) -> Option<Overdue> {
@@ -285,6 +308,9 @@ impl<S: Socket> Connection<S> {
             }
             if self.stalled_since.is_some_and(|since| now >= since + STALLED_MAX) {
                 return Some(Overdue::Stalled);
+            }
+            if self.preparing.as_ref().is_some_and(|preparing| now >= preparing.until()) {
+                return Some(Overdue::Prepared);
             }
         }
         (now >= self.session.deadline()).then_some(Overdue::Session)

@@ -1,14 +1,15 @@
 //! The door of the shards: the web side hands sockets over, the pipeline says that there is something to read.
 
+use super::past::{Archive, Found, Past};
 use super::socket::Kernel;
-use super::{Settings, Shard, WAKER};
+use super::{ConnectionId, Settings, Shard, WAKER};
 use crate::admission::{Admission, Credentials};
 use crate::auth::Batch;
 use crate::clock::Clock;
 use crate::event::Identity;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
-use crate::protocol::{Ending, Protocol};
+use crate::protocol::{Ending, Gap, Protocol};
 use crate::seats::Seat;
 use bytes::Bytes;
 use mio::net::TcpStream;
@@ -37,11 +38,11 @@ pub struct Arrival<S = TcpStream> {
 /// How far a client is when its socket comes to the shard.
 pub enum Admitted {
     /// Its ticket was redeemed before the upgrade, or was refused. `cursor` is there if it asked for cursors, and
-    /// empty if it has none yet.
-    Plain { identity: Result<Identity, Ending>, cursor: Option<String> },
+    /// empty if it has none yet; `since_ms` if it asked for a replay from then on, in milliseconds since 1970.
+    Plain { identity: Result<Identity, Ending>, cursor: Option<String>, since_ms: Option<i64> },
     /// It says who it is after the upgrade, or leaves it at what its request has said. `recovers`: it asked for
     /// connection state recovery.
-    SocketIo { credentials: Credentials, recovers: bool },
+    SocketIo { credentials: Credentials, recovers: bool, since_ms: Option<i64> },
 }
 
 impl Admitted {
@@ -63,6 +64,8 @@ pub(super) enum Command<S> {
     Revoke(Arc<Batch>),
     /// The picture is stale since then, or current again.
     Stale(Option<SystemTime>),
+    /// What a connection wanted of the past.
+    Past(ConnectionId, Box<Result<Found, Gap>>),
     Stop,
 }
 
@@ -73,6 +76,7 @@ pub struct Shards {
     next: Arc<AtomicUsize>,
 }
 
+#[derive(Clone)]
 struct Handle {
     commands: mpsc::Sender<Command<TcpStream>>,
     waker: Arc<Waker>,
@@ -127,6 +131,7 @@ impl Shards {
         admission: &Arc<Admission>,
         metrics: &Metrics,
         clock: &Clock,
+        past: Option<&Past>,
     ) -> io::Result<(Shards, Vec<JoinHandle<()>>)> {
         let mut handles = Vec::new();
         let mut threads = Vec::new();
@@ -136,7 +141,7 @@ impl Shards {
             let woken = Arc::new(AtomicBool::new(false));
             let (sender, commands) = mpsc::channel();
             let inbox = Inbox::new(commands, Arc::clone(&woken));
-            let shard = Shard::new(
+            let mut shard = Shard::new(
                 Kernel::new(poll),
                 clock.clone(),
                 inbox,
@@ -144,7 +149,11 @@ impl Shards {
                 Arc::clone(admission),
                 metrics.shard(),
             );
-            handles.push(Handle { commands: sender, waker, woken });
+            let handle = Handle { commands: sender, waker, woken };
+            let asker = handle.clone();
+            let reply = Arc::new(move |id, outcome| asker.send(Command::Past(id, Box::new(outcome))));
+            shard.archive = past.map(|past| Archive { past: past.clone(), reply });
+            handles.push(handle);
             let thread = std::thread::Builder::new().name(format!("shard-{number}"));
             threads.push(thread.spawn(move || {
                 if let Err(error) = shard.run() {

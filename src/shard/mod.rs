@@ -7,7 +7,8 @@
 //!
 //! ```text
 //! arriving ──authorized──> live <──caught up── lagging ──out of the window, or stalled──> leaving
-//!                           └──a write takes less──┘
+//!     │                     └──a write takes less──┘ ^
+//!     └──wants a past that the journal lacks──> preparing
 //! ```
 
 mod catch_up;
@@ -21,6 +22,7 @@ mod guard;
 mod handle;
 mod index;
 mod open;
+mod past;
 mod prelude;
 mod resume;
 mod revoke;
@@ -33,6 +35,7 @@ pub use connection::ConnectionId;
 #[cfg(test)]
 pub(crate) use driven::Driven;
 pub use handle::{Admitted, Arrival, Shards};
+pub use past::{Asks, Found, Past, Question};
 pub use prelude::Prelude;
 pub use settings::Settings;
 
@@ -42,7 +45,7 @@ use crate::event::Identity;
 use crate::journal::Journal;
 use crate::limits::{READ_BUFFER_BYTES, READS_PER_TURN_MAX};
 use crate::metrics::ShardMetrics;
-use crate::protocol::{Action, Ending, Protocol, Recovery, Session};
+use crate::protocol::{Action, Ending, Gap, Protocol, Recovery, Session};
 use bytes::Bytes;
 use connection::{Connection, Readout, Standing};
 use connections::Connections;
@@ -50,6 +53,7 @@ use drain::Drain;
 use handle::{Command, Inbox};
 use index::Index;
 use mio::Token;
+use past::Archive;
 use secrecy::SecretString;
 use socket::{Ready, Watch};
 use std::collections::VecDeque;
@@ -66,6 +70,8 @@ struct Shard<W: Watch> {
     clock: Clock,
     inbox: Inbox<W::Socket>,
     journal: Journal,
+    /// Who knows what the journal does not; none where nobody does.
+    archive: Option<Archive>,
     admission: Arc<Admission>,
     metrics: ShardMetrics,
     connections: Connections<W::Socket>,
@@ -156,6 +162,9 @@ impl<W: Watch> Shard<W> {
                 Command::Drain { over, seed } => self.begin_drain(over, seed, now),
                 Command::Revoke(batch) => self.find_revoked(&batch),
                 Command::Stale(since) => self.handle_stale(since),
+                Command::Past(id, outcome) => {
+                    self.guarded(id, |shard| shard.handle_past(id, *outcome, now));
+                }
                 Command::Stop => self.handle_stop(now),
             }
         }
@@ -185,17 +194,18 @@ impl<W: Watch> Shard<W> {
     fn welcome(&mut self, id: ConnectionId, admitted: Admitted, mut received: Vec<u8>, now: Instant) {
         let connection = &mut self.connections[id];
         match admitted {
-            Admitted::Plain { identity, cursor } => {
+            Admitted::Plain { identity, cursor, since_ms } => {
                 match identity.and_then(|identity| self.admission.recheck(identity)) {
-                    Ok(identity) => self.join_plain(id, &identity, cursor, now),
+                    Ok(identity) => {
+                        self.ask_for_more(id, cursor.is_some(), since_ms);
+                        self.join_plain(id, &identity, cursor.as_deref(), now);
+                    }
                     Err(ending) => connection.session.end(ending, now, &mut self.actions),
                 }
             }
-            Admitted::SocketIo { credentials, recovers } => {
+            Admitted::SocketIo { credentials, recovers, since_ms } => {
                 connection.credentials = Some(Box::new(credentials));
-                if recovers {
-                    self.ask_for_cursors(id);
-                }
+                self.ask_for_more(id, recovers, since_ms);
             }
         }
         self.receive(id, &mut received, now);
@@ -222,13 +232,20 @@ impl<W: Watch> Shard<W> {
     fn join(&mut self, id: ConnectionId, identity: &Identity, standing: Standing, now: Instant) {
         let connection = &mut self.connections[id];
         let left = identity.expires_at.duration_since(self.clock.wall()).unwrap_or_default();
-        connection.join(Arc::clone(&identity.keys), now + left, standing);
+        connection.join(Arc::clone(&identity.keys), now + left);
         connection.login = identity.login;
+        self.indexes[connection.protocol as usize].insert(id, &identity.keys);
+        self.stand(id, standing);
+    }
+
+    /// One that lags has its turn at once.
+    fn stand(&mut self, id: ConnectionId, standing: Standing) {
+        let connection = &mut self.connections[id];
+        connection.standing = standing;
         if matches!(standing, Standing::Lagging(_)) {
             connection.waits_for_turn = true;
             self.catching_up.push_back(id);
         }
-        self.indexes[connection.protocol as usize].insert(id, &identity.keys);
     }
 
     fn handle_readable(&mut self, id: ConnectionId, now: Instant) {
@@ -370,6 +387,7 @@ impl<W: Watch> Shard<W> {
             }
             Some(connection::Overdue::Expired) => self.end(id, Ending::TokenExpired, now),
             Some(connection::Overdue::Stalled) => self.remove_stalled(id, now),
+            Some(connection::Overdue::Prepared) => self.handle_past(id, Err(Gap::Timeout), now),
             None => self.schedule(id),
         }
     }
@@ -413,7 +431,8 @@ impl<W: Watch> Shard<W> {
 
     fn remove(&mut self, id: ConnectionId, ending: Ending) {
         let Some(mut connection) = self.connections.remove(id) else { return };
-        self.cursor_connections -= usize::from(connection.cursors.is_some());
+        self.cursor_connections -=
+            usize::from(connection.cursors.as_ref().is_some_and(|cursors| cursors.sent));
         self.indexes[connection.protocol as usize].remove(id);
         self.metrics.connection_ended(connection.protocol, connection.leaving().unwrap_or(ending));
         self.sockets.forget(connection.socket());
@@ -434,6 +453,7 @@ impl<W: Watch> Shard<W> {
             sockets,
             inbox,
             journal,
+            archive: None,
             admission,
             metrics,
             connections: Connections::new(),

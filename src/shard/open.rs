@@ -52,7 +52,7 @@ impl<W: Watch> Shard<W> {
         if walk.frames.is_empty() {
             return None;
         }
-        if connection.cursors.is_some() {
+        if connection.cursors.as_ref().is_some_and(|cursors| cursors.sent) {
             let here = Guard::at(view.positions_at(view.head()));
             walk.end_with(self.journal.codec().encode(&self.journal.partitions(), &here));
         }

@@ -1,25 +1,43 @@
-//! Connections that asked for cursors: where they begin, and the frames that carry their positions.
+//! Connections that asked for cursors or a replay: where they begin, and the frames that carry their positions.
 //!
 //! A client that comes back shows a cursor, maybe another instance's. It becomes the connection's guard: what the
 //! guard covers is skipped, and until this instance has passed it in every partition the connection reads the
 //! journal for itself and its cursors are the newer of guard and instance. Then it is live like any other, and
 //! shares its cursors with all.
 
-use super::connection::{Cursors, Standing};
+use super::connection::{Cursors, Since, Standing};
 use super::open::NO_CURSOR;
+use super::past::Found;
 use super::socket::Watch;
 use super::{ConnectionId, Prelude, Shard};
-use crate::event::Identity;
+use crate::event::{Identity, Key};
 use crate::journal::{CursorCodec, Entry, Guard, Partitions, Positions, View};
-use crate::limits::{CURSOR_EVERY_EVENT_PARTITIONS_MAX, GUARD_UNMET_MAX};
+use crate::limits::GUARD_UNMET_MAX;
 use crate::protocol::{Action, Gap, Protocol, Recovery, Status, cursor_frame, status_frame};
 use bytes::Bytes;
+use std::sync::Arc;
 use std::time::Instant;
 
-/// How a connection with cursors begins.
-struct Begin {
-    standing: Standing,
+/// What a client asks for beyond the contracts.
+pub(super) struct Wanted {
+    /// Events with cursors.
+    pub cursors: bool,
+    /// The cursor that it came with.
+    pub guard: Option<Guard>,
+    /// It came with one that cannot be read.
+    pub unreadable: bool,
+    /// A replay, from that time on, in milliseconds since 1970. A cursor that resumes is as good and comes first.
+    pub since_ms: Option<i64>,
+    /// Of Socket.IO: what its library compares to see whether it was recovered.
+    pub pid: Option<String>,
+}
+
+/// How such a connection begins.
+pub(super) struct Begin {
+    pub standing: Standing,
     guard: Option<Guard>,
+    /// Of what the journal already has, older events than this are left out.
+    since: Option<Since>,
     prelude: Option<Prelude>,
     /// Where it stands before its first event.
     cursor: String,
@@ -27,26 +45,35 @@ struct Begin {
 }
 
 impl<W: Watch> Shard<W> {
-    pub(super) fn ask_for_cursors(&mut self, id: ConnectionId) {
-        self.connections[id].cursors = Some(Box::default());
-        self.cursor_connections += 1;
+    /// What `STATUS` and the cursors need.
+    pub(super) fn ask_for_more(&mut self, id: ConnectionId, cursors: bool, since_ms: Option<i64>) {
+        if cursors || since_ms.is_some() {
+            let asked = Cursors { sent: cursors, asked_since_ms: since_ms, ..Cursors::default() };
+            self.connections[id].cursors = Some(Box::new(asked));
+            self.cursor_connections += usize::from(cursors);
+        }
     }
 
-    /// A plain client that asked for cursors is told with `STATUS` where it stands, before any event.
+    /// A plain client that asked for more than the contract is told with `STATUS` where it stands, before any event.
     pub(super) fn join_plain(
         &mut self,
         id: ConnectionId,
         identity: &Identity,
-        cursor: Option<String>,
+        cursor: Option<&str>,
         now: Instant,
     ) {
-        let Some(cursor) = cursor else {
+        let Some(asked) = &self.connections[id].cursors else {
             return self.join_from_now(id, identity, now);
         };
-        self.ask_for_cursors(id);
-        let begin = self.begin(id, identity, Some(&*cursor).filter(|cursor| !cursor.is_empty()));
-        self.actions.push(Action::Send(status_frame(Protocol::Plain, begin.status, &begin.cursor)));
-        self.join_at(id, identity, begin, now);
+        let wanted = Wanted {
+            cursors: asked.sent,
+            since_ms: asked.asked_since_ms,
+            pid: None,
+            ..self.came_with(cursor.filter(|cursor| !cursor.is_empty()))
+        };
+        let mut actions = std::mem::take(&mut self.actions);
+        self.join_wanting(id, identity, wanted, now, &mut actions);
+        self.actions = actions;
     }
 
     /// The official client says that it was recovered when it gets its own `pid` again; a new one tells it that
@@ -59,83 +86,164 @@ impl<W: Watch> Shard<W> {
         now: Instant,
         actions: &mut Vec<Action>,
     ) {
-        if self.connections[id].cursors.is_none() {
+        let Some(asked) = &self.connections[id].cursors else {
             self.join_from_now(id, identity, now);
             return self.connections[id].session.authorized(None, None, actions);
-        }
-        let offset = recovery.offset.as_deref().filter(|offset| self.decode(offset).is_some());
-        let begin = self.begin(id, identity, offset.or(recovery.pid.as_deref()));
-        let pid = recovery.pid.as_deref().filter(|_| begin.status.resumed).unwrap_or(&begin.cursor);
-        let session = &mut self.connections[id].session;
-        session.authorized(Some(pid), Some(&begin.cursor), actions);
-        if begin.status.gap.is_some() || begin.status.stale_since.is_some() {
-            actions.push(Action::Send(status_frame(Protocol::SocketIo, begin.status, &begin.cursor)));
-        }
-        self.join_at(id, identity, begin, now);
+        };
+        let (cursors, since_ms) = (asked.sent, asked.asked_since_ms);
+        let recovery = Some(recovery).filter(|_| cursors);
+        let pid = recovery.and_then(|recovery| recovery.pid.clone());
+        let offset = recovery.and_then(|recovery| recovery.offset.as_deref());
+        let offset = offset.filter(|offset| self.decode(offset).is_some());
+        let wanted = Wanted { cursors, since_ms, ..self.came_with(offset.or(pid.as_deref())) };
+        self.join_wanting(id, identity, Wanted { pid, ..wanted }, now, actions);
     }
 
     /// Without cursors: with the open orders if it asked for them, and then with what is new.
     fn join_from_now(&mut self, id: ConnectionId, identity: &Identity, now: Instant) {
-        let (standing, prelude) = self.begin_from_now(id, identity);
+        let (standing, prelude) = self.begin_from_now(id, &identity.keys);
         self.connections[id].prelude = prelude.map(Box::new);
         self.join(id, identity, standing, now);
     }
 
-    fn begin_from_now(&self, id: ConnectionId, identity: &Identity) -> (Standing, Option<Prelude>) {
-        let wanted = self.connections[id].wants_open.then(|| self.open_orders(id, &identity.keys)).flatten();
+    fn begin_from_now(&self, id: ConnectionId, keys: &Arc<[Key]>) -> (Standing, Option<Prelude>) {
+        let wanted = self.connections[id].wants_open.then(|| self.open_orders(id, keys)).flatten();
         match wanted {
             Some((prelude, then)) => (Standing::Lagging(then), Some(prelude)),
             None => (Standing::Live { from: self.position() }, None),
         }
     }
 
-    fn join_at(&mut self, id: ConnectionId, identity: &Identity, begin: Begin, now: Instant) {
-        let unmet_until = begin.guard.as_ref().is_some_and(Guard::has_unmet).then(|| now + GUARD_UNMET_MAX);
-        let cursors = Cursors { guard: begin.guard, unmet_until };
-        self.connections[id].cursors = Some(Box::new(cursors));
-        self.connections[id].prelude = begin.prelude.map(Box::new);
-        self.join(id, identity, begin.standing, now);
+    fn came_with(&self, cursor: Option<&str>) -> Wanted {
+        let cursor = cursor.filter(|cursor| *cursor != NO_CURSOR);
+        let guard = cursor.and_then(|cursor| self.decode(cursor));
+        let unreadable = cursor.is_some() && guard.is_none();
+        Wanted { cursors: false, guard, unreadable, since_ms: None, pid: None }
     }
 
-    /// A resume needs no open orders: what the client has of them is brought up to date.
-    fn begin(&self, id: ConnectionId, identity: &Identity, cursor: Option<&str>) -> Begin {
-        let cursor = cursor.filter(|cursor| *cursor != NO_CURSOR);
-        let view = self.journal.view();
-        let guard = cursor.and_then(|cursor| self.decode(cursor));
-        let start = guard.as_ref().and_then(|guard| view.resume(&guard.positions));
-        #[cfg(test)]
-        let start = start.or_else(|| crate::simulation::Broken::HidesGap.is_on().then(|| view.oldest()));
-        match (guard, start) {
-            (Some(guard), Some(start)) => Begin {
-                standing: Standing::Lagging(start.min(self.position())),
-                cursor: self.journal.codec().encode(&self.journal.partitions(), &guard),
-                guard: Some(guard),
-                prelude: None,
-                status: Status { resumed: true, gap: None, stale_since: self.stale_since },
-            },
-            (guard, _) => {
-                let reason = if guard.is_some() { Gap::TooOld } else { Gap::Unreadable };
-                let (standing, prelude) = self.begin_from_now(id, identity);
-                let cursor_now = match &prelude {
-                    Some(_) => NO_CURSOR.to_owned(),
-                    None => {
-                        let here = Guard::at(view.positions_at(self.position()));
-                        self.journal.codec().encode(&self.journal.partitions(), &here)
-                    }
-                };
-                Begin {
-                    standing,
-                    guard: None,
-                    prelude,
-                    cursor: cursor_now,
-                    status: Status {
-                        resumed: false,
-                        gap: cursor.map(|_| reason),
-                        stale_since: self.stale_since,
-                    },
-                }
-            }
+    /// At once where the journal knows, or else when the past is found.
+    fn join_wanting(
+        &mut self,
+        id: ConnectionId,
+        identity: &Identity,
+        wanted: Wanted,
+        now: Instant,
+        actions: &mut Vec<Action>,
+    ) {
+        let Err((wanted, gap)) = self.prepare(id, identity, wanted, now) else { return };
+        let begin = self.begin_now(id, &identity.keys, &wanted, gap);
+        self.tell(id, &wanted, &begin, actions);
+        let Begin { standing, .. } = self.keep(id, &wanted, begin, now);
+        self.join(id, identity, standing, now);
+    }
+
+    /// Says where the connection stands. Events come behind it.
+    pub(super) fn tell(
+        &mut self,
+        id: ConnectionId,
+        wanted: &Wanted,
+        begin: &Begin,
+        actions: &mut Vec<Action>,
+    ) {
+        let Begin { status, cursor, .. } = begin;
+        let cursor = Some(cursor.as_str()).filter(|_| wanted.cursors);
+        let connection = &mut self.connections[id];
+        let knows_by_its_pid = connection.protocol == Protocol::SocketIo
+            && wanted.since_ms.is_none()
+            && status.gap.is_none()
+            && status.stale_since.is_none();
+        if connection.protocol == Protocol::SocketIo {
+            let pid = wanted.pid.as_deref().filter(|_| status.resumed).or(cursor);
+            connection.session.authorized(pid, cursor, actions);
         }
+        if !knows_by_its_pid {
+            actions.push(Action::Send(status_frame(connection.protocol, *status, cursor)));
+        }
+    }
+
+    /// What the connection needs from here on goes into it.
+    pub(super) fn keep(
+        &mut self,
+        id: ConnectionId,
+        wanted: &Wanted,
+        mut begin: Begin,
+        now: Instant,
+    ) -> Begin {
+        let guard = begin.guard.take();
+        let unmet_until = guard.as_ref().is_some_and(Guard::has_unmet).then(|| now + GUARD_UNMET_MAX);
+        let cursors =
+            Cursors { sent: wanted.cursors, asked_since_ms: None, guard, unmet_until, since: begin.since };
+        let is_live = matches!(begin.standing, Standing::Live { .. });
+        let connection = &mut self.connections[id];
+        connection.cursors = Some(Box::new(cursors)).filter(|cursors| cursors.sent || !is_live);
+        connection.prelude = begin.prelude.take().map(Box::new);
+        begin
+    }
+
+    /// With what the journal has. `gap` is why that may be less than was wanted. A resume or a replay needs no open
+    /// orders: what the client has of them is brought up to date, or told.
+    pub(super) fn begin_now(&self, id: ConnectionId, keys: &Arc<[Key]>, wanted: &Wanted, gap: Gap) -> Begin {
+        let view = self.journal.view();
+        let guard = wanted.guard.as_ref().filter(|_| gap != Gap::Recreated);
+        let start = |guard: &Guard| {
+            let start = view.resume(&guard.positions);
+            #[cfg(test)]
+            let start = start.or_else(|| crate::simulation::Broken::HidesGap.is_on().then(|| view.oldest()));
+            start
+        };
+        if let Some((guard, start)) = guard.and_then(|guard| Some((guard, start(guard)?))) {
+            return Begin {
+                standing: Standing::Lagging(start.min(self.position())),
+                cursor: self.encode(guard),
+                guard: Some(guard.clone()),
+                since: None,
+                prelude: None,
+                status: self.status(true, None, None),
+            };
+        }
+        let complete = view.complete_since().unwrap_or(i64::MIN);
+        let is_short = wanted.guard.is_some() || wanted.since_ms.is_some_and(|since_ms| since_ms < complete);
+        let gap = if wanted.unreadable { Some(Gap::Unreadable) } else { Some(gap).filter(|_| is_short) };
+        let status = self.status(false, gap, wanted.since_ms.map(|since_ms| since_ms.max(complete)));
+        let Some(time_ms) = wanted.since_ms else {
+            let (standing, prelude) = self.begin_from_now(id, keys);
+            let cursor = match &prelude {
+                Some(_) => NO_CURSOR.to_owned(),
+                None => self.encode(&Guard::at(view.positions_at(self.position()))),
+            };
+            return Begin { standing, guard: None, since: None, prelude, cursor, status };
+        };
+        let start = view.first_since(time_ms).min(self.position());
+        Begin {
+            standing: Standing::Lagging(start),
+            guard: None,
+            since: Some(Since { time_ms, end: self.position() }),
+            prelude: None,
+            cursor: self.encode(&Guard::at(view.positions_at(start))),
+            status,
+        }
+    }
+
+    /// With a past from outside of the journal.
+    pub(super) fn begin_with(&self, wanted: &Wanted, found: Found) -> Begin {
+        let resumed = wanted.guard.is_some();
+        let since_ms = wanted.since_ms.filter(|_| !resumed);
+        Begin {
+            standing: Standing::Lagging(found.then.min(self.position())),
+            guard: Some(found.to),
+            since: since_ms.map(|time_ms| Since { time_ms, end: self.position() }),
+            prelude: found.prelude,
+            cursor: self.encode(&found.from),
+            status: self.status(resumed, wanted.unreadable.then_some(Gap::Unreadable), since_ms),
+        }
+    }
+
+    fn status(&self, resumed: bool, gap: Option<Gap>, since: Option<i64>) -> Status {
+        Status { resumed, gap, stale_since: self.stale_since, since }
+    }
+
+    pub(super) fn encode(&self, guard: &Guard) -> String {
+        self.journal.codec().encode(&self.journal.partitions(), guard)
     }
 
     /// From where on whoever is live from now on is served: behind what this shard has dispatched, though the journal may hold more.
@@ -184,12 +292,17 @@ impl Cursors {
         }
     }
 
+    /// Whether the connection shall not get an entry: it has it, or did not ask for anything that old.
     pub(super) fn covers(&self, entry: &Entry) -> bool {
         #[cfg(test)]
         if crate::simulation::Broken::NoGuard.is_on() {
             return false;
         }
-        self.guard.as_ref().is_some_and(|guard| guard.covers(entry.partition, entry.origin.offset))
+        let has = |guard: &Guard| guard.covers(entry.partition, entry.origin.offset);
+        let is_older = |since: &Since| {
+            entry.sequence < since.end && entry.timestamp_ms.is_some_and(|time_ms| time_ms < since.time_ms)
+        };
+        self.guard.as_ref().is_some_and(has) || self.since.as_ref().is_some_and(is_older)
     }
 }
 
@@ -207,7 +320,7 @@ pub(super) struct CursorWriter<'a> {
 
 impl<'a> CursorWriter<'a> {
     pub(super) fn new(view: &'a View, codec: &'a CursorCodec, partitions: &'a Partitions, at: u64) -> Self {
-        let every = partitions.len().div_ceil(CURSOR_EVERY_EVENT_PARTITIONS_MAX).max(1) as u64;
+        let every = partitions.events_per_cursor();
         CursorWriter { view, codec, partitions, here: view.positions_at(at), at, every }
     }
 

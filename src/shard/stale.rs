@@ -14,7 +14,8 @@ impl<W: Watch> Shard<W> {
     pub(super) fn handle_stale(&mut self, since: Option<SystemTime>) {
         self.stale_since = since;
         let joined = self.connections.iter().filter(|connection| connection.is_joined());
-        let told = joined.filter(|connection| connection.cursors.is_some());
+        let told =
+            joined.filter(|connection| connection.cursors.as_ref().is_some_and(|cursors| cursors.sent));
         self.untold = told.map(|connection| connection.id).collect();
         self.untold_in_prelude.clear();
     }
@@ -33,11 +34,11 @@ impl<W: Watch> Shard<W> {
         let live_cursor = self.encode(&Guard::at(view.positions_at(self.next)));
         for _ in 0..DISPATCH_WRITES_MAX {
             let Some(id) = self.untold.pop() else { return };
-            self.tell(id, &view, &live_cursor, now);
+            self.tell_one(id, &view, &live_cursor, now);
         }
     }
 
-    fn tell(&mut self, id: ConnectionId, view: &View, live_cursor: &str, now: Instant) {
+    fn tell_one(&mut self, id: ConnectionId, view: &View, live_cursor: &str, now: Instant) {
         let partitions = self.journal.partitions();
         let Some(connection) = self.connections.get_mut(id) else { return };
         let protocol = connection.protocol;
@@ -60,14 +61,10 @@ impl<W: Watch> Shard<W> {
             // It has fallen out of the window and is about to end, or is ending.
             _ => return,
         };
-        let status = Status { resumed: true, gap: None, stale_since: self.stale_since };
+        let status = Status { resumed: true, gap: None, stale_since: self.stale_since, since: None };
         let cursor = here.map(|here| self.encode(&here));
-        let frame = status_frame(protocol, status, cursor.as_deref().unwrap_or(live_cursor));
+        let frame = status_frame(protocol, status, Some(cursor.as_deref().unwrap_or(live_cursor)));
         self.actions.push(Action::Send(frame));
         self.apply_actions(id, now);
-    }
-
-    fn encode(&self, here: &Guard) -> String {
-        self.journal.codec().encode(&self.journal.partitions(), here)
     }
 }

@@ -107,10 +107,12 @@ impl Client {
                     .map(|claims| COMMON.catalog.grants().identity(&claims, Login::default()))
                     .ok_or(Ending::WrongKey),
                 cursor: self.resumes.then(|| self.cursor.clone().unwrap_or_default()),
+                since_ms: None,
             },
             Protocol::SocketIo => Admitted::SocketIo {
                 credentials: claims.map_or(Credentials::Nothing, |claims| Credentials::Session(Ok(claims))),
                 recovers: self.resumes,
+                since_ms: None,
             },
         }
     }

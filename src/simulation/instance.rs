@@ -171,7 +171,11 @@ impl Feed {
             window: *offset,
             start: *offset,
         };
-        let begun = Begun { cluster: "simulated".to_owned(), partitions: next.iter().map(name).collect() };
+        let begun = Begun {
+            cluster: "simulated".to_owned(),
+            partitions: next.iter().map(name).collect(),
+            since_ms: None,
+        };
         let (records, source) = memory_from(begun);
         let work = Work::new(Pipeline {
             catalog: Arc::clone(&COMMON.catalog),

@@ -9,6 +9,7 @@ mod limited;
 mod origin;
 mod rates;
 mod settings;
+mod since;
 mod ticket;
 mod upgrade;
 mod visitor;
@@ -35,6 +36,7 @@ use axum::routing::{any, get};
 use rand::Rng;
 use rates::Rates;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the handlers need; cheap to clone.
 #[derive(Clone)]
@@ -50,11 +52,14 @@ pub struct Web {
     /// Open connections, in all and by address.
     seats: Seats,
     complaints: Arc<Throttle>,
+    /// How far back a replay may reach.
+    since_max: Duration,
 }
 
 impl Web {
     pub fn new(
         settings: &Settings,
+        since_max: Duration,
         admission: Arc<Admission>,
         shards: Shards,
         health: Health,
@@ -73,6 +78,7 @@ impl Web {
                 settings.connections_per_address,
             ),
             complaints: Arc::new(Throttle::new(1, ADDRESS_WARN_INTERVAL)),
+            since_max,
         }
     }
 
@@ -98,10 +104,15 @@ impl Web {
     /// The answer while this instance cannot take a client. It costs nothing, and comes before the upgrade so
     /// that a load balancer can try another instance.
     fn refuse_if_unready(&self) -> Option<Response> {
-        (!self.health.is_ready()).then(|| {
-            self.metrics.connection_refused("not_ready");
-            try_later()
-        })
+        let reason = if !self.health.is_ready() {
+            "not_ready"
+        } else if self.seats.are_taken() {
+            "full"
+        } else {
+            return None;
+        };
+        self.metrics.connection_refused(reason);
+        Some(try_later())
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::origin::Page;
 use super::rates::Kind;
+use super::since::{self, BadSince};
 use super::{Web, refuse_body, try_later};
 use crate::limits::{SOCKET_SEND_BUFFER_BYTES, STALLED_MAX};
 use crate::protocol::Ending;
@@ -10,6 +11,7 @@ use crate::protocol::engineio::{self, RequestError};
 use crate::protocol::handshake::{self, UpgradeError, VERSION};
 use crate::seats::Seat;
 use crate::shard::{Admitted, Arrival};
+use axum::Json;
 use axum::extract::{Query, Request, State};
 use axum::http::header::{CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_VERSION, UPGRADE};
 use axum::http::{Method, StatusCode};
@@ -17,6 +19,8 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use serde_json::json;
+use std::time::SystemTime;
 use tokio::net::TcpStream;
 
 /// Decoded pairs, in the order of the request.
@@ -55,13 +59,21 @@ pub(super) async fn connect(
             return refusal;
         }
     };
+    let since = value(&query, "since").map(|since| since::parse(since, SystemTime::now(), web.since_max));
+    let since_ms = match since.transpose() {
+        Ok(since_ms) => since_ms,
+        Err(fault) => {
+            web.metrics.connection_refused("bad_request");
+            return refuse_since(&fault, is_socket_io);
+        }
+    };
     let Some(seat) = web.take_seat(visitor) else { return try_later() };
     let mut seats = vec![seat];
     let admitted = if is_socket_io {
         let query_token = value(&query, "token").filter(|_| web.admission.query_token);
         let presented = web.presented(request.headers(), query_token);
         let recovers = value(&query, "recovery") == Some("1");
-        Admitted::SocketIo { credentials: web.admission.look_up(presented).await, recovers }
+        Admitted::SocketIo { credentials: web.admission.look_up(presented).await, recovers, since_ms }
     } else {
         let key = value(&query, "key").unwrap_or_default();
         let cursor = value(&query, "cursor").map(str::to_owned);
@@ -73,7 +85,7 @@ pub(super) async fn connect(
             seats.extend(entrant.seat);
             entrant.identity
         });
-        Admitted::Plain { identity, cursor }
+        Admitted::Plain { identity, cursor, since_ms }
     };
     let wants_open = value(&query, "open") == Some("1");
     tokio::spawn(hand_over(web, hyper::upgrade::on(&mut request), admitted, wants_open, seats));
@@ -108,6 +120,15 @@ fn refuse_page(is_socket_io: bool) -> Response {
         return refuse_socket_io(RequestError::Forbidden);
     }
     (StatusCode::FORBIDDEN, "pages of this origin are not heard\n").into_response()
+}
+
+/// To Socket.IO clients in the form of the official server's own refusals.
+fn refuse_since(fault: &BadSince, is_socket_io: bool) -> Response {
+    if !is_socket_io {
+        return (StatusCode::BAD_REQUEST, format!("{fault}\n")).into_response();
+    }
+    let body = json!({"code": RequestError::BadRequest.code(), "message": fault.to_string()});
+    (StatusCode::BAD_REQUEST, Json(body)).into_response()
 }
 
 fn value<'q>(query: &'q Pairs, name: &str) -> Option<&'q str> {

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod admission;
+mod backfill;
 mod crowd;
 mod delivery;
 #[cfg(feature = "kafka")]

@@ -199,7 +199,8 @@ fn who_is_revoked_on_the_way_to_the_shard_is_ended_by_it() {
     let (_writer, journal) = journal::open(&journal::Settings::read(&mut defaults));
     let shard_settings = shard::Settings::read(&mut defaults);
     let (shards, threads) =
-        Shards::start(&shard_settings, &journal, &admission, &admission.metrics, &Clock::default()).unwrap();
+        Shards::start(&shard_settings, &journal, &admission, &admission.metrics, &Clock::default(), None)
+            .unwrap();
 
     let (claims, time) =
         (Claims::new(Map::new(), SystemTime::now() + Duration::from_secs(60)), SystemTime::now());
@@ -214,7 +215,7 @@ fn who_is_revoked_on_the_way_to_the_shard_is_ended_by_it() {
     client.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
     let (stream, _) = listener.accept().unwrap();
     stream.set_nonblocking(true).unwrap();
-    let admitted = Admitted::Plain { identity: Ok(identity), cursor: None };
+    let admitted = Admitted::Plain { identity: Ok(identity), cursor: None, since_ms: None };
     let socket = mio::net::TcpStream::from_std(stream);
     shards.adopt(Arrival {
         socket,

@@ -8,7 +8,7 @@ use axum::http::{HeaderName, StatusCode};
 
 use axum::{Json, Router};
 use dumbwaiter::app::{App, AppFault, Parts};
-use dumbwaiter::consume::{ControlSource, OwnedRecord, Source, memory};
+use dumbwaiter::consume::{ControlSource, MemoryPast, OwnedRecord, Past, Source, memory};
 use dumbwaiter::dead_letter::DeadLetters;
 use dumbwaiter::decode::{self, Registry, RegistrySettings, SchemaId, Writers, framing};
 use dumbwaiter::event::{Catalog, OrderSettings};
@@ -16,7 +16,7 @@ use dumbwaiter::metrics::Metrics;
 use dumbwaiter::produce::Encoder;
 use dumbwaiter::settings::Document;
 use dumbwaiter::shutdown::{self, Stop};
-use dumbwaiter::{auth, journal, shard, web};
+use dumbwaiter::{auth, backfill, journal, shard, web};
 use futures_util::{SinkExt, StreamExt};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value as Json_, json};
@@ -47,6 +47,8 @@ pub struct Instance {
     pub admin: SocketAddr,
     records: mpsc::Sender<OwnedRecord>,
     control: mpsc::Sender<OwnedRecord>,
+    /// What Kafka would still have when the window does not.
+    pub past: MemoryPast,
     /// What was sent to the dead-letter topic.
     pub dead_letters: mpsc::Receiver<OwnedRecord>,
     next_offset: i64,
@@ -63,11 +65,20 @@ impl Instance {
 
     /// `settings` are lines of `section.key=value`.
     pub async fn start_with(settings: &[&str]) -> Instance {
-        Instance::start_revoking(settings, Vec::new()).await
+        Instance::start_in(settings, Vec::new(), false).await
     }
 
     /// With records that are in the control topic from the start.
     pub async fn start_revoking(settings: &[&str], revocations: Vec<OwnedRecord>) -> Instance {
+        Instance::start_in(settings, revocations, false).await
+    }
+
+    /// One that can read what has left the window, from `past`.
+    pub async fn start_with_past(settings: &[&str]) -> Instance {
+        Instance::start_in(settings, Vec::new(), true).await
+    }
+
+    async fn start_in(settings: &[&str], revocations: Vec<OwnedRecord>, has_past: bool) -> Instance {
         let (control, control_records) = mpsc::channel();
         revocations.into_iter().for_each(|record| control.send(record).unwrap());
         let registry_up = Arc::new(AtomicBool::new(true));
@@ -83,6 +94,7 @@ impl Instance {
         overrides.extend(settings.iter().map(|&line| line.to_owned()));
         let mut document = Document::empty().with_environment(&secret).with_overrides(&overrides);
         let (records, source) = memory();
+        let past = MemoryPast::default();
         let metrics = Metrics::new();
         let registry_settings = RegistrySettings::read(&mut document);
         let registry = Registry::new(registry_settings, tokio::runtime::Handle::current(), Box::new(|_| {}));
@@ -95,12 +107,14 @@ impl Instance {
         let parts = Parts {
             source: Source::Memory(source),
             control: ControlSource::memory(control_records),
+            past: has_past.then(|| Past::Memory(past.clone())),
             dead_letters: DeadLetters::Memory(letters),
             writers,
             catalog: Arc::new(catalog),
             orders: OrderSettings::read(&mut document),
             auth: auth::Settings::read(&mut document),
             journal: journal::Settings::read(&mut document),
+            backfill: backfill::Settings::read(&mut document),
             shard: shard::Settings::read(&mut document),
             web: web::Settings::read(&mut document),
             shutdown: shutdown::Settings::read(&mut document),
@@ -116,6 +130,7 @@ impl Instance {
             address,
             admin,
             records,
+            past,
             control,
             dead_letters,
             next_offset: 0,
@@ -163,6 +178,13 @@ impl Instance {
         self.put_bytes("order.created", Some(value));
     }
 
+    /// One with a Kafka timestamp of the test's choice.
+    pub fn pizza_of(&mut self, uuid: &str, store_id: i64, timestamp_ms: i64) {
+        let value = Some(avro(0, pizza(uuid, store_id, "u1")));
+        let (topic, timestamp_ms) = ("pizza.created".to_owned(), Some(timestamp_ms));
+        self.put_record(OwnedRecord { topic, timestamp_ms, value, ..OwnedRecord::default() });
+    }
+
     pub fn condition(&mut self, id: &str, condition: &str) {
         let fields = [("_id", id), ("condition", condition)];
         let value = Value::Record(fields.map(|(name, text)| (name.to_owned(), text.into())).to_vec());
@@ -191,9 +213,10 @@ impl Instance {
     }
 
     fn send(&self, record: OwnedRecord) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let timestamp_ms = Some(i64::try_from(now.as_millis()).unwrap());
-        self.records.send(OwnedRecord { timestamp_ms, ..record }).unwrap();
+        let timestamp_ms = Some(record.timestamp_ms.unwrap_or_else(now_ms));
+        let record = OwnedRecord { timestamp_ms, ..record };
+        self.past.push(record.clone());
+        self.records.send(record).unwrap();
     }
 
     /// The value of a metric, its labels written as on the page.
@@ -294,6 +317,10 @@ impl Client {
             other => panic!("expected a Close frame, got {other:?}"),
         }
     }
+}
+
+pub fn now_ms() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
 /// A token of the test's issuer; `exp` is an hour from now unless the claims have one.

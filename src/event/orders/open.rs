@@ -8,7 +8,7 @@
 //! wide     keys in every audience     who holds one looks at all of them anyway
 //! ```
 
-use crate::event::{Key, Owner, shared};
+use crate::event::{Key, Owner, Owners, shared};
 use crate::protocol::Frames;
 use foldhash::fast::RandomState;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
@@ -59,6 +59,13 @@ pub struct Shown {
     pub frames: Frames,
 }
 
+/// Whose order it is, or was: an owner outlives the order for a while.
+impl Owners for OpenOrders {
+    fn owner(&self, id: &str) -> Option<&Owner> {
+        self.places.get(id).map(|place| &place.owner)
+    }
+}
+
 impl Default for OpenOrders {
     fn default() -> OpenOrders {
         OpenOrders::new([].into())
@@ -88,11 +95,6 @@ impl OpenOrders {
     /// Memory held for what is shown of the open orders.
     pub fn weight_bytes(&self) -> usize {
         self.weight_bytes
-    }
-
-    /// Whose order it is, or was: an owner outlives the order for a while.
-    pub fn owner(&self, id: &str) -> Option<&Owner> {
-        self.places.get(id).map(|place| &place.owner)
     }
 
     /// Orders that one of `keys` may see, behind `after` if that is given, in the order of opening, at most `max` of

@@ -3,6 +3,7 @@
 use super::book::bounded;
 use super::*;
 use crate::event::Key;
+use crate::event::Owners;
 use crate::protocol::{Frames, Protocol};
 use bytes::Bytes;
 use proptest::prelude::*;

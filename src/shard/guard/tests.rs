@@ -100,7 +100,7 @@ impl Bench {
         let expires_at = self.time.clock().wall() + Duration::from_secs(3_600);
         let identity =
             Ok(Identity { keys: Arc::new([Key::new("role:ADMIN")]), expires_at, login: Default::default() });
-        let (socket, admitted) = (socket.clone(), Admitted::Plain { identity, cursor: None });
+        let (socket, admitted) = (socket.clone(), Admitted::Plain { identity, cursor: None, since_ms: None });
         let arrival = Arrival {
             socket,
             received: Vec::new(),
@@ -186,7 +186,7 @@ fn a_panic_at_its_arrival_costs_one_connection() {
     bench.arrive(&good);
     bad.0.borrow_mut().panics_at_write = true;
     let identity = Err(crate::protocol::Ending::WrongKey);
-    let admitted = Admitted::Plain { identity, cursor: None };
+    let admitted = Admitted::Plain { identity, cursor: None, since_ms: None };
     let arrival = Arrival {
         socket: bad,
         received: Vec::new(),

@@ -2,6 +2,7 @@
 
 use super::super::connection::{ConnectionId, Standing};
 use super::super::handle::Inbox;
+use super::super::past::{Archive, Asks, Past, Question};
 use super::super::socket::Kernel;
 use super::super::{Shard, WAKER};
 use super::*;
@@ -67,11 +68,11 @@ impl Bench {
     fn join(&mut self, frames: VecDeque<Bytes>, then: u64) {
         let prelude = Prelude::new(frames, self.metrics.prelude_bytes()).unwrap();
         let keys = Arc::new([Key::new("role:ADMIN")]);
-        let expires_at = self.time.clock().wall() + Duration::from_secs(3_600);
+        let (id, clock) = (self.id().unwrap(), self.time.clock());
+        let expires_at = clock.wall() + Duration::from_secs(3_600);
         let identity = Identity { keys, expires_at, login: Default::default() };
-        let id = self.id().unwrap();
         self.shard.connections[id].prelude = Some(Box::new(prelude));
-        self.shard.join(id, &identity, Standing::Lagging(then), self.time.clock().now());
+        self.shard.join(id, &identity, Standing::Lagging(then), clock.now());
     }
 
     /// An event in the journal for whoever holds `key`.
@@ -218,10 +219,84 @@ fn what_is_above_the_bounds_is_not_taken_in() {
 fn a_status_waits_for_the_end_of_the_prelude() {
     let mut bench = Bench::new();
     bench.writer.set_cluster("c");
-    bench.shard.ask_for_cursors(bench.id().unwrap());
+    bench.shard.ask_for_more(bench.id().unwrap(), true, None);
     bench.join(prelude(30), 0);
     bench.shard.handle_stale(Some(std::time::SystemTime::UNIX_EPOCH));
     assert!(bench.read(30 * FRAME_BYTES) == expected(0..30), "several turns' shares, and nothing in between");
     let status = String::from_utf8_lossy(&bench.read(100)).into_owned();
     assert!(status.contains(r#"{"event_name":"STATUS","data":{"resumed":true"#), "{status}");
+}
+
+impl Bench {
+    /// A client that wants more than the window has, asked for where nobody answers; `places` may wait.
+    fn ask_in_vain(&mut self, places: usize) -> mpsc::Receiver<Question> {
+        let (ends, _) = mpsc::sync_channel(0);
+        let (readings, questions) = mpsc::sync_channel(places);
+        let past = Past { ends, readings: Some(readings), timeout: TIMEOUT };
+        self.shard.archive = Some(Archive { past, reply: Arc::new(|_, _| {}) });
+        self.writer.set_cluster("cluster");
+        self.writer.begin_with(2_000);
+        self.writer.publish(Instant::now());
+        let (id, clock) = (self.id().unwrap(), self.time.clock());
+        let keys = Arc::new([Key::new("role:ADMIN")]);
+        let expires_at = clock.wall() + Duration::from_secs(3_600);
+        let identity = Identity { keys, expires_at, login: Default::default() };
+        self.shard.ask_for_more(id, false, Some(1_000));
+        self.shard.join_plain(id, &identity, None, clock.now());
+        self.shard.apply_actions(id, clock.now());
+        questions
+    }
+
+    fn standing(&self) -> Standing {
+        self.shard.connections[self.id().unwrap()].standing
+    }
+
+    /// The client has been told that, and nothing else.
+    fn expect_gap(&mut self, gap: &str) {
+        let since = "1970-01-01T00:00:02.000Z";
+        let told = format!(
+            r#"{{"event_name":"STATUS","data":{{"resumed":false,"gap":"{gap}","stale_since":null,"since":"{since}"}}}}"#
+        );
+        assert_eq!(self.read(told.len() + 2)[2..], *told.as_bytes());
+    }
+}
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+#[test]
+fn who_waits_for_the_past_gets_nothing_else_and_is_told_when_nobody_answers_in_time() {
+    let mut bench = Bench::new();
+    let questions = bench.ask_in_vain(1);
+    let question = questions.try_recv().unwrap();
+    assert!(matches!(question.asks, Asks::Since(1_000)) && question.is_wanted());
+    bench.event("role:ADMIN", frame(1));
+    bench.time.pass(TIMEOUT - Duration::from_secs(1));
+    bench.turn();
+    assert_eq!(bench.standing(), Standing::Preparing);
+    bench.time.pass(Duration::from_secs(2));
+    bench.expect_gap("timeout");
+    // What came meanwhile is in the journal, and then it is live.
+    assert_eq!(bench.read(FRAME_BYTES), expected([1]));
+    bench.event("role:ADMIN", frame(2));
+    assert_eq!(bench.read(FRAME_BYTES), expected([2]));
+    assert!(!question.is_wanted(), "and nobody has to look any more");
+}
+
+#[test]
+fn where_too_many_wait_already_it_is_told_at_once() {
+    let mut bench = Bench::new();
+    let _questions = bench.ask_in_vain(0);
+    assert_ne!(bench.standing(), Standing::Preparing);
+    bench.expect_gap("busy");
+}
+
+#[test]
+fn nobody_reads_on_for_a_client_that_has_left() {
+    let mut bench = Bench::new();
+    let question = bench.ask_in_vain(1).try_recv().unwrap();
+    bench.client.shutdown(std::net::Shutdown::Both).unwrap();
+    while bench.id().is_some() {
+        bench.turn();
+    }
+    assert!(!question.is_wanted());
 }

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from support.paths import KAFKA_LIBS
 from support.processes import Process, free_port
+from support.waiting import eventually
 
 # The last two: after a kill the controller lets the broker in again only when its old session is over, 9 s by default.
 _SETTINGS = """\
@@ -115,6 +116,13 @@ class Kafka:
         admin = AdminClient({"bootstrap.servers": self.brokers})
         for outcome in getattr(admin, deed)(wanted).values():
             outcome.result(timeout=30)
+
+    def delete_topics(self, *names):
+        """Gone when this returns: the broker answers before it has forgotten them."""
+        admin = AdminClient({"bootstrap.servers": self.brokers})
+        for outcome in admin.delete_topics(list(names)).values():
+            outcome.result(timeout=30)
+        eventually(lambda: not set(names) & set(admin.list_topics(timeout=10).topics), 5, "topics deleted")
 
     def address(self, listener):
         """host:port of one of the listeners."""
