@@ -12,6 +12,7 @@ mod output;
 mod produce;
 #[cfg(feature = "kafka")]
 mod reload;
+#[cfg(feature = "kafka")]
 mod revoke;
 #[cfg(feature = "kafka")]
 mod serve;
