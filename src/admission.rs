@@ -12,6 +12,7 @@ use crate::auth::{
 use crate::event::{Catalog, Identity};
 use crate::metrics::Metrics;
 use crate::protocol::{Ending, Protocol};
+use crate::seats::{Seat, Seats};
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -26,6 +27,14 @@ pub struct Admission {
     pub metrics: Metrics,
     /// Socket.IO clients may put their token into the query, where proxies log it.
     pub query_token: bool,
+    /// Open connections, by user.
+    pub users: Seats,
+}
+
+/// Who may come in, with a user's place for as long as the connection lasts; none without a `sub` to count by.
+pub struct Entrant {
+    pub identity: Identity,
+    pub seat: Option<Seat>,
 }
 
 /// What a request shows of its sender: the first of these that it has, in the order token, session.
@@ -66,6 +75,7 @@ impl Admission {
             catalog: Arc::new(Catalog::built_in()),
             metrics: Metrics::new(),
             query_token: false,
+            users: Seats::new(usize::MAX, usize::MAX),
         }
     }
 
@@ -99,10 +109,13 @@ impl Admission {
         connect_token: Option<SecretString>,
         request: Credentials,
         now: SystemTime,
-    ) -> Result<Identity, Refusal> {
+    ) -> Result<Entrant, Ending> {
         let credentials = connect_token.map_or(request, Credentials::Token);
-        let claims = self.verify(Protocol::SocketIo, &credentials, now)?;
-        Ok(self.identity(&claims, now))
+        match self.verify(Protocol::SocketIo, &credentials, now) {
+            Ok(claims) => self.entrant(&claims, now),
+            Err(refusal) if refusal.is_passing() => Err(Ending::Unavailable),
+            Err(_) => Err(Ending::Unauthorized),
+        }
     }
 
     /// A ticket for whoever the request is from.
@@ -114,6 +127,7 @@ impl Admission {
         self.metrics.ticket(match &ticket {
             Ok(_) => "issued",
             Err(TicketFault::StoreFailed) => "not_stored",
+            Err(TicketFault::TooManyOfUser) => "user_full",
             Err(TicketFault::TooMany | TicketFault::NoRandomness) => "full",
         });
         ticket.map_err(|error| {
@@ -125,7 +139,7 @@ impl Admission {
     }
 
     /// The identity behind a ticket, which is used up by this.
-    pub async fn redeem_ticket(&self, key: &str) -> Result<Identity, Ending> {
+    pub async fn redeem_ticket(&self, key: &str) -> Result<Entrant, Ending> {
         if key.is_empty() {
             self.metrics.ticket("empty");
             return Err(Ending::EmptyKey);
@@ -133,12 +147,11 @@ impl Admission {
         let claims = self.tickets.redeem(key, Instant::now()).await;
         // What is behind a ticket may have expired in the ticket's own minute, or have been revoked.
         let now = SystemTime::now();
-        let identity = claims.and_then(|claims| {
-            if claims.expires_at() > now { Ok(self.identity(&claims, now)) } else { Err(Unredeemed::Unknown) }
-        });
-        let (outcome, verdict) = match identity {
-            Ok(identity) if self.is_revoked(&identity) => ("revoked", Err(Ending::WrongKey)),
-            Ok(identity) => ("redeemed", Ok(identity)),
+        let claims = claims
+            .and_then(|claims| if claims.expires_at() > now { Ok(claims) } else { Err(Unredeemed::Unknown) });
+        let (outcome, verdict) = match claims {
+            Ok(claims) if self.is_revoked(&claims, now) => ("revoked", Err(Ending::WrongKey)),
+            Ok(claims) => ("redeemed", self.entrant(&claims, now)),
             Err(Unredeemed::Unknown) => ("wrong", Err(Ending::WrongKey)),
             Err(Unredeemed::StoreFailed) => ("not_looked_up", Err(Ending::Unavailable)),
         };
@@ -149,11 +162,16 @@ impl Admission {
     /// Once more for whoever was let in before the shard had heard of it: between the two a revocation may have
     /// come, which the shard's own connections were then looked through for already.
     pub fn recheck(&self, identity: Identity) -> Result<Identity, Ending> {
-        if self.is_revoked(&identity) { Err(Ending::Revoked) } else { Ok(identity) }
+        if self.revocations.revoke(&identity.login) { Err(Ending::Revoked) } else { Ok(identity) }
     }
 
-    fn is_revoked(&self, identity: &Identity) -> bool {
-        self.revocations.revoke(&identity.login)
+    fn entrant(&self, claims: &Claims, now: SystemTime) -> Result<Entrant, Ending> {
+        let seat = claims.subject().map(|user| self.users.take(Some(user))).transpose();
+        let seat = seat.map_err(|_| {
+            self.metrics.connection_refused("user_full");
+            Ending::Full
+        })?;
+        Ok(Entrant { identity: self.identity(claims, now), seat })
     }
 
     fn identity(&self, claims: &Claims, now: SystemTime) -> Identity {
@@ -171,15 +189,19 @@ impl Admission {
             Credentials::Token(token) => self.verifier.get().verify(token.expose_secret(), now).map(Arc::new),
             Credentials::Session(verdict) => verdict.clone().and_then(|claims| still_good(claims, now)),
         };
-        let verdict = verdict.and_then(|claims| self.not_revoked(claims, now));
+        let verdict =
+            verdict.and_then(
+                |claims| {
+                    if self.is_revoked(&claims, now) { Err(Refusal::Revoked) } else { Ok(claims) }
+                },
+            );
         let outcome = verdict.as_ref().map_or_else(Refusal::label, |_| "ok");
         self.metrics.authorization(protocol, outcome);
         verdict
     }
 
-    fn not_revoked(&self, claims: Arc<Claims>, now: SystemTime) -> Result<Arc<Claims>, Refusal> {
-        let login = self.revocations.login(&claims, now);
-        if self.revocations.revoke(&login) { Err(Refusal::Revoked) } else { Ok(claims) }
+    fn is_revoked(&self, claims: &Claims, now: SystemTime) -> bool {
+        self.revocations.revoke(&self.revocations.login(claims, now))
     }
 }
 

@@ -20,6 +20,7 @@ use crate::journal;
 use crate::limits::{JWKS_HOLDS_READINESS_MAX, STOP_MAX};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
+use crate::seats::Seats;
 use crate::shard::{self, Shards};
 use crate::shutdown::{self, Stop};
 use crate::web::{self, Listener, Web};
@@ -112,7 +113,9 @@ impl App {
         let catalog = parts.catalog;
         let jwks = jwks(&parts.auth, &health, &metrics)?;
         verifier.change(|verifier| verifier.with_jwks(jwks.clone()));
-        let admission = Arc::new(admission(parts.auth, verifier, &catalog, &metrics)?);
+        // In all there are as many as the web side has let in.
+        let users = Seats::new(usize::MAX, parts.web.connections_per_user);
+        let admission = Arc::new(admission(parts.auth, verifier, users, &catalog, &metrics)?);
         let fetching = jwks.map(|jwks| tokio::spawn(fetch_keys(jwks, health.clone())));
         let (writer, journal) = journal::open(&parts.journal);
         let since_max = parts.backfill.since_max;
@@ -133,15 +136,8 @@ impl App {
         // They end with the last shard, which is the last who can ask them.
         threads.extend(backfill_threads.into_iter().flatten());
         drop(past);
-        let web = Web {
-            admission,
-            shards: shards.clone(),
-            health: health.clone(),
-            metrics: metrics.clone(),
-            connections_max: web::connections_max(parts.web.connections_max),
-            origins: parts.web.origins,
-            since_max,
-        };
+        let revocations = Arc::clone(&admission.revocations);
+        let web = Web::new(&parts.web, since_max, admission, shards.clone(), health.clone(), metrics.clone());
         tracing::info!(clients = %public.address, operators = %admin.address, "listening");
         let accepting = CancellationToken::new();
         let public = tokio::spawn(web::serve(
@@ -162,7 +158,7 @@ impl App {
 
         let control = Control {
             source: parts.control,
-            revocations: Arc::clone(&web.admission.revocations),
+            revocations,
             shards: shards.clone(),
             health: health.clone(),
             metrics: metrics.clone(),
@@ -253,6 +249,7 @@ async fn fetch_keys(jwks: Arc<Jwks>, health: Health) {
 fn admission(
     auth: auth::Settings,
     verifier: CurrentVerifier,
+    users: Seats,
     catalog: &Arc<Catalog>,
     metrics: &Metrics,
 ) -> Result<Admission, SessionsFault> {
@@ -275,6 +272,7 @@ fn admission(
         catalog: Arc::clone(catalog),
         metrics: metrics.clone(),
         query_token: auth.query_token,
+        users,
     })
 }
 

@@ -10,6 +10,7 @@ pub mod health;
 pub mod limits;
 pub mod logs;
 pub mod metrics;
+pub mod seats;
 pub mod settings;
 pub mod shutdown;
 pub mod throttle;

@@ -305,6 +305,10 @@ pub const TICKET_TTL: Duration = Duration::from_secs(60);
 /// requests for tickets are refused. In Redis its own `maxmemory` bounds them.
 pub const TICKETS_MAX: usize = 64 * 1024;
 
+/// Live tickets of one user: an eighth, so that one login in a loop leaves room for others, and all screens under a
+/// shared login get theirs. At it that user's requests for tickets are refused (503). Not counted in Redis.
+pub const TICKETS_PER_USER_MAX: usize = TICKETS_MAX / 8;
+
 // --- tickets in Redis ---
 
 /// How long one request to Redis may take, connecting included, by default. A client waits meanwhile, and Redis
@@ -404,8 +408,44 @@ pub const HEAD_MAX_BYTES: usize = 16 << 10;
 /// Headers of a request; more are answered 431.
 pub const HEADERS_MAX: usize = 64;
 
-/// HTTP connections at a time, about 15 KiB each. A further one is dropped, and clients come back.
+/// HTTP connections at a time, about 15 KiB each. At it the oldest gives way: a good request takes milliseconds.
 pub const HANDSHAKES_MAX: usize = 1_024;
+
+/// Open connections of one address, by default: a tenth of an instance. A shop behind one address has dozens, a
+/// carrier's address thousands; a proxy that nobody told us of meets it first, and the log says so. At it `/ws`
+/// answers 503. This machine's own addresses are not limited, for load tests come from there.
+pub const CONNECTIONS_PER_ADDRESS: usize = CONNECTIONS_MAX / 10;
+
+/// Open connections of one user, by default: a tenth of an instance, so that one token that got around leaves room
+/// for others, and a load test with one token has it too. At it the client is to come back (1013).
+pub const CONNECTIONS_PER_USER: usize = CONNECTIONS_MAX / 10;
+
+/// Handshakes of one address a second, by default, and requests for tickets: with [`RATE_BURST`], as many at once
+/// as it may have connections, since all come back at once after a restart. At it the answer is 429.
+pub const HANDSHAKES_PER_ADDRESS: u32 = 100;
+
+/// Bad keys and refused tickets of one address a second, by default. Nobody guesses one of 2^190 tickets; this
+/// bounds what trying costs us. At it the address is answered 429 whatever it brings.
+pub const BAD_KEYS_PER_ADDRESS: u32 = 10;
+
+/// The most that a rate may be: beyond what an instance can do, so it is none.
+pub const RATE_MAX: u32 = 1_000_000;
+
+/// What a bucket of a rate holds: so many seconds of it.
+pub const RATE_BURST: Duration = Duration::from_secs(100);
+
+/// Addresses whose rates are counted, about 10 MiB. At it those whose buckets are full are forgotten; if that
+/// makes no room, an address that is new is not limited by rate, but by everything else.
+pub const RATED_ADDRESSES_MAX: usize = 65_536;
+
+/// How often the table of rates is looked through for what can be forgotten: a pass takes about a millisecond.
+pub const RATES_SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often the log says that an address is at its bound.
+pub const ADDRESS_WARN_INTERVAL: Duration = Duration::from_secs(60);
+
+const _: () =
+    assert!(HANDSHAKES_PER_ADDRESS as usize * RATE_BURST.as_secs() as usize >= CONNECTIONS_PER_ADDRESS);
 
 /// Connections that the kernel accepts for us while we are busy with others.
 pub const ACCEPT_BACKLOG: u32 = 4_096;

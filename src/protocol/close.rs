@@ -89,7 +89,7 @@ impl Ending {
             Self::InvalidText     => row(Some(1007), "invalid_text",    "Text is not UTF-8",              No,           "a text message is not UTF-8"),
             Self::MessageTooBig   => row(Some(1009), "message_too_big", "Message too big",                No,           "a message is above the limit"),
             Self::Restart         => row(Some(1012), "restart",         "Service restart",                AtOnce,       "this instance is going down"),
-            Self::Full            => row(Some(1013), "full",            "Try again later",                Later,        "this instance has no room for more"),
+            Self::Full            => row(Some(1013), "full",            "Try again later",                Later,        "this instance, or its share for one user, has no room for more"),
             Self::WrongKey        => row(Some(4001), "wrong_key",       "Wrong connection key.",          AtOnce,       "the ticket is unknown, used or too old"),
             Self::EmptyKey        => row(Some(4001), "empty_key",       "Connection key cannot be empty", AtOnce,       "the address has no ticket"),
             Self::TokenExpired    => row(Some(4002), "token_expired",   "Token expired",                  WithNewToken, "the login has run out"),

@@ -12,6 +12,7 @@ use crate::event::Key;
 use crate::journal::Guard;
 use crate::limits::{CONTROL_FRAMES_MAX, STALLED_MAX, WRITE_FRAMES_MAX};
 use crate::protocol::{Ending, Protocol, Session};
+use crate::seats::Seat;
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -104,6 +105,8 @@ pub(super) struct Connection<S> {
     pub preparing: Option<Box<Preparing>>,
     /// What it gets before it reads the journal.
     pub prelude: Option<Box<Prelude>>,
+    /// Given back when the connection is no more.
+    pub seats: Vec<Seat>,
     /// The tick of the wheel that counts.
     pub timer: u64,
     /// Already queued to catch up.
@@ -130,6 +133,7 @@ impl<S: Socket> Connection<S> {
             wants_open: false,
             preparing: None,
             prelude: None,
+            seats: Vec::new(),
             timer: u64::MAX,
             waits_for_turn: false,
             socket,

@@ -10,6 +10,7 @@ use crate::event::Identity;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::protocol::{Ending, Gap, Protocol};
+use crate::seats::Seat;
 use bytes::Bytes;
 use mio::net::TcpStream;
 use mio::{Poll, Waker};
@@ -30,6 +31,8 @@ pub struct Arrival<S = TcpStream> {
     pub admitted: Admitted,
     /// It asked for the open orders.
     pub wants_open: bool,
+    /// The places that the connection takes, for as long as it lasts.
+    pub seats: Vec<Seat>,
 }
 
 /// How far a client is when its socket comes to the shard.

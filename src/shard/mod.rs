@@ -39,7 +39,7 @@ pub use past::{Asks, Found, Past, Question};
 pub use prelude::Prelude;
 pub use settings::Settings;
 
-use crate::admission::{Admission, Credentials};
+use crate::admission::{Admission, Credentials, Entrant};
 use crate::clock::Clock;
 use crate::event::Identity;
 use crate::journal::Journal;
@@ -177,7 +177,7 @@ impl<W: Watch> Shard<W> {
     }
 
     fn handle_arrival(&mut self, arrival: Arrival<W::Socket>, now: Instant) {
-        let Arrival { socket, received, response, admitted, wants_open } = arrival;
+        let Arrival { socket, received, response, admitted, wants_open, seats } = arrival;
         let (session, opening) = match &admitted {
             Admitted::Plain { .. } => (Session::plain(now), Bytes::new()),
             Admitted::SocketIo { .. } => Session::socket_io(Uuid::new_v4(), now),
@@ -185,6 +185,7 @@ impl<W: Watch> Shard<W> {
         let Some(id) = self.insert(socket, session) else { return };
         let connection = &mut self.connections[id];
         connection.wants_open = wants_open;
+        connection.seats = seats;
         connection.queue(response);
         connection.queue(opening);
         self.guarded(id, |shard| shard.welcome(id, admitted, received, now));
@@ -333,11 +334,12 @@ impl<W: Watch> Shard<W> {
         };
         let request = connection.credentials.take().map_or(Credentials::Nothing, |boxed| *boxed);
         match self.admission.admit(token, request, self.clock.wall()) {
-            Ok(identity) => self.join_socket_io(id, &identity, recovery, now, actions),
-            Err(refusal) if refusal.is_passing() => {
-                self.connections[id].session.end(Ending::Unavailable, now, actions);
+            Ok(Entrant { identity, seat }) => {
+                self.connections[id].seats.extend(seat);
+                self.join_socket_io(id, &identity, recovery, now, actions);
             }
-            Err(_) => self.connections[id].session.refused(now, actions),
+            Err(Ending::Unauthorized) => self.connections[id].session.refused(now, actions),
+            Err(ending) => self.connections[id].session.end(ending, now, actions),
         }
     }
 

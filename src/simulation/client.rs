@@ -85,7 +85,17 @@ impl Client {
         let (wire, socket) = connect(send_buffer_bytes, dice, &instance.meanwhile());
         let admitted = self.admitted(expires_at);
         let response = Bytes::from_static(b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
-        instance.adopt(Arrival { socket, received: Vec::new(), response, admitted, wants_open: false }, dice);
+        instance.adopt(
+            Arrival {
+                socket,
+                received: Vec::new(),
+                response,
+                admitted,
+                wants_open: false,
+                seats: Vec::new(),
+            },
+            dice,
+        );
         self.link = Some(Link { wire, bytes: Vec::new(), is_open: false, ended: false });
     }
 

@@ -14,6 +14,7 @@ use crate::health::Health;
 use crate::journal::{self, Journal};
 use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Work};
+use crate::seats::Seats;
 use crate::settings::Document;
 use crate::shard::{Arrival, Driven, Shards};
 use std::cell::RefCell;
@@ -51,6 +52,7 @@ impl Common {
             catalog: Arc::clone(&catalog),
             metrics: metrics.clone(),
             query_token: false,
+            users: Seats::new(usize::MAX, usize::MAX),
         };
         let writers =
             Writers::open(&decode::Settings::default(), [], None).expect("there is nothing to read");

@@ -1,5 +1,6 @@
 //! The accept loop: HTTP/1.1 by hyper, with the deadlines and bounds that `axum::serve` does not set.
 
+use super::limited::Peer;
 use crate::limits::{
     ACCEPT_BACKLOG, ACCEPT_ERROR_PAUSE, ACCEPT_WARN_INTERVAL, HANDSHAKES_MAX, HEAD_DEADLINE, HEAD_MAX_BYTES,
     HEADERS_MAX,
@@ -7,14 +8,19 @@ use crate::limits::{
 use crate::metrics::Metrics;
 use crate::throttle::Throttle;
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 /// A bound address, before anything is served there.
@@ -45,7 +51,7 @@ pub async fn serve(
     sockets_max: usize,
     stop: CancellationToken,
 ) {
-    let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+    let handshakes = Handshakes::default();
     let trouble = Throttle::new(1, ACCEPT_WARN_INTERVAL);
     loop {
         let accepted = tokio::select! {
@@ -54,13 +60,14 @@ pub async fn serve(
         };
         match accepted {
             // Dropping the socket is the cheapest answer there is.
-            Ok(_) if metrics.open_connections() + under_way(&handshakes) >= sockets_max => {
+            Ok(_) if metrics.open_connections() + handshakes.under_way() >= sockets_max => {
                 metrics.connection_refused("descriptors");
             }
-            Ok((stream, _)) => match Arc::clone(&handshakes).try_acquire_owned() {
-                Ok(permit) => drop(tokio::spawn(serve_one(stream, router.clone(), permit))),
-                Err(_) => metrics.connection_refused("handshakes"),
-            },
+            Ok((stream, peer)) => {
+                if handshakes.begin(serve_one(stream, peer, router.clone())) {
+                    metrics.connection_refused("handshakes");
+                }
+            }
             Err(error) => {
                 // Out of file descriptors, most likely: the queue stays, and accepting again at once would spin.
                 metrics.connection_refused("accept_error");
@@ -73,18 +80,57 @@ pub async fn serve(
     }
 }
 
-fn under_way(handshakes: &Semaphore) -> usize {
-    HANDSHAKES_MAX.saturating_sub(handshakes.available_permits())
+/// The connections that are not closed and no WebSocket yet, in the order of their arrival. A mutex, since each
+/// section is one step in a map; clones are one.
+#[derive(Clone, Default)]
+struct Handshakes {
+    under_way: Arc<Mutex<UnderWay>>,
+}
+
+#[derive(Default)]
+struct UnderWay {
+    by_age: BTreeMap<u64, AbortHandle>,
+    arrivals: u64,
+}
+
+impl Handshakes {
+    /// Starts one. Where there are too many, the oldest gives way, and it is true: who is good takes milliseconds,
+    /// so the oldest of a thousand is somebody who drips.
+    fn begin(&self, handshake: impl Future<Output = ()> + Send + 'static) -> bool {
+        let mut under_way = self.under_way.lock();
+        let number = under_way.arrivals;
+        under_way.arrivals += 1;
+        let all = self.clone();
+        let task = tokio::spawn(async move {
+            handshake.await;
+            all.under_way.lock().by_age.remove(&number);
+        });
+        under_way.by_age.insert(number, task.abort_handle());
+        let is_over = under_way.by_age.len() > HANDSHAKES_MAX;
+        if is_over && let Some((_, oldest)) = under_way.by_age.pop_first() {
+            oldest.abort();
+        }
+        is_over
+    }
+
+    fn under_way(&self) -> usize {
+        self.under_way.lock().by_age.len()
+    }
 }
 
 /// One connection, until it is closed or has become a WebSocket.
-async fn serve_one(stream: TcpStream, router: Router, _handshake: OwnedSemaphorePermit) {
+async fn serve_one(stream: TcpStream, peer: SocketAddr, router: Router) {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer.ip()));
+        router.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DEADLINE)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_MAX_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     if let Err(error) = connection.await {
         tracing::debug!(%error, "http connection ended");

@@ -16,7 +16,7 @@ pub fn sockets_max() -> usize {
 }
 
 /// WebSocket connections: as many as are wanted, if there are descriptors for them.
-pub fn connections_max(wanted: usize) -> usize {
+pub(super) fn connections_max(wanted: usize) -> usize {
     let limit = limit();
     let possible = limit.saturating_sub(DESCRIPTORS_RESERVED).max(1);
     if possible < wanted {

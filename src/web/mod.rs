@@ -5,45 +5,83 @@ mod accept;
 mod admin;
 mod credentials;
 mod descriptors;
+mod limited;
 mod origin;
+mod rates;
 mod settings;
 mod since;
 mod ticket;
 mod upgrade;
+mod visitor;
 
 pub use accept::{Listener, serve};
-pub use descriptors::{connections_max, sockets_max};
+pub use descriptors::sockets_max;
 pub use origin::Origins;
+pub use rates::RateSettings;
 pub use settings::Settings;
+pub use visitor::{ForwardedBy, Proxies};
 
 use crate::admission::Admission;
 use crate::health::Health;
+use crate::limits::ADDRESS_WARN_INTERVAL;
 use crate::metrics::Metrics;
+use crate::seats::Seats;
 use crate::shard::Shards;
+use crate::throttle::Throttle;
 use axum::Router;
-use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, RETRY_AFTER, TRANSFER_ENCODING};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use rand::Rng;
+use rates::Rates;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// What the handlers need; cheap to clone.
 #[derive(Clone)]
 pub struct Web {
-    pub admission: Arc<Admission>,
-    pub shards: Shards,
-    pub health: Health,
-    pub metrics: Metrics,
-    pub connections_max: usize,
+    admission: Arc<Admission>,
+    shards: Shards,
+    health: Health,
+    metrics: Metrics,
     /// Pages of other hosts that are heard.
-    pub origins: Origins,
+    origins: Origins,
+    proxies: Proxies,
+    rates: Arc<Rates>,
+    /// Open connections, in all and by address.
+    seats: Seats,
+    complaints: Arc<Throttle>,
     /// How far back a replay may reach.
-    pub since_max: Duration,
+    since_max: Duration,
 }
 
 impl Web {
+    pub fn new(
+        settings: &Settings,
+        since_max: Duration,
+        admission: Arc<Admission>,
+        shards: Shards,
+        health: Health,
+        metrics: Metrics,
+    ) -> Web {
+        Web {
+            admission,
+            shards,
+            health,
+            metrics,
+            origins: settings.origins.clone(),
+            proxies: settings.proxies.clone(),
+            rates: Arc::new(Rates::new(settings.rates)),
+            seats: Seats::new(
+                descriptors::connections_max(settings.connections_max),
+                settings.connections_per_address,
+            ),
+            complaints: Arc::new(Throttle::new(1, ADDRESS_WARN_INTERVAL)),
+            since_max,
+        }
+    }
+
     /// What clients reach: the ticket endpoint and `/ws`, with and without the slash that Socket.IO clients add.
     /// A wrong method at `/ws` is answered as the protocol wants it.
     pub fn public(self) -> Router {
@@ -68,7 +106,7 @@ impl Web {
     fn refuse_if_unready(&self) -> Option<Response> {
         let reason = if !self.health.is_ready() {
             "not_ready"
-        } else if self.metrics.open_connections() >= self.connections_max {
+        } else if self.seats.are_taken() {
             "full"
         } else {
             return None;
@@ -76,6 +114,16 @@ impl Web {
         self.metrics.connection_refused(reason);
         Some(try_later())
     }
+}
+
+/// The answer to a request with a body. None of ours has one, and where a proxy and we disagree about where it ends,
+/// what follows is a request of somebody's choice (RFC 9112, section 11.2): so the connection ends with it.
+fn refuse_body(headers: &HeaderMap) -> Option<Response> {
+    let has_body = headers.contains_key(TRANSFER_ENCODING)
+        || headers.get_all(CONTENT_LENGTH).iter().any(|length| length.as_bytes() != b"0");
+    has_body.then(|| {
+        (StatusCode::BAD_REQUEST, [(CONNECTION, "close")], "a body has no place here\n").into_response()
+    })
 }
 
 /// The answer to a request that may well be granted in a few seconds.

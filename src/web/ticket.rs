@@ -1,11 +1,13 @@
 //! `GET /api/v1/ws/ticket`: a one-off token for the plain WebSocket handshake (plain-websocket.md, "Get ticket").
 
 use super::origin::Page;
-use super::{Web, retry_after};
+use super::rates::Kind;
+use super::{Web, refuse_body, retry_after};
 use crate::admission::NoTicket;
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::header::CACHE_CONTROL;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -28,10 +30,15 @@ struct Refused {
 /// The contract's words for whoever gets no ticket.
 const WRONG_DATA: &str = "Wrong authorization data";
 
-pub(super) async fn issue(State(web): State<Web>, headers: HeaderMap) -> Response {
-    let page = Page::of(&headers);
+pub(super) async fn issue(State(web): State<Web>, request: Request) -> Response {
+    let (request, _) = request.into_parts();
+    if let Some(refusal) = refuse_body(&request.headers) {
+        web.metrics.connection_refused("bad_request");
+        return refusal;
+    }
+    let page = Page::of(&request.headers);
     let mut response = if web.origins.hear(page) {
-        answer(&web, &headers).await
+        answer(&web, &request).await
     } else {
         web.metrics.connection_refused("origin");
         (StatusCode::FORBIDDEN, refused(WRONG_DATA)).into_response()
@@ -45,11 +52,15 @@ pub(super) async fn preflight(State(web): State<Web>, headers: HeaderMap) -> Res
     web.origins.preflight(Page::of(&headers))
 }
 
-async fn answer(web: &Web, headers: &HeaderMap) -> Response {
+async fn answer(web: &Web, request: &Parts) -> Response {
     if let Some(refusal) = web.refuse_if_unready() {
         return refusal;
     }
-    let credentials = web.admission.look_up(web.presented(headers, None)).await;
+    let visitor = web.visitor_of_parts(request);
+    if let Some(refusal) = web.refuse_if_too_often(Kind::Ticket, visitor) {
+        return refusal;
+    }
+    let credentials = web.admission.look_up(web.presented(&request.headers, None)).await;
     match web.admission.issue_ticket(&credentials).await {
         Ok(ticket) => {
             let info = "Your ws connection token is valid for 60s";
@@ -60,7 +71,10 @@ async fn answer(web: &Web, headers: &HeaderMap) -> Response {
             let body = refused("No ticket for now, try again later");
             (StatusCode::SERVICE_UNAVAILABLE, retry_after(), body).into_response()
         }
-        Err(NoTicket::Refused) => (StatusCode::UNAUTHORIZED, refused(WRONG_DATA)).into_response(),
+        Err(NoTicket::Refused) => {
+            web.bad_key(visitor);
+            (StatusCode::UNAUTHORIZED, refused(WRONG_DATA)).into_response()
+        }
     }
 }
 

@@ -1,12 +1,15 @@
 //! `/ws`: checks the request, says who it is as far as the request tells, answers 101, and hands the raw socket
 //! to a shard. With an `EIO` parameter it is Socket.IO, otherwise a plain WebSocket with a ticket in `key`.
 
-use super::Web;
 use super::origin::Page;
+use super::rates::Kind;
 use super::since::{self, BadSince};
+use super::{Web, refuse_body, try_later};
 use crate::limits::{SOCKET_SEND_BUFFER_BYTES, STALLED_MAX};
+use crate::protocol::Ending;
 use crate::protocol::engineio::{self, RequestError};
 use crate::protocol::handshake::{self, UpgradeError, VERSION};
+use crate::seats::Seat;
 use crate::shard::{Admitted, Arrival};
 use axum::Json;
 use axum::extract::{Query, Request, State};
@@ -28,6 +31,10 @@ pub(super) async fn connect(
     Query(query): Query<Pairs>,
     mut request: Request,
 ) -> Response {
+    if let Some(refusal) = refuse_body(request.headers()) {
+        web.metrics.connection_refused("bad_request");
+        return refusal;
+    }
     if let Some(refusal) = web.refuse_if_unready() {
         return refusal;
     }
@@ -35,6 +42,10 @@ pub(super) async fn connect(
     if !web.origins.hear(Page::of(request.headers())) {
         web.metrics.connection_refused("origin");
         return refuse_page(is_socket_io);
+    }
+    let visitor = web.visitor(&request);
+    if let Some(refusal) = web.refuse_if_too_often(Kind::Handshake, visitor) {
+        return refusal;
     }
     let checked = if is_socket_io {
         check_socket_io(&request, &query).map_err(refuse_socket_io)
@@ -56,6 +67,8 @@ pub(super) async fn connect(
             return refuse_since(&fault, is_socket_io);
         }
     };
+    let Some(seat) = web.take_seat(visitor) else { return try_later() };
+    let mut seats = vec![seat];
     let admitted = if is_socket_io {
         let query_token = value(&query, "token").filter(|_| web.admission.query_token);
         let presented = web.presented(request.headers(), query_token);
@@ -64,10 +77,18 @@ pub(super) async fn connect(
     } else {
         let key = value(&query, "key").unwrap_or_default();
         let cursor = value(&query, "cursor").map(str::to_owned);
-        Admitted::Plain { identity: web.admission.redeem_ticket(key).await, cursor, since_ms }
+        let redeemed = web.admission.redeem_ticket(key).await;
+        if matches!(redeemed, Err(Ending::WrongKey)) {
+            web.bad_key(visitor);
+        }
+        let identity = redeemed.map(|entrant| {
+            seats.extend(entrant.seat);
+            entrant.identity
+        });
+        Admitted::Plain { identity, cursor, since_ms }
     };
     let wants_open = value(&query, "open") == Some("1");
-    tokio::spawn(hand_over(web, hyper::upgrade::on(&mut request), admitted, wants_open));
+    tokio::spawn(hand_over(web, hyper::upgrade::on(&mut request), admitted, wants_open, seats));
     let headers = [(UPGRADE, "websocket"), (CONNECTION, "Upgrade"), (SEC_WEBSOCKET_ACCEPT, accept.as_str())];
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
@@ -115,7 +136,7 @@ fn value<'q>(query: &'q Pairs, name: &str) -> Option<&'q str> {
 }
 
 /// After the 101 is out: the socket, and what hyper had already read from it.
-async fn hand_over(web: Web, upgrade: OnUpgrade, admitted: Admitted, wants_open: bool) {
+async fn hand_over(web: Web, upgrade: OnUpgrade, admitted: Admitted, wants_open: bool, seats: Vec<Seat>) {
     let Ok(upgraded) = upgrade.await else {
         tracing::debug!("client left during the handshake");
         return;
@@ -124,7 +145,14 @@ async fn hand_over(web: Web, upgrade: OnUpgrade, admitted: Admitted, wants_open:
     match prepare(parts.io.into_inner()) {
         Ok(socket) => {
             let received = parts.read_buf.to_vec();
-            web.shards.adopt(Arrival { socket, received, response: Bytes::new(), admitted, wants_open });
+            web.shards.adopt(Arrival {
+                socket,
+                received,
+                response: Bytes::new(),
+                admitted,
+                wants_open,
+                seats,
+            });
         }
         Err(error) => tracing::debug!(%error, "cannot prepare a socket"),
     }

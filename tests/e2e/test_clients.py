@@ -18,6 +18,9 @@ from support.waiting import eventually
 # Quick to come back, so that a client which should not is caught at it.
 RECONNECTION = {"reconnectionDelay": 100, "reconnectionDelayMax": 200}
 
+# The browser's page is of another host.
+FOR_PAGES = {"web": {"origins": [PAGES]}}
+
 # A browser's WebSocket has no headers that a page could set.
 WITH_HEADERS = [library for library in LIBRARIES if library != "chromium"]
 
@@ -39,7 +42,7 @@ def libraries(run_folder):
 
 @pytest.fixture(scope="module")
 def clients_service(kafka, registry, driver):
-    settings = {"auth": {"query_token": True}, "web": {"origins": [PAGES]}}
+    settings = {"auth": {"query_token": True}} | FOR_PAGES
     service = Service(kafka.brokers, registry.url, driver, settings).start().wait_until_ready()
     yield service
     service.stop()
@@ -99,7 +102,7 @@ def test_a_token_by_query_lets_in_where_that_is_on(connect, producer, library):
 @pytest.fixture(scope="module")
 def refused(libraries, kafka, registry, driver):
     """A client of each library for each bad login, at a service of their own, long after they were refused."""
-    service = Service(kafka.brokers, registry.url, driver).start().wait_until_ready()
+    service = Service(kafka.brokers, registry.url, driver, FOR_PAGES).start().wait_until_ready()
     clients = {
         (library, login): libraries[library].open(f"http://{service.listen}", library, **options, **RECONNECTION)
         for library in LIBRARIES
@@ -180,7 +183,7 @@ def authorizations(client):
 def test_a_client_comes_back_by_itself_after_the_service_restarted(
     libraries, kafka, registry, driver, producer, library
 ):
-    service = Service(kafka.brokers, registry.url, driver).start().wait_until_ready()
+    service = Service(kafka.brokers, registry.url, driver, FOR_PAGES).start().wait_until_ready()
     token = tokens.token(f"{library}-restart", role="CUSTOMER")
     client = libraries[library].open(f"http://{service.listen}", library, auth={"token": token}, **RECONNECTION)
     client.wait_until_authorized()

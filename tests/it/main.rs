@@ -6,6 +6,7 @@
 
 mod admission;
 mod backfill;
+mod crowd;
 mod delivery;
 #[cfg(feature = "kafka")]
 mod demo;

@@ -11,6 +11,7 @@ use dumbwaiter::consume::OwnedRecord;
 use dumbwaiter::event::Catalog;
 use dumbwaiter::journal;
 use dumbwaiter::metrics::Metrics;
+use dumbwaiter::seats::Seats;
 use dumbwaiter::settings::Document;
 use dumbwaiter::shard::{self, Admitted, Arrival, Shards};
 use serde_json::{Map, Value, json};
@@ -192,6 +193,7 @@ fn who_is_revoked_on_the_way_to_the_shard_is_ended_by_it() {
         catalog: Arc::new(Catalog::built_in()),
         metrics: Metrics::new(),
         query_token: false,
+        users: Seats::new(usize::MAX, usize::MAX),
     });
     let mut defaults = Document::empty();
     let (_writer, journal) = journal::open(&journal::Settings::read(&mut defaults));
@@ -221,6 +223,7 @@ fn who_is_revoked_on_the_way_to_the_shard_is_ended_by_it() {
         response: Default::default(),
         admitted,
         wants_open: false,
+        seats: Vec::new(),
     });
     let mut received = Vec::new();
     client.read_to_end(&mut received).unwrap();

@@ -9,12 +9,14 @@ use parking_lot::Mutex;
 use super::super::Claims;
 use super::{TicketFault, TicketKey};
 use crate::limits;
+use crate::seats::{Full, Seat, Seats};
 
 /// A mutex, because each section is one lookup and a removal: far shorter than what two of them would
 /// gain by running side by side. Requests take it; nothing waits while it is held.
-#[derive(Default)]
 pub(super) struct Memory {
     live: Mutex<Live>,
+    /// One for each live ticket, by user.
+    seats: Seats,
 }
 
 /// Both maps hold the same tickets; `by_age` is in the order of issue, which is that of expiry.
@@ -29,25 +31,26 @@ struct Ticket {
     claims: Arc<Claims>,
     issued_at: Instant,
     number: u64,
+    _seat: Seat,
 }
 
 impl Memory {
-    pub fn insert(
-        &self,
-        key: TicketKey,
-        claims: Arc<Claims>,
-        now: Instant,
-        most: usize,
-    ) -> Result<(), TicketFault> {
+    /// For so many tickets, and so many of one user.
+    pub fn new(most: usize, most_of_one: usize) -> Memory {
+        Memory { live: Mutex::default(), seats: Seats::new(most, most_of_one) }
+    }
+
+    pub fn insert(&self, key: TicketKey, claims: Arc<Claims>, now: Instant) -> Result<(), TicketFault> {
         let mut live = self.live.lock();
         live.drop_expired(now);
-        if live.by_key.len() >= most {
-            return Err(TicketFault::TooMany);
-        }
+        let seat = self.seats.take(claims.subject()).map_err(|full| match full {
+            Full::InAll => TicketFault::TooMany,
+            Full::ForOne => TicketFault::TooManyOfUser,
+        })?;
         let number = live.issued;
         live.issued += 1;
         live.by_age.insert(number, key.clone());
-        live.by_key.insert(key, Ticket { claims, issued_at: now, number });
+        live.by_key.insert(key, Ticket { claims, issued_at: now, number, _seat: seat });
         Ok(())
     }
 
@@ -82,22 +85,27 @@ mod tests {
     use std::sync::Arc;
     use std::time::{Duration, Instant, SystemTime};
 
-    use serde_json::Map;
+    use serde_json::{Map, Value};
 
     use super::super::{TicketFault, TicketKey};
     use super::Memory;
     use crate::auth::Claims;
     use crate::limits;
 
+    fn claims(sub: &str) -> Arc<Claims> {
+        let values: Map<String, Value> = [("sub".to_owned(), sub.into())].into_iter().collect();
+        Arc::new(Claims::new(values, SystemTime::UNIX_EPOCH))
+    }
+
+    fn insert(memory: &Memory, sub: &str, now: Instant) -> Result<TicketKey, TicketFault> {
+        let key = TicketKey::random().unwrap();
+        memory.insert(key.clone(), claims(sub), now).map(|()| key)
+    }
+
     #[test]
     fn live_tickets_are_bounded_and_expired_ones_make_room() {
-        let (memory, start) = (Memory::default(), Instant::now());
-        let insert = |now| {
-            let key = TicketKey::random().unwrap();
-            memory
-                .insert(key.clone(), Arc::new(Claims::new(Map::new(), SystemTime::UNIX_EPOCH)), now, 2)
-                .map(|()| key)
-        };
+        let (memory, start) = (Memory::new(2, 2), Instant::now());
+        let insert = |now| insert(&memory, "ann", now);
         let first = insert(start).unwrap();
         insert(start + Duration::from_secs(1)).unwrap();
         assert_eq!(insert(start + Duration::from_secs(2)).unwrap_err(), TicketFault::TooMany);
@@ -107,5 +115,18 @@ mod tests {
         insert(start + limits::TICKET_TTL + Duration::from_secs(1)).unwrap();
         let live = memory.live.lock();
         assert_eq!((live.by_key.len(), live.by_age.len()), (2, 2));
+    }
+
+    #[test]
+    fn live_tickets_of_one_user_are_bounded() {
+        let (memory, start) = (Memory::new(9, 2), Instant::now());
+        let first = insert(&memory, "ann", start).unwrap();
+        insert(&memory, "ann", start).unwrap();
+        assert_eq!(insert(&memory, "ann", start).unwrap_err(), TicketFault::TooManyOfUser);
+        assert!(insert(&memory, "bob", start).is_ok());
+        assert!(memory.remove(&first, start).is_some());
+        assert!(insert(&memory, "ann", start).is_ok());
+        assert!(insert(&memory, "ann", start).is_err());
+        assert!(insert(&memory, "ann", start + limits::TICKET_TTL).is_ok());
     }
 }

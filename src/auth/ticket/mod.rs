@@ -46,6 +46,8 @@ enum Store {
 pub enum TicketFault {
     #[error("{} tickets are live already", limits::TICKETS_MAX)]
     TooMany,
+    #[error("{} tickets of one user are live already", limits::TICKETS_PER_USER_MAX)]
+    TooManyOfUser,
     #[error("the system gives no random bytes")]
     NoRandomness,
     /// What is wrong stands in the log, with the way out, once for many.
@@ -66,7 +68,9 @@ impl Tickets {
     /// `observer` is told of every question to Redis.
     pub fn open(settings: TicketSettings, observer: RedisObserver) -> Tickets {
         let store = match settings {
-            TicketSettings::Memory => Store::Memory(Memory::default()),
+            TicketSettings::Memory => {
+                Store::Memory(Memory::new(limits::TICKETS_MAX, limits::TICKETS_PER_USER_MAX))
+            }
             TicketSettings::Redis(settings) => Store::Redis(Box::new(Shared::new(*settings, observer))),
         };
         Tickets { store }
@@ -76,7 +80,7 @@ impl Tickets {
     pub async fn issue(&self, claims: Arc<Claims>, now: Instant) -> Result<TicketKey, TicketFault> {
         let key = TicketKey::random()?;
         match &self.store {
-            Store::Memory(memory) => memory.insert(key.clone(), claims, now, limits::TICKETS_MAX)?,
+            Store::Memory(memory) => memory.insert(key.clone(), claims, now)?,
             Store::Redis(shared) => shared.insert(&key, &claims).await.ok_or(TicketFault::StoreFailed)?,
         }
         Ok(key)

@@ -101,8 +101,14 @@ impl Bench {
         let identity =
             Ok(Identity { keys: Arc::new([Key::new("role:ADMIN")]), expires_at, login: Default::default() });
         let (socket, admitted) = (socket.clone(), Admitted::Plain { identity, cursor: None, since_ms: None });
-        let arrival =
-            Arrival { socket, received: Vec::new(), response: Bytes::new(), admitted, wants_open: false };
+        let arrival = Arrival {
+            socket,
+            received: Vec::new(),
+            response: Bytes::new(),
+            admitted,
+            wants_open: false,
+            seats: Vec::new(),
+        };
         self.shard.handle_arrival(arrival, now);
     }
 
@@ -181,8 +187,14 @@ fn a_panic_at_its_arrival_costs_one_connection() {
     bad.0.borrow_mut().panics_at_write = true;
     let identity = Err(crate::protocol::Ending::WrongKey);
     let admitted = Admitted::Plain { identity, cursor: None, since_ms: None };
-    let arrival =
-        Arrival { socket: bad, received: Vec::new(), response: Bytes::new(), admitted, wants_open: false };
+    let arrival = Arrival {
+        socket: bad,
+        received: Vec::new(),
+        response: Bytes::new(),
+        admitted,
+        wants_open: false,
+        seats: Vec::new(),
+    };
     bench.shard.handle_arrival(arrival, bench.time.clock().now());
     bench.event(b"one");
     assert!(bench.panicked());
