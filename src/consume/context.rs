@@ -20,6 +20,7 @@ pub(super) struct Context {
     /// As `assignment`.
     troubles: Mutex<Reported>,
     metrics: Metrics,
+    is_beside: bool,
 }
 
 #[derive(Default)]
@@ -32,13 +33,22 @@ struct Reported {
 
 impl Context {
     pub fn new(metrics: Metrics) -> Context {
-        Context { assignment: Mutex::default(), troubles: Mutex::default(), metrics }
+        Context { assignment: Mutex::default(), troubles: Mutex::default(), metrics, is_beside: false }
+    }
+
+    /// For a client beside the instance's own consumer. It has the same troubles at the same time, which are told
+    /// once, by that one; its own are those with its topic.
+    pub fn beside(metrics: Metrics) -> Context {
+        Context { is_beside: true, ..Context::new(metrics) }
     }
 
     /// Counts an error and says it, with the way out, unless that was said of late.
     pub fn note_error(&self, error: &KafkaError, reason: &str) {
-        let mut reported = self.troubles.lock();
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+        if self.is_beside && !is_with_topic(code) {
+            return;
+        }
+        let mut reported = self.troubles.lock();
         let lost_connection =
             matches!(code, RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure);
         let is_vague = lost_connection && Trouble::of(code, reason) == Trouble::Unreachable;
@@ -105,6 +115,11 @@ impl Context {
             self.note_error(&error, "cannot give up revoked partitions");
         }
     }
+}
+
+fn is_with_topic(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{TopicAuthorizationFailed, UnknownTopic, UnknownTopicOrPartition};
+    matches!(code, TopicAuthorizationFailed | UnknownTopic | UnknownTopicOrPartition)
 }
 
 fn names(partitions: &TopicPartitionList) -> Vec<(String, i32)> {

@@ -40,7 +40,7 @@ impl ControlTopic {
             .set("enable.partition.eof", "true")
             // A single record must come at once, whatever suits the reading of events.
             .set("fetch.min.bytes", "1");
-        let consumer = config.create_with_context(Context::new(metrics)).map_err(client_fault)?;
+        let consumer = config.create_with_context(Context::beside(metrics)).map_err(client_fault)?;
         Ok(ControlTopic {
             consumer,
             topic,

@@ -33,7 +33,7 @@ impl KafkaReader {
             .set("fetch.queue.backoff.ms", PAST_FETCH_WAIT.as_millis().to_string())
             .set("queued.max.messages.kbytes", (PAST_FETCHED_MAX_BYTES >> 10).to_string());
         // Its troubles are those of the instance's own consumer, which are counted there.
-        let consumer = config.create_with_context(Context::new(Metrics::new())).map_err(client_fault)?;
+        let consumer = config.create_with_context(Context::beside(Metrics::new())).map_err(client_fault)?;
         Ok(KafkaReader { consumer, settings: settings.clone() })
     }
 
