@@ -14,7 +14,7 @@ export CARGO_TARGET_DIR
 E2E := tests/e2e
 SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev libcurl4-openssl-dev
 
-.PHONY: help setup build build-release demo check unit e2e drain-10000 e2e-setup crash measure test bench bench-setup docs clean
+.PHONY: help setup build build-release demo check unit e2e drain-10000 e2e-setup crash storm measure test bench bench-setup docs clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -42,12 +42,15 @@ e2e: build e2e-setup ## the service against a real Kafka, registry and the offic
 	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E) $(PYTEST_ARGS)
 
 drain-10000: build e2e-setup ## SIGTERM with 10,000 connections, and its figures (two minutes)
-	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E) -m by_hand -k 10_000 $(PYTEST_ARGS)
+	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E)/test_drain.py -m by_hand $(PYTEST_ARGS)
 
 e2e-setup: $(addprefix target/stamps/,python node java java-client chromium promtool redis) ## what e2e needs beside the service
 
 crash: build-release e2e-setup ## three minutes of 500 clients while instances are killed, with figures
 	CRASH_SECONDS=180 DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/test_crash.py
+
+storm: build-release e2e-setup ## 10,000 clients that come back at once after a kill, with figures
+	DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/test_storm.py -m by_hand $(PYTEST_ARGS)
 
 measure: build-release e2e-setup ## what connections, events and deliveries cost on this machine
 	DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/measure_costs.py

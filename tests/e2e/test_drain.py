@@ -1,9 +1,7 @@
 """SIGTERM with clients connected: they are spread out over the drain time, and those that resume lose nothing."""
 
-import itertools
 import re
 import signal
-import threading
 import time
 from collections import Counter
 from datetime import datetime
@@ -11,37 +9,13 @@ from datetime import datetime
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from support import records, shapes, tokens
+from support import records, tokens
 from support.proxy import CuttingProxy
+from support.shop import Shop, judge
 from support.swarm import Swarm
 from support.waiting import SLACK, eventually
 
 STORES = 20
-
-
-class Shop:
-    """Writes pizzas all the time, and knows which store each one is of."""
-
-    def __init__(self, producer, rate, stores):
-        self.written = {store: [] for store in range(stores)}
-        self._producer = producer
-        self._pause = 1 / rate
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._write, args=(stores,), daemon=True)
-        self._thread.start()
-
-    def close(self):
-        self._closed.set()
-        self._thread.join(30)
-        self._producer.flush()
-
-    def _write(self, stores):
-        for store in itertools.cycle(range(stores)):
-            if self._closed.wait(self._pause):
-                return
-            pizza = records.pizza(store_id=store)
-            self._producer.enqueue("pizza.created", self._producer.encode(shapes.PIZZA, pizza), key=str(store))
-            self.written[store].append(pizza["uuid"])
 
 
 def committed(kafka, service):
@@ -99,18 +73,6 @@ def rolling_update(start_service, producer, clients, stores, grace, drain, rate)
         return going, swarm, shop, asked, lasted, exit_code
     finally:
         swarm.close()
-
-
-def judge(swarm, shop):
-    """Lost and doubled events, over all clients."""
-    lost = doubled = 0
-    for screen in swarm.screens:
-        ours = set(shop.written[screen.store])
-        got = Counter(uuid for uuid in screen.seen if uuid in ours)
-        lost += len(ours - got.keys())
-        doubled += sum(got.values()) - len(got)
-        assert {uuid for uuid in screen.seen} <= ours, "strangers"
-    return lost, doubled
 
 
 def test_a_rolling_update_loses_and_doubles_nothing_for_clients_that_resume(start_service, producer):

@@ -47,10 +47,6 @@ class Process:
     def log(self):
         return self.log_path.read_text(encoding="utf-8", errors="replace")
 
-    @property
-    def pid(self):
-        return self._child.pid
-
     def is_alive(self):
         return self._child.poll() is None
 

@@ -77,6 +77,8 @@ class Screen:
         self.statuses = []
         self.cursor = ""
         self.is_open = False
+        # When it was told the newest time where it stands (monotonic).
+        self.opened_at = None
         self.connection = None
         self.connected_to = None
         self._swarm = swarm
@@ -136,6 +138,7 @@ class Screen:
         if message["event_name"] == "STATUS":
             self.statuses.append((message["data"]["resumed"], message["data"]["gap"]))
             self.is_open = True
+            self.opened_at = time.monotonic()
         else:
             self.seen.append(message["data"]["uuid"])
 
