@@ -171,6 +171,7 @@ enum State {
 impl Troubles {
     /// Takes note; gives how many went unsaid if this one is to be said now.
     pub fn note(&mut self, trouble: Trouble, now: Instant) -> Option<u64> {
+        let is_new = self.seen.get(&trouble).is_none_or(|seen| !is_recent(seen.at, now));
         let is_explained = self.current(now).is_some_and(|current| current.rank() > trouble.rank());
         let seen = self.seen.entry(trouble).or_insert(Seen { at: now, said_at: None, state: State::Lasts });
         seen.at = now;
@@ -178,7 +179,9 @@ impl Troubles {
             seen.state = State::Lasts;
         }
         let is_said = seen.said_at.is_some_and(|at| is_recent(at, now));
-        if is_explained || is_said {
+        // One answer that is late says little, and what it is late for is often told right after it.
+        let says_little = trouble == Trouble::TimedOut && is_new;
+        if is_explained || is_said || says_little {
             self.unsaid += 1;
             return None;
         }
@@ -303,6 +306,15 @@ mod tests {
         assert_eq!(troubles.obstacle(seconds(start, 3)), Some(Trouble::Authentication));
         assert_eq!(troubles.note(Trouble::Certificate, seconds(start, 4)), Some(2));
         assert_eq!(troubles.note(Trouble::Unreachable, seconds(start, 90)), Some(0));
+    }
+
+    #[test]
+    fn one_late_answer_is_not_said_and_a_second_one_is() {
+        let mut troubles = Troubles::default();
+        let start = Instant::now();
+        assert_eq!(troubles.note(Trouble::TimedOut, start), None);
+        assert_eq!(troubles.note(Trouble::TimedOut, seconds(start, 2)), Some(1));
+        assert_eq!(troubles.note(Trouble::TimedOut, seconds(start, 200)), None);
     }
 
     #[test]
