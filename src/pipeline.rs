@@ -322,8 +322,13 @@ impl Work {
             self.patience_from.get_or_insert(now);
         }
         if has_read_all && (self.waiting.is_empty() || registry_is_down) {
-            health.caught_up();
+            if !health.is_ready() {
+                // What stood still while it was read back, and moves now, is no news to the first clients.
+                self.look_for_stalls(source);
+            }
+            self.parts.health.caught_up();
         }
+        let Pipeline { metrics, health, .. } = &self.parts;
         self.progress.report(|| source.backlog(), health.is_ready(), metrics, now);
     }
 
@@ -345,10 +350,13 @@ impl Work {
 
     /// Clients that asked for cursors are told when what they see is no longer what there is.
     fn watch(&mut self, source: &Source) {
-        let now = self.parts.clock.now();
-        if !self.staleness.is_due(now) {
-            return;
+        if self.staleness.is_due(self.parts.clock.now()) {
+            self.look_for_stalls(source);
         }
+    }
+
+    fn look_for_stalls(&mut self, source: &Source) {
+        let now = self.parts.clock.now();
         let waiting = self.waiting.fronts().map(|(topic, partition, position)| Behind {
             topic: topic.to_owned(),
             partition,
