@@ -111,3 +111,18 @@ async fn a_status_between_events_neither_loses_nor_doubles_any() {
     assert_eq!(seen, expected);
     instance.stop().await;
 }
+
+#[tokio::test]
+async fn what_stood_still_before_it_was_ready_is_no_news_to_the_first_client() {
+    let mut instance = Instance::begin().await;
+    instance.registry_up.store(false, Ordering::Relaxed);
+    instance.pizza("p0", 7, "u1");
+    while instance.metric("dumbwaiter_partitions_stalled").await < 1.0 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    instance.registry_up.store(true, Ordering::Relaxed);
+    instance.wait_until_ready().await;
+    let (_, first) = instance.resuming(admin(), "").await;
+    assert_eq!(first["data"]["stale_since"], Value::Null);
+    instance.stop().await;
+}

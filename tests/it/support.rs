@@ -78,7 +78,18 @@ impl Instance {
         Instance::start_in(settings, Vec::new(), true).await
     }
 
+    /// One that runs as soon as the test waits for anything: what is put in before is there at its start.
+    pub async fn begin() -> Instance {
+        Instance::begin_in(&[], Vec::new(), false).await
+    }
+
     async fn start_in(settings: &[&str], revocations: Vec<OwnedRecord>, has_past: bool) -> Instance {
+        let instance = Instance::begin_in(settings, revocations, has_past).await;
+        instance.wait_until_ready().await;
+        instance
+    }
+
+    async fn begin_in(settings: &[&str], revocations: Vec<OwnedRecord>, has_past: bool) -> Instance {
         let (control, control_records) = mpsc::channel();
         revocations.into_iter().for_each(|record| control.send(record).unwrap());
         let registry_up = Arc::new(AtomicBool::new(true));
@@ -126,7 +137,7 @@ impl Instance {
         let (address, admin) = (app.address(), app.admin_address());
         let stop = Stop::default();
         let running = tokio::spawn(app.run(stop.clone()));
-        let instance = Instance {
+        Instance {
             address,
             admin,
             records,
@@ -137,12 +148,10 @@ impl Instance {
             registry_up,
             stop,
             running,
-        };
-        instance.wait_until_ready().await;
-        instance
+        }
     }
 
-    async fn wait_until_ready(&self) {
+    pub async fn wait_until_ready(&self) {
         let ready = async {
             while get(&format!("http://{}/readyz", self.admin)).await.0 != StatusCode::OK {
                 tokio::time::sleep(Duration::from_millis(10)).await;
