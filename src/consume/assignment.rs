@@ -19,8 +19,12 @@ pub(super) struct Assignment {
     found: u64,
 }
 
-/// One may come back empty-handed for an event that is no record (a commit, a rebalance); two in a second do not.
-const EMPTY_POLLS: u8 = 2;
+/// Polls without a record until what was fetched counts as given. One comes back empty-handed for an event that is no
+/// record (a commit, a rebalance, statistics), and records may stand behind that; so many in a second do not.
+const EMPTY_POLLS: u8 = 12;
+
+/// What a poll counts that found nothing for all the time that it waited.
+const EMPTY_WAIT: u8 = EMPTY_POLLS / 2;
 
 /// Statistics after a resume that may still tell how far the client was before it paused: what it had fetched it
 /// threw away, and until its next fetch, which waits for the one under way, it does not say so.
@@ -165,11 +169,12 @@ impl Assignment {
 
     /// The client had no record to give: of partitions fetched to their end, all has been handled. What it has
     /// fetched and not given yet is not in its statistics, so only this tells holes from records to come.
-    pub fn polled_in_vain(&mut self) {
-        match self.polls_until_drained {
-            0 => return,
-            left => self.polls_until_drained = left - 1,
+    pub fn polled_in_vain(&mut self, has_waited: bool) {
+        if self.polls_until_drained == 0 {
+            return;
         }
+        let counts = if has_waited { EMPTY_WAIT } else { 1 };
+        self.polls_until_drained = self.polls_until_drained.saturating_sub(counts);
         if self.polls_until_drained > 0 {
             return;
         }
@@ -283,11 +288,24 @@ mod tests {
         assignment.found("t", 0, 40, 50);
         assignment.handled("t", 0, 48);
         assert_eq!(assignment.lag("t", 0, AT_END), 1);
-        assignment.polled_in_vain();
+        assignment.polled_in_vain(true);
         assert!(!assignment.is_caught_up(), "a commit was told, and a record may still come");
-        assignment.polled_in_vain();
+        assignment.polled_in_vain(true);
         assert!(assignment.is_caught_up());
         assert_eq!(assignment.lag("t", 0, AT_END), 0);
+    }
+
+    #[test]
+    fn a_few_events_that_are_no_records_do_not_tell_that_there_are_none() {
+        let mut assignment = started();
+        assignment.found("t", 0, 40, 50);
+        assignment.lag("t", 0, AT_END);
+        for _ in 1..EMPTY_POLLS {
+            assignment.polled_in_vain(false);
+            assert!(!assignment.is_caught_up());
+        }
+        assignment.polled_in_vain(false);
+        assert!(assignment.is_caught_up(), "on a busy instance no poll waits");
     }
 
     #[test]
@@ -307,7 +325,7 @@ mod tests {
         assignment.paused("t", 0, true);
         assert_eq!(assignment.lag("t", 0, AT_END), 10);
         for _ in 0..3 {
-            assignment.polled_in_vain();
+            assignment.polled_in_vain(true);
         }
         assert_eq!(assignment.lag("t", 0, AT_END), 10);
     }
@@ -320,13 +338,13 @@ mod tests {
         assignment.paused("t", 0, false);
         for _ in 1..STALE_STATISTICS {
             assert_eq!(assignment.lag("t", 0, AT_END), 10);
-            assignment.polled_in_vain();
-            assignment.polled_in_vain();
+            assignment.polled_in_vain(true);
+            assignment.polled_in_vain(true);
             assert!(!assignment.is_caught_up(), "its records are fetched again");
         }
         assignment.lag("t", 0, AT_END);
-        assignment.polled_in_vain();
-        assignment.polled_in_vain();
+        assignment.polled_in_vain(true);
+        assignment.polled_in_vain(true);
         assert!(assignment.is_caught_up(), "there are only holes");
     }
 
@@ -376,17 +394,17 @@ mod tests {
         assignment.waits("t", 0, true);
         for _ in 0..2 {
             assert_eq!(assignment.lag("t", 0, AT_END), 10);
-            assignment.polled_in_vain();
-            assignment.polled_in_vain();
+            assignment.polled_in_vain(true);
+            assignment.polled_in_vain(true);
         }
         assert_eq!((assignment.backlog().left, assignment.has_passed("t", 0, 50)), (10, false));
         assignment.waits("t", 0, false);
-        assignment.polled_in_vain();
-        assignment.polled_in_vain();
+        assignment.polled_in_vain(true);
+        assignment.polled_in_vain(true);
         assert!(!assignment.is_caught_up(), "the statistics are from before");
         assignment.lag("t", 0, AT_END);
-        assignment.polled_in_vain();
-        assignment.polled_in_vain();
+        assignment.polled_in_vain(true);
+        assignment.polled_in_vain(true);
         assert!(assignment.is_caught_up());
     }
 
@@ -399,8 +417,8 @@ mod tests {
         assignment.handled("t", 0, 48);
         assert!(assignment.has_passed("t", 0, 49) && !assignment.has_passed("t", 0, 50));
         assignment.lag("t", 0, AT_END);
-        assignment.polled_in_vain();
-        assignment.polled_in_vain();
+        assignment.polled_in_vain(true);
+        assignment.polled_in_vain(true);
         assert!(assignment.has_passed("t", 0, 50) && !assignment.has_passed("t", 0, 51));
     }
 

@@ -54,9 +54,11 @@ impl KafkaSource {
             return Ok(false);
         }
         self.commit_if_due();
+        let begin = Instant::now();
         let message = match self.consumer.poll(wait) {
             None => {
-                self.consumer.context().assignment.lock().polled_in_vain();
+                let has_waited = !wait.is_zero() && begin.elapsed() >= wait;
+                self.consumer.context().assignment.lock().polled_in_vain(has_waited);
                 return Ok(false);
             }
             // The context has heard of the error already, with the client's words for it.

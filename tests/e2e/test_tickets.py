@@ -196,7 +196,7 @@ def test_over_tls_with_a_user_of_its_own_that_may_do_no_more(start_service, tmp_
     redis = Redis(RUN / "redis-tls", certificate, arguments=user).start()
     secret = tmp_path / "password"
     secret.write_text("pass for a user\n")
-    mine = {"username": "dumbwaiter", "password": None, "password_file": str(secret)}
+    mine = {"username": "dumbwaiter", "password": None, "password_file": str(secret), "timeout": "5s"}
 
     def settings(**more):
         settings = redis.settings(**mine | more)
