@@ -2,7 +2,7 @@
 //!
 //! Parts that the simulation drives are given a clock and never ask the machine.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Cheap to clone; all clones show the same time.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +28,12 @@ impl Clock {
         }
         SystemTime::now()
     }
+}
+
+/// As Kafka dates records: milliseconds since 1970. What is before that counts as its beginning.
+pub fn unix_ms(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 mod start;
 mod waiting;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, unix_ms};
 use crate::consume::{Behind, Handled, Record, Source, SourceFault};
 use crate::dead_letter::DeadLetters;
 use crate::decode::{Poison, Writers};
@@ -29,7 +29,7 @@ use crate::throttle::Throttle;
 use start::{LookBack, Progress};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use waiting::{Place, Queue, Reason, Waiting};
 
@@ -216,7 +216,7 @@ impl Work {
         // A record that comes again has done to its order what it does.
         if let (Some(order), Some(shown), false) = (order, shown, matches!(appended, Ok(Appended::Repeated)))
         {
-            self.orders.apply(&order, shown, timestamp_ms.unwrap_or_else(|| now_ms(clock)));
+            self.orders.apply(&order, shown, timestamp_ms.unwrap_or_else(|| unix_ms(clock.wall())));
             self.orders_changed = true;
         }
         appended
@@ -295,7 +295,7 @@ impl Work {
 
     fn publish(&mut self) {
         let clock = &self.parts.clock;
-        self.orders_changed |= self.orders.expire(now_ms(clock));
+        self.orders_changed |= self.orders.expire(unix_ms(clock.wall()));
         if std::mem::take(&mut self.orders_changed) {
             self.parts.journal.set_orders(self.orders.orders().clone());
         }
@@ -410,9 +410,4 @@ fn is_unknown(order: Option<&OrderChange>, orders: &OrderBook) -> bool {
     order.is_some_and(|order| {
         matches!(order.kind, ChangeKind::Changes { .. }) && orders.orders().owner(&order.id).is_none()
     })
-}
-
-fn now_ms(clock: &Clock) -> i64 {
-    let since = clock.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -11,6 +11,7 @@ use super::{
     Backlog, Begun, BegunPartition, Behind, ClientFault, GroupProtocol, Handled, Headers, Record, Settings,
     SourceFault, Start,
 };
+use crate::clock::unix_ms;
 use crate::limits::{
     KAFKA_COMMIT_INTERVAL, KAFKA_LAST_COMMIT_MAX, KAFKA_START_PAUSE, KAFKA_STATISTICS_INTERVAL,
     KAFKA_STEP_TIMEOUT,
@@ -22,7 +23,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 pub struct KafkaSource {
     /// Dropped before the consumer, whose other owner is its thread.
@@ -206,9 +207,7 @@ impl KafkaSource {
         if self.settings.start == Start::Earliest {
             return None;
         }
-        let begin = SystemTime::now() - age;
-        let millis = begin.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        Some(i64::try_from(millis).unwrap_or(i64::MAX))
+        Some(unix_ms(SystemTime::now() - age))
     }
 
     /// Where that time begins in each partition.

@@ -24,6 +24,7 @@ use self::people::{Desk, Issuer};
 use self::producer::{Producer, ProducerFault, TOPICS};
 use crate::app::{App, AppFault, Parts};
 use crate::auth::{self, KeyFault, Rules, Verifier};
+use crate::clock::unix_ms;
 use crate::consume::{ClientFault, ControlSource, EmbeddedBroker, KafkaSource, Source};
 use crate::dead_letter::DeadLetters;
 use crate::decode::{Registry, RegistryFault, RegistryOutcome, RegistrySettings, Writers};
@@ -39,7 +40,7 @@ use rdkafka::error::KafkaError;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
@@ -193,16 +194,11 @@ async fn run_pizzeria(broker: &str, registry: SocketAddr, settings: &Settings) -
     let producer = Producer::start(broker, registry).await?;
     let mut pizzeria = Pizzeria::new(settings.seed);
     loop {
-        producer.send(&pizzeria.next(now_ms())).await?;
+        producer.send(&pizzeria.next(unix_ms(SystemTime::now()))).await?;
         // People do not come in step.
         let pause = rand::rng().random_range(0.5..1.5) / settings.rate;
         tokio::time::sleep(Duration::from_secs_f64(pause)).await;
     }
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A port that the system chooses.

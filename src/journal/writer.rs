@@ -6,13 +6,14 @@
 
 use super::segment::Segment;
 use super::{CursorCodec, Draft, Entry, Head, PartitionId, Reached, Settings, Shared};
+use crate::clock::unix_ms;
 use crate::event::OpenOrders;
 use aws_lc_rs::digest::{SHA256, digest};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +79,7 @@ impl Writer {
         let entry = Entry::new(self.next - 1, partition, draft);
         let weight_bytes = entry.weight_bytes();
         // A producer whose clock is ahead must not make the window look empty for all times until then.
-        let timestamp_ms = entry.timestamp_ms.unwrap_or(i64::MIN).min(now_ms());
+        let timestamp_ms = entry.timestamp_ms.unwrap_or(i64::MIN).min(unix_ms(SystemTime::now()));
         self.reached.newest_ms = self.reached.newest_ms.max(timestamp_ms);
         self.window_bytes += weight_bytes;
         let open = self.segments.back_mut().expect("a segment is open");
@@ -208,11 +209,6 @@ impl Writer {
         let segments = self.segments.iter().map(|held| Arc::clone(&held.segment)).collect();
         self.shared.segments.store(Arc::new(segments));
     }
-}
-
-fn now_ms() -> i64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A key of the right size from a secret of any length above it.

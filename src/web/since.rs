@@ -5,6 +5,7 @@
 //! duration = "15m" / "1h 30m" / ..      time = RFC 3339, "2026-11-22T11:00:00Z"
 //! ```
 
+use crate::clock::unix_ms;
 use crate::limits::SINCE_QUOTED_MAX_CHARS;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,8 +25,7 @@ pub(super) fn parse(text: &str, now: SystemTime, reach: Duration) -> Result<i64,
         .or_else(|_| humantime::parse_rfc3339(text))
         .map_err(|_| BadSince { text: text.chars().take(SINCE_QUOTED_MAX_CHARS).collect() })?;
     let time = time.max(now.checked_sub(reach).unwrap_or(UNIX_EPOCH));
-    let millis = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    Ok(i64::try_from(millis).unwrap_or(i64::MAX))
+    Ok(unix_ms(time))
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 //! The pizzeria is the demo's. Its schemas are registered under the topics' subjects first.
 
 use super::{Prepared, Records, registry_fault};
+use crate::clock::unix_ms;
 use crate::decode::{RegistryQuestions, SchemaId, framing};
 use crate::demo::{Form, Occurrence, Pizzeria};
 use crate::produce::Encoder;
 use std::collections::HashMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 pub(super) async fn records(questions: &RegistryQuestions) -> Result<Records, String> {
     let mut writers = HashMap::new();
@@ -19,7 +20,9 @@ pub(super) async fn records(questions: &RegistryQuestions) -> Result<Records, St
         writers.insert(form, (encoder, id));
     }
     let mut pizzeria = Pizzeria::new(rand::random());
-    Ok(Box::new(std::iter::repeat_with(move || prepare(&pizzeria.next(now_ms()), &writers))))
+    Ok(Box::new(std::iter::repeat_with(move || {
+        prepare(&pizzeria.next(unix_ms(SystemTime::now())), &writers)
+    })))
 }
 
 fn prepare(
@@ -30,9 +33,4 @@ fn prepare(
     let body = encoder.encode(&occurrence.fields).map_err(|fault| fault.to_string())?;
     let (topic, key) = (occurrence.form.topic().to_owned(), Some(occurrence.key.clone()));
     Ok(Prepared { topic, key, value: framing::join(*id, &body) })
-}
-
-fn now_ms() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
