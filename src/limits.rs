@@ -82,10 +82,29 @@ pub const UNAUTHENTICATED_MAX: Duration = Duration::from_secs(10);
 /// How long an ending connection may take to accept its last bytes and to answer; then it is closed hard.
 pub const LINGER_MAX: Duration = Duration::from_secs(2);
 
+/// The same where the client has said goodbye itself or has broken a rule: an answer and its way back, no more.
+pub const LINGER_BRIEF_MAX: Duration = Duration::from_millis(750);
+
+/// What a client may send, every byte under the frames counted: so much a second. Clients send a pong every 25 s,
+/// and Socket.IO pages an event now and then. Above it, and above [`CLIENT_BURST_BYTES`], the connection ends with
+/// 1008 and is not read any more.
+pub const CLIENT_BYTES_PER_SECOND: u32 = 16 << 10;
+
+/// What may come at once: eight of the longest messages.
+pub const CLIENT_BURST_BYTES: u32 = 512 << 10;
+
+/// What each frame, and each read, counts beside its bytes: so much work it is. An empty frame would else be 6
+/// bytes. It bounds a client to some 60 frames a second, and 2,000 at once.
+pub const CLIENT_FRAME_COST_BYTES: u32 = 256;
+
 /// Between telling a Socket.IO client that it is refused and sending it away: long enough for a slow machine's
 /// library to be done with connecting, without which python-socketio does not hear the second.
 pub const SOCKET_IO_REFUSAL_PAUSE: Duration = Duration::from_secs(1);
 
+const _: () = assert!(LINGER_BRIEF_MAX.as_millis() < LINGER_MAX.as_millis());
+// One message of the most bytes or of the most fragments is no flood.
+const _: () = assert!(2 * MESSAGE_MAX_BYTES < CLIENT_BURST_BYTES as usize);
+const _: () = assert!(MESSAGE_MAX_FRAGMENTS as u32 * (CLIENT_FRAME_COST_BYTES + 16) < CLIENT_BURST_BYTES);
 const _: () = assert!(UNAUTHENTICATED_MAX.as_secs() < SOCKET_IO_PING_INTERVAL.as_secs());
 const _: () = assert!(SOCKET_IO_PING_TIMEOUT.as_secs() < SOCKET_IO_PING_INTERVAL.as_secs());
 const _: () = assert!(PLAIN_PING_TIMEOUT.as_secs() < PLAIN_PING_INTERVAL.as_secs());

@@ -1,9 +1,12 @@
 //! Why connections end: the one table of close codes, for the code, the metrics and the documents.
 //!
 //! Each [`Ending`] has one [`CloseRow`]. A code is what a plain client finds in its close event. A Socket.IO
-//! client gets a Close frame for broken WebSocket framing only: from any other code its library would learn
+//! client gets a Close frame for broken WebSocket framing and floods only: from any other code its library would learn
 //! nothing, and some ignore the frame and stay "connected", so `socketio` says goodbye in its own way or just
 //! lets the connection drop. Rows without a code never have a Close frame of their own.
+
+use crate::limits::{LINGER_BRIEF_MAX, LINGER_MAX};
+use std::time::Duration;
 
 /// Why a connection ends. What each one means stands in its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,6 +15,7 @@ pub enum Ending {
     ProtocolError,
     InvalidText,
     MessageTooBig,
+    Flood,
     Restart,
     Full,
     WrongKey,
@@ -58,11 +62,12 @@ pub struct CloseRow {
 
 impl Ending {
     /// Every ending, in the order of the documented table.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::ClientClosed,
         Self::ProtocolError,
         Self::InvalidText,
         Self::MessageTooBig,
+        Self::Flood,
         Self::Restart,
         Self::Full,
         Self::WrongKey,
@@ -88,6 +93,7 @@ impl Ending {
             Self::ProtocolError   => row(Some(1002), "protocol_error",  "Protocol error",                 No,           "a frame breaks RFC 6455"),
             Self::InvalidText     => row(Some(1007), "invalid_text",    "Text is not UTF-8",              No,           "a text message is not UTF-8"),
             Self::MessageTooBig   => row(Some(1009), "message_too_big", "Message too big",                No,           "a message is above the limit"),
+            Self::Flood           => row(Some(1008), "flood",           "Too much at once",               No,           "more bytes or frames came than a client may send"),
             Self::Restart         => row(Some(1012), "restart",         "Service restart",                AtOnce,       "this instance is going down"),
             Self::Full            => row(Some(1013), "full",            "Try again later",                Later,        "this instance, or its share for one user, has no room for more"),
             Self::WrongKey        => row(Some(4001), "wrong_key",       "Wrong connection key.",          AtOnce,       "the ticket is unknown, used or too old"),
@@ -105,9 +111,18 @@ impl Ending {
         }
     }
 
-    /// Whether the client broke the framing, so that its stream can't be read any further.
+    /// Whether the client broke the framing or its measure, so that its stream is not listened to any further.
     pub const fn is_violation(self) -> bool {
-        matches!(self, Self::ProtocolError | Self::InvalidText | Self::MessageTooBig)
+        matches!(self, Self::ProtocolError | Self::InvalidText | Self::MessageTooBig | Self::Flood)
+    }
+
+    /// How long the connection may take to end.
+    pub const fn linger(self) -> Duration {
+        match self {
+            Self::ClientClosed | Self::BadPacket => LINGER_BRIEF_MAX,
+            _ if self.is_violation() => LINGER_BRIEF_MAX,
+            _ => LINGER_MAX,
+        }
     }
 }
 
@@ -149,6 +164,7 @@ mod tests {
         check(Ending::TokenExpired, 4002, "Token expired");
         check(Ending::Revoked, 4003, "Access revoked");
         check(Ending::TooSlow, 4004, "Too slow");
+        check(Ending::Flood, 1008, "Too much at once");
         check(Ending::Restart, 1012, "Service restart");
         check(Ending::Full, 1013, "Try again later");
         check(Ending::Unavailable, 1013, "Try again later");

@@ -16,6 +16,7 @@ pub mod handshake;
 
 mod frames;
 mod heartbeat;
+mod meter;
 mod plain;
 mod socketio;
 mod status;
@@ -25,9 +26,9 @@ pub use close::{ComeBack, Ending};
 pub use frames::Frames;
 pub use status::{Gap, Status, status_frame};
 
-use crate::limits::LINGER_MAX;
 use bytes::Bytes;
 use heartbeat::Pongs;
+use meter::Meter;
 use plain::Plain;
 use secrecy::SecretString;
 use socketio::SocketIo;
@@ -123,6 +124,7 @@ impl fmt::Debug for Action {
 /// out: one read gives few of them (the newest pongs, refusals of namespaces), but many reads may give many.
 pub struct Session {
     reader: websocket::Reader,
+    meter: Meter,
     phase: Phase,
     speaker: Speaker,
 }
@@ -166,17 +168,17 @@ trait Dialect {
 impl Session {
     /// A plain connection, which is authorized from the start.
     pub fn plain(now: Instant) -> Self {
-        Self::new(Speaker::Plain(Plain::new(now)))
+        Self::new(Speaker::Plain(Plain::new(now)), now)
     }
 
     /// A Socket.IO connection and the frame it opens with, to be written at once. `sid` must be random.
     pub fn socket_io(sid: Uuid, now: Instant) -> (Self, Bytes) {
         let (socket_io, opening) = SocketIo::open(sid, now);
-        (Self::new(Speaker::SocketIo(socket_io)), opening)
+        (Self::new(Speaker::SocketIo(socket_io), now), opening)
     }
 
-    fn new(speaker: Speaker) -> Self {
-        Self { reader: websocket::Reader::default(), phase: Phase::Open, speaker }
+    fn new(speaker: Speaker, now: Instant) -> Self {
+        Self { reader: websocket::Reader::default(), meter: Meter::new(now), phase: Phase::Open, speaker }
     }
 
     /// What the client speaks.
@@ -192,11 +194,18 @@ impl Session {
         matches!(self.phase, Phase::Open)
     }
 
+    /// Whether the client has sent more than it may: then nothing is to be read from it any more, which leaves the
+    /// rest of its flood to its own side of the network.
+    pub fn is_flooded(&self) -> bool {
+        self.meter.is_flooded()
+    }
+
     /// Takes what was read from the socket, cut anywhere; it is changed in place and not needed afterwards.
     pub fn receive(&mut self, mut bytes: &mut [u8], now: Instant, actions: &mut Vec<Action>) {
         if self.is_open() && !bytes.is_empty() {
             self.dialect_mut().handle_bytes();
         }
+        let count = bytes.len();
         let mut pongs = Pongs::default();
         while self.listens() {
             let outcome = match self.reader.read(&mut bytes) {
@@ -210,6 +219,10 @@ impl Session {
             }
         }
         actions.extend(pongs.take().map(Action::Send));
+        self.meter.count(count, self.reader.take_count(), now);
+        if self.meter.is_flooded() {
+            self.end(Ending::Flood, now, actions);
+        }
     }
 
     /// When [`Session::handle_deadline`] wants to be called. Any other call may move it.
@@ -268,7 +281,7 @@ impl Session {
         }
         actions.extend(self.dialect().farewell(ending).map(Action::Send));
         actions.push(Action::Finish(ending));
-        self.finish(ending, now + LINGER_MAX, !ending.is_violation());
+        self.finish(ending, now + ending.linger(), !ending.is_violation());
     }
 
     fn close(&mut self, ending: Ending, now: Instant, actions: &mut Vec<Action>) {

@@ -2,6 +2,7 @@
 
 use super::testing::{client_frame, client_text, describe, describe_frames};
 use super::*;
+use crate::limits::{LINGER_BRIEF_MAX, LINGER_MAX};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -163,6 +164,38 @@ fn floods_are_answered_in_few_bytes() {
             assert!(sent_bytes(&actions) <= ANSWER_MAX_BYTES, "{frame:?}: {actions:?}");
         }
     }
+}
+
+#[test]
+fn who_sends_too_much_is_told_so_and_not_read_any_more() {
+    let now = Instant::now();
+    let fragments = [client_frame(0x01, b""), client_frame(0x00, b"").repeat(1_000)].concat();
+    let floods = [client_frame(0x8A, b""), client_frame(0x89, b"?"), client_text("6"), client_text("3")];
+    for flood in floods.map(|frame| frame.repeat(1_900)).into_iter().chain([fragments]) {
+        for mut session in [plain(now), socket_io(now)] {
+            receive(&mut session, &flood, now);
+            assert!(session.is_open() && !session.is_flooded());
+            let mut lines = Vec::new();
+            while !session.is_flooded() {
+                lines = receive(&mut session, &client_frame(0x8A, b"x"), now);
+            }
+            assert_eq!(lines, ["close 1008 Too much at once", "finish flood"]);
+            assert!(receive(&mut session, &client_frame(0x88, b""), now).is_empty());
+            assert_eq!(handle_deadline(&mut session, now + LINGER_BRIEF_MAX), ["drop flood"]);
+        }
+    }
+}
+
+#[test]
+fn who_floods_while_its_connection_ends_is_not_read_any_more() {
+    let now = Instant::now();
+    let mut session = plain(now);
+    end(&mut session, Ending::Revoked, now);
+    while !session.is_flooded() {
+        assert!(receive(&mut session, &client_frame(0x8A, b"x"), now).is_empty());
+    }
+    assert!(receive(&mut session, &client_frame(0x88, b""), now).is_empty());
+    assert_eq!(handle_deadline(&mut session, now + LINGER_MAX), ["drop revoked"]);
 }
 
 fn sent_bytes(actions: &[Action]) -> usize {

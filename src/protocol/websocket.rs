@@ -36,6 +36,8 @@ pub(super) struct Reader {
     frame: Vec<u8>,
     /// The message whose first frames have come.
     fragments: Option<Box<Fragments>>,
+    /// Frames that became complete since they were last asked for.
+    count: u32,
 }
 
 /// A whole frame, unmasked.
@@ -55,6 +57,7 @@ impl Reader {
     /// that more is needed; the incomplete rest is kept here.
     pub fn read<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Message<'b>>, Violation> {
         while let Some(frame) = self.next_frame(input)? {
+            self.count += 1;
             if frame.header.opcode.is_control() {
                 return control_message(frame.header.opcode, frame.payload).map(Some);
             }
@@ -63,6 +66,11 @@ impl Reader {
             }
         }
         Ok(None)
+    }
+
+    /// How many frames became complete since the last call, control frames and fragments among them.
+    pub fn take_count(&mut self) -> u32 {
+        mem::take(&mut self.count)
     }
 
     fn next_frame<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Frame<'b>>, Violation> {

@@ -252,6 +252,9 @@ impl<W: Watch> Shard<W> {
         let mut buffer = std::mem::take(&mut self.read_buffer);
         for _ in 0..READS_PER_TURN_MAX {
             let Some(connection) = self.connections.get_mut(id) else { break };
+            if connection.session.is_flooded() {
+                break;
+            }
             match connection.read(&mut buffer) {
                 Readout::Bytes(count) => {
                     self.receive(id, &mut buffer[..count], now);
@@ -268,7 +271,7 @@ impl<W: Watch> Shard<W> {
             }
         }
         self.read_buffer = buffer;
-        if self.connections.get_mut(id).is_some() {
+        if self.connections.get_mut(id).is_some_and(|connection| !connection.session.is_flooded()) {
             self.unread.push(id);
         }
     }
@@ -311,7 +314,11 @@ impl<W: Watch> Shard<W> {
                     connection.leave(ending);
                     self.indexes[connection.protocol as usize].remove(id);
                 }
-                Action::Close(ending) => self.remove(id, ending),
+                Action::Close(ending) => {
+                    // A farewell of the same read may not be out yet.
+                    self.flush(id, now);
+                    self.remove(id, ending);
+                }
             }
         }
         actions.clear();

@@ -88,6 +88,14 @@ def service(shared_service):
     shared_service.forget_clients()
 
 
+@pytest.fixture(scope="module")
+def own_service(kafka, registry, driver):
+    """A service with ordinary settings that one file has for itself, to do it harm."""
+    service = Service(kafka.brokers, registry.url, driver).start().wait_until_ready()
+    yield service
+    service.stop()
+
+
 @pytest.fixture
 def start_service(kafka, registry, driver):
     """For tests that want settings of their own: `start_service({"auth": {...}})` gives a ready service."""

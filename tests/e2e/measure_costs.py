@@ -12,6 +12,7 @@ import fastavro
 import pytest
 
 from support import contract, records, shapes, tokens
+from support.costs import cpu_seconds, resident_bytes
 from support.masses import Masses
 from support.redeem import tickets_of
 
@@ -38,24 +39,16 @@ class Measured:
         self.service = service
 
     def cpu(self):
-        """Seconds."""
-        fields = self._read("stat").rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.service.process)
 
     def memory(self):
-        """Resident bytes."""
-        (line,) = [line for line in self._read("status").splitlines() if line.startswith("VmRSS")]
-        return int(line.split()[1]) * 1024
+        return resident_bytes(self.service.process)
 
     def deliveries(self):
         return self.service.metric("dumbwaiter_deliveries_total")
 
     def events(self):
         return self.service.metric("dumbwaiter_events_total")
-
-    def _read(self, name):
-        with open(f"/proc/{self.service.process.pid}/{name}") as file:
-            return file.read()
 
 
 _ORDER = fastavro.parse_schema(shapes.ORDER)

@@ -6,7 +6,6 @@ import time
 import pytest
 
 from support import tokens
-from support.service import Service
 from support.waiting import SLACK, eventually
 
 HEAD = "GET /ws?key=none HTTP/1.1\r\nHost: x\r\n"
@@ -19,10 +18,8 @@ SMUGGLED = "GET /api/v1/ws/ticket HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
-def service(kafka, registry, driver):
-    service = Service(kafka.brokers, registry.url, driver).start().wait_until_ready()
-    yield service
-    service.stop()
+def service(own_service):
+    return own_service
 
 
 def connect(service):

@@ -1,4 +1,4 @@
-"""A plain client without any library, for what libraries hide: it reads only when told to.
+"""A plain client without any library, for what libraries hide: it reads only when told to, and sends any bytes at all.
 
 The frames that a server may send here are unmasked, unfragmented texts and control frames (RFC 6455, 5.2):
 
@@ -11,8 +11,32 @@ import socket
 import struct
 from urllib.parse import urlsplit
 
+CONTINUATION = 0x0
 TEXT = 0x1
+BINARY = 0x2
 CLOSE = 0x8
+PING = 0x9
+PONG = 0xA
+FINAL = 0x80
+
+
+def client_frame(first, payload=b"", length=None):
+    """A client's frame; `first`: its first byte, `length`: what it says of its length, if that is a lie.
+
+    Its mask is of zeros, which is one, so the payload stands there as it is.
+    """
+    length = len(payload) if length is None else length
+    if length < 126:
+        head = struct.pack(">BB", first, 0x80 | length)
+    elif length < 1 << 16:
+        head = struct.pack(">BBH", first, 0x80 | 126, length)
+    else:
+        head = struct.pack(">BBQ", first, 0x80 | 127, length)
+    return head + bytes(4) + payload
+
+
+def text(payload):
+    return client_frame(FINAL | TEXT, payload.encode())
 
 
 class RawClient:
@@ -42,6 +66,27 @@ class RawClient:
             if not received:
                 return
             self._received += received
+
+    def send(self, data):
+        """False once the connection is gone."""
+        try:
+            self._socket.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        return True
+
+    def end(self, within):
+        """The frames that come until the server closes, in that time."""
+        frames = []
+        self._socket.settimeout(within)
+        try:
+            while received := self._socket.recv(1 << 16):
+                self._received += received
+        except ConnectionResetError:
+            pass
+        while (frame := self._take_frame()) is not None:
+            frames.append(frame)
+        return frames
 
     def close(self):
         self._socket.close()
