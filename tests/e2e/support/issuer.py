@@ -1,13 +1,12 @@
 """The issuer of tokens that publishes its keys at an address: simulated, an HTTP server that answers as told."""
 
-import http.server
 import json
-import threading
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
 
 from support import tokens
+from support.answering import AnsweringServer
 
 _MAKE = {
     "RS256": lambda: rsa.generate_private_key(65537, 2048),
@@ -16,21 +15,18 @@ _MAKE = {
 }
 
 
-class Issuer:
+class Issuer(AnsweringServer):
     """Has keys by name; `published` is what its address shows of them, `status` and `body` what it says instead."""
+
+    content_type = "application/jwk-set+json"
 
     def __init__(self, port=0):
         self._keys = {}
         self.published = []
         self.status, self.body = 200, None
         self.requests = 0
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), self._handler())
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/keys"
-
-    def stop(self):
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(port)
+        self.url = f"{self.address}/keys"
 
     def add_key(self, kid, algorithm="ES256", **members):
         """A new key, published from now on; `members` are added to it as it is published."""
@@ -43,18 +39,6 @@ class Issuer:
         key, algorithm = self._keys[kid]
         return tokens.token(sub, secret=key, algorithm=algorithm, kid=kid, **claims)
 
-    def _handler(issuer):
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                issuer.requests += 1
-                body = (issuer.body or json.dumps({"keys": issuer.published})).encode()
-                self.send_response(issuer.status)
-                self.send_header("Content-Type", "application/jwk-set+json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        return Handler
+    def answer(self, path, headers):
+        self.requests += 1
+        return self.status, (self.body or json.dumps({"keys": self.published})).encode()
