@@ -12,6 +12,8 @@ RELEASE_BIN := $(CARGO_TARGET_DIR)/release/dumbwaiter
 export CARGO_TARGET_DIR
 
 E2E := tests/e2e
+# Test files that run side by side, each with a Kafka of its own: what the tests do most is wait.
+E2E_WORKERS ?= 3
 SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev libcurl4-openssl-dev
 
 .PHONY: help setup build build-release demo check unit e2e drain-10000 e2e-setup crash storm measure test bench bench-setup docs clean
@@ -39,7 +41,8 @@ unit: setup ## the Rust tests
 	cargo test --locked
 
 e2e: build e2e-setup ## the service against a real Kafka, registry and the official clients
-	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E) $(PYTEST_ARGS)
+	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E) \
+	  --numprocesses $(E2E_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 drain-10000: build e2e-setup ## SIGTERM with 10,000 connections, and its figures (two minutes)
 	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E)/test_drain.py -m by_hand $(PYTEST_ARGS)

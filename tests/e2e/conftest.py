@@ -1,4 +1,4 @@
-"""One Kafka, one registry and one Node process for the whole run; services as the tests want them.
+"""One Kafka, one registry and one Node process for a run, or for each worker of it; services as the tests want them.
 
 Servers start from the main thread and end with the session (support.processes sees to it even on failure).
 """
@@ -28,11 +28,29 @@ def pytest_configure(config):
 LAST = ("test_dead_letters", "test_poison")
 
 
+# A worker that met one of these last would be waited for by the others.
+FIRST = ("test_crash", "test_tickets", "test_brokers")
+
+
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.module.__name__.rpartition(".")[2] in LAST)
+    def turn(item):
+        module = item.module.__name__.rpartition(".")[2]
+        return (module not in FIRST, module in LAST)
+
+    items.sort(key=turn)
+
+
+@pytest.fixture
+def say(request):
+    """Figures of a test, for the end of the run: a worker has no terminal, so they travel with the test's report."""
+    return lambda text: request.node.user_properties.append(("figures", text))
 
 
 def pytest_terminal_summary(terminalreporter, config):
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, text in report.user_properties if report.when == "call" else []:
+            if name == "figures":
+                terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {text}")
     terminalreporter.write_line(f"end-to-end run took {time.monotonic() - config.started_at:.0f} s")
 
 

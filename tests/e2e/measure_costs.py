@@ -54,38 +54,32 @@ class Measured:
 _ORDER = fastavro.parse_schema(shapes.ORDER)
 
 
-def say(capsys, what, figure):
-    with capsys.disabled():
-        print(f"\n  {what}: {figure}", flush=True)
+def test_socket_io_connections(instance, say):
+    asyncio.run(connections(instance, say, "Socket.IO", lambda masses: masses.join_socket_io(customer_tokens())))
 
 
-def test_socket_io_connections(instance, capsys):
-    asyncio.run(connections(instance, capsys, "Socket.IO", lambda masses: masses.join_socket_io(customer_tokens())))
-
-
-def test_plain_connections(instance, capsys):
+def test_plain_connections(instance, say):
     async def join(masses):
         token = tokens.token("customer", role="CUSTOMER")
         await masses.join_plain(await tickets_of(instance.service.listen, token, CONNECTIONS))
 
-    asyncio.run(connections(instance, capsys, "plain, its ticket included", join))
+    asyncio.run(connections(instance, say, "plain, its ticket included", join))
 
 
-async def connections(instance, capsys, name, join):
+async def connections(instance, say, name, join):
     masses = Masses(instance.service.listen)
     empty = await idle(instance, IDLE_SECONDS / 4)
     cpu, memory = instance.cpu(), instance.memory()
     await join(masses)
     connected = instance.cpu() - cpu
-    say(capsys, f"CPU of a connect ({name})", f"{connected / CONNECTIONS * 1e6:.0f} us")
+    say(f"CPU of a connect ({name}): {connected / CONNECTIONS * 1e6:.0f} us")
     await asyncio.sleep(2)
     per_connection = (instance.memory() - memory) / CONNECTIONS
-    both = f"{memory >> 20} and {instance.memory() >> 20} MiB"
-    say(capsys, f"memory without connections, and with {CONNECTIONS}", both)
-    say(capsys, f"memory of an idle connection ({name})", f"{per_connection / 1024:.2f} KiB")
+    say(f"memory without connections, and with {CONNECTIONS}: {memory >> 20} and {instance.memory() >> 20} MiB")
+    say(f"memory of an idle connection ({name}): {per_connection / 1024:.2f} KiB")
     each = (await idle(instance, IDLE_SECONDS) - empty) / CONNECTIONS
-    say(capsys, f"CPU of an idle connection ({name})", f"{each * 60 * 1e6:.1f} us a minute")
-    say(capsys, "CPU of an instance without connections and events", f"{empty * 1e3:.1f} ms a second")
+    say(f"CPU of an idle connection ({name}): {each * 60 * 1e6:.1f} us a minute")
+    say(f"CPU of an instance without connections and events: {empty * 1e3:.1f} ms a second")
     assert masses.ended == 0
     masses.close()
 
@@ -109,19 +103,19 @@ def nobody(_):
     return "nobody"
 
 
-def test_events_without_anybody(instance, producer, registry, capsys):
+def test_events_without_anybody(instance, producer, registry, say):
     cpu, memory, events = instance.cpu(), instance.memory(), instance.events()
     write(producer, registry, EVENTS, nobody)
     wait_for_events(instance, events + EVENTS)
-    say(capsys, "CPU of an event, read, decoded, kept", f"{(instance.cpu() - cpu) / EVENTS * 1e6:.1f} us (in a flood)")
-    say(capsys, "memory of an event in the window", f"{(instance.memory() - memory) / EVENTS / 1024:.2f} KiB")
+    say(f"CPU of an event, read, decoded, kept: {(instance.cpu() - cpu) / EVENTS * 1e6:.1f} us (in a flood)")
+    say(f"memory of an event in the window: {(instance.memory() - memory) / EVENTS / 1024:.2f} KiB")
     cpu, events = instance.cpu(), instance.events()
     write(producer, registry, OWNED_EVENTS, nobody, per_second=OWNED_RATE)
     wait_for_events(instance, events + OWNED_EVENTS)
-    say(capsys, f"the same at {OWNED_RATE} a second", f"{(instance.cpu() - cpu) / OWNED_EVENTS * 1e6:.1f} us")
+    say(f"the same at {OWNED_RATE} a second: {(instance.cpu() - cpu) / OWNED_EVENTS * 1e6:.1f} us")
 
 
-def test_events_for_staff(instance, producer, registry, capsys):
+def test_events_for_staff(instance, producer, registry, say):
     async def run():
         masses = Masses(instance.service.listen)
         await masses.join_socket_io([tokens.token(f"staff-{place}", role="ADMIN") for place in range(STAFF)])
@@ -132,16 +126,15 @@ def test_events_for_staff(instance, producer, registry, capsys):
         await wait_until(lambda: instance.deliveries() >= due)
         used = instance.cpu() - cpu
         say(
-            capsys,
-            f"CPU of a delivery, {STAFF} staff, {STAFF_RATE} events a second",
-            f"{used / STAFF / STAFF_EVENTS * 1e6:.1f} us (the event's own share included)",
+            f"CPU of a delivery, {STAFF} staff, {STAFF_RATE} events a second: "
+            f"{used / STAFF / STAFF_EVENTS * 1e6:.1f} us (the event's own share included)"
         )
         masses.close()
 
     asyncio.run(run())
 
 
-def test_events_for_owners(instance, producer, registry, capsys):
+def test_events_for_owners(instance, producer, registry, say):
     async def run():
         masses = Masses(instance.service.listen)
         await masses.join_socket_io(customer_tokens())
@@ -151,9 +144,8 @@ def test_events_for_owners(instance, producer, registry, capsys):
         await wait_until(lambda: instance.deliveries() >= delivered + OWNED_EVENTS)
         used = instance.cpu() - cpu
         say(
-            capsys,
-            f"CPU of an event for one of {CONNECTIONS}, {OWNED_RATE} a second",
-            f"{used / OWNED_EVENTS * 1e6:.1f} us (delivery and pings included)",
+            f"CPU of an event for one of {CONNECTIONS}, {OWNED_RATE} a second: "
+            f"{used / OWNED_EVENTS * 1e6:.1f} us (delivery and pings included)"
         )
         masses.close()
 

@@ -59,7 +59,7 @@ def seconds(action):
     return time.monotonic() - start
 
 
-def test_good_clients_are_unharmed_by_1500_slow_ones_and_those_are_gone_after_5_s(service):
+def test_good_clients_are_unharmed_by_1500_slow_ones_and_those_are_gone_after_5_s(service, say):
     def get_in():
         service.plain("somebody", role="ADMIN").close()
 
@@ -81,8 +81,8 @@ def test_good_clients_are_unharmed_by_1500_slow_ones_and_those_are_gone_after_5_
         everything(connection)
     gone = time.monotonic() - start
 
-    print(f"slow clients opened in {opened:.1f} s, gone after {gone:.1f} s; a good one took {worst * 1e3:.0f} ms at most;")
-    print(f"memory {before:.0f} MiB, then {after:.0f} MiB")
+    say(f"slow clients opened in {opened:.1f} s, gone after {gone:.1f} s; a good one took {worst * 1e3:.0f} ms at most;")
+    say(f"memory {before:.0f} MiB, then {after:.0f} MiB")
     assert worst < 0.5 * SLACK
     assert gone < opened + 6 * SLACK
     assert after - before < 40

@@ -40,15 +40,14 @@ def crowd(instances, run_folder):
 
 
 @pytest.mark.timeout(SECONDS + 300)
-def test_five_hundred_clients_lose_nothing_when_instances_are_killed(instances, crowd, producer, registry, capsys):
+def test_five_hundred_clients_lose_nothing_when_instances_are_killed(instances, crowd, producer, registry, say):
     assert crowd.wait_until_joined(within=20) == STAFF + CUSTOMERS
     traffic = Traffic(producer, registry, crowd, EVENTS_PER_SECOND)
     killed, ready_after = kill_in_turn(instances, SECONDS)
     count = traffic.stop()
     sums = settled(crowd, count)
 
-    with capsys.disabled():
-        print(f"\n{figures(sums, count, killed, ready_after)}")
+    say(figures(sums, count, killed, ready_after))
     assert killed >= SECONDS // (4 * KILL_EVERY), "hardly anything was killed"
     assert count > EVENTS_PER_SECOND * SECONDS / 2, "hardly anything was written"
     assert sums["due"] == (STAFF + 1) * count

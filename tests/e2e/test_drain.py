@@ -152,7 +152,7 @@ def test_a_socket_io_client_recovers_elsewhere_after_a_drain(start_service, prod
 
 @pytest.mark.by_hand
 @pytest.mark.timeout(900)
-def test_10_000_connections(start_service, producer, capsys):
+def test_10_000_connections(start_service, producer, say):
     clients, drain = 10_000, 60
     going, swarm, shop, asked, lasted, exit_code = rolling_update(
         start_service, producer, clients=clients, stores=200, grace=5, drain=drain, rate=20
@@ -161,13 +161,12 @@ def test_10_000_connections(start_service, producer, capsys):
     lost, doubled = judge(swarm, shop)
     times = ended_at(going)
     mean = clients / drain / 10
-    with capsys.disabled():
-        print(
-            f"\n{clients} connections, grace 5 s, drain {drain} s: ended over "
-            f"{times[-1] - times[0]:.1f} s, at most {busiest_100_ms(times)} in 100 ms (mean {mean:.1f}), "
-            f"exit {exit_code} after {lasted:.1f} s; lost {lost}, doubled {doubled} "
-            f"of {sum(len(screen.seen) for screen in swarm.screens)} events"
-        )
+    say(
+        f"{clients} connections, grace 5 s, drain {drain} s: ended over "
+        f"{times[-1] - times[0]:.1f} s, at most {busiest_100_ms(times)} in 100 ms (mean {mean:.1f}), "
+        f"exit {exit_code} after {lasted:.1f} s; lost {lost}, doubled {doubled} "
+        f"of {sum(len(screen.seen) for screen in swarm.screens)} events"
+    )
     assert (exit_code, lost, doubled) == (0, 0, 0)
     assert busiest_100_ms(times) <= 2 * mean
     assert lasted <= 5 + drain + 5

@@ -6,20 +6,19 @@ but for GUIDs, which it does not have: those come from a stand-in of a few lines
 
 import json
 import struct
-import threading
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from support import catalogs, records, shapes
+from support.answering import AnsweringServer
 from support.contract import compact
-from support.paths import RUN
+from support.paths import REPOSITORY, RUN
 from support.service import Service
 from support.shapes import evolve, field, record
 from support.waiting import eventually
 
-BUNDLED_PIZZA = json.loads((RUN.parents[1] / "schemas" / "pizza.avsc").read_text())
+BUNDLED_PIZZA = json.loads((REPOSITORY / "schemas" / "pizza.avsc").read_text())
 
 # Each written by somebody else: only the folder, only the registry's history, only the catalog knows it.
 IN_FOLDER = evolve(shapes.PIZZA, namespace="known.to.the.folder")
@@ -229,30 +228,18 @@ def test_without_a_registry_what_needs_none_arrives_and_the_rest_is_told(start_s
     assert "set registry.urls" in service.log()
 
 
-class GuidRegistry:
+class GuidRegistry(AnsweringServer):
     """Answers for schemas by GUID, as the Confluent registry does; Apicurio has no GUIDs."""
 
     def __init__(self, schemas):
-        self.asked = asked = []
+        self._schemas = schemas
+        self.asked = []
+        super().__init__()
+        self.url = self.address
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                asked.append(self.path)
-                schema = schemas.get(self.path.removeprefix("/schemas/guids/"))
-                answer = {"schema": json.dumps(schema)} if schema else {"error_code": 40403, "message": "not found"}
-                body = json.dumps(answer).encode()
-                self.send_response(200 if schema else 404)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self._server.shutdown()
-        self._server.server_close()
+    def answer(self, path, headers):
+        self.asked.append(path)
+        schema = self._schemas.get(path.removeprefix("/schemas/guids/"))
+        if schema is None:
+            return 404, {"error_code": 40403, "message": "not found"}
+        return 200, {"schema": json.dumps(schema)}

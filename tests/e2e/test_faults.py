@@ -35,7 +35,7 @@ def deliver(producer, client, count):
     return longest
 
 
-def test_a_log_pipe_that_nobody_reads_holds_up_nothing(start_service, producer, capsys):
+def test_a_log_pipe_that_nobody_reads_holds_up_nothing(start_service, producer, say):
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as pipe, os.fdopen(writing, "wb") as output:
         service = start_service(log=output)
@@ -49,8 +49,7 @@ def test_a_log_pipe_that_nobody_reads_holds_up_nothing(start_service, producer, 
 
         eventually(is_full, 20, "lines dropped")
         longest = deliver(producer, client, 100)
-        with capsys.disabled():
-            print(f"\nlog pipe stopped: an event took {longest * 1000:.0f} ms at most")
+        say(f"log pipe stopped: an event took {longest * 1000:.0f} ms at most")
         assert longest < 0.1 * 5
         assert service.readyz() == 200
 
@@ -80,7 +79,7 @@ def connect(service):
     return socket.create_connection((host, int(port)), timeout=10)
 
 
-def test_used_up_descriptors_refuse_clients_and_nothing_else(start_service, producer, capsys):
+def test_used_up_descriptors_refuse_clients_and_nothing_else(start_service, producer, say):
     service = start_service(descriptors=DESCRIPTORS)
     clients = [service.plain(f"screen-{number}", role="ADMIN") for number in range(DESCRIPTORS - 128)]
     assert service.request_ticket("x").status_code == 503, "full"
@@ -99,8 +98,7 @@ def test_used_up_descriptors_refuse_clients_and_nothing_else(start_service, prod
     freed = time.monotonic()
     eventually(lambda: service.request_ticket("x").status_code == 401, 2, "room again")
     recovered = time.monotonic() - freed
-    with capsys.disabled():
-        print(f"\ndescriptors used up: metrics and health answered in {answered:.2f} s, room again after {recovered:.2f} s")
+    say(f"descriptors used up: metrics and health answered in {answered:.2f} s, room again after {recovered:.2f} s")
 
     assert service.plain("late", role="ADMIN").is_open()
     assert all(client.is_open() for client in clients[10:])

@@ -51,17 +51,16 @@ def test_whoever_comes_back_at_once_has_lost_nothing(start_service, producer):
 
 @pytest.mark.by_hand
 @pytest.mark.timeout(900)
-def test_10_000_come_back_at_once(start_service, producer, capsys):
+def test_10_000_come_back_at_once(start_service, producer, say):
     clients = 10_000
     swarm, shop, times, cpu = storm(start_service, producer, clients, stores=200, rate=20)
 
     lost, doubled = judge(swarm, shop)
     resumed = sum(screen.statuses[-1] == (True, None) for screen in swarm.screens)
     half, most, last = times[clients // 2], times[clients * 99 // 100], times[-1]
-    with capsys.disabled():
-        print(
-            f"\n{clients} clients come back at once: {resumed} resumed, half of them after {half:.1f} s, 99 in 100 after "
-            f"{most:.1f} s, all after {last:.1f} s, at {cpu / clients * 1e6:.0f} us CPU each (ticket, upgrade, "
-            f"resume); lost {lost}, doubled {doubled} of {sum(len(screen.seen) for screen in swarm.screens)} events"
-        )
+    say(
+        f"{clients} clients come back at once: {resumed} resumed, half of them after {half:.1f} s, 99 in 100 after "
+        f"{most:.1f} s, all after {last:.1f} s, at {cpu / clients * 1e6:.0f} us CPU each (ticket, upgrade, "
+        f"resume); lost {lost}, doubled {doubled} of {sum(len(screen.seen) for screen in swarm.screens)} events"
+    )
     assert (resumed, lost, doubled) == (clients, 0, 0)

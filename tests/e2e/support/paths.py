@@ -13,5 +13,7 @@ NODE = TARGET / "node"
 JAVA_CLIENT = TARGET / "java-client"
 PROMTOOL = TARGET / "prometheus" / "usr" / "bin" / "promtool"
 REDIS = TARGET / "redis" / "redis-server"
-RUN = TARGET / "e2e-run"
+# Each of several workers side by side has a folder of its own, and all that runs in it.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+RUN = TARGET / "e2e-run" / WORKER
 SERVICE = Path(os.environ.get("DUMBWAITER_BIN", TARGET / "debug" / "dumbwaiter"))

@@ -14,10 +14,14 @@ import subprocess
 import time
 from pathlib import Path
 
+from support.paths import WORKER
 from support.waiting import SLACK, TooLate
 
 _running = set()
 _given_ports = set()
+# Workers that run side by side never look at the same numbers: a free port is only taken later.
+_PORTS_EACH = 1_500
+_FIRST_PORT = 20_000 + int(WORKER.removeprefix("gw")) % 8 * _PORTS_EACH
 
 
 class Process:
@@ -102,7 +106,7 @@ def free_port():
     given twice: whoever was given it may be about to listen.
     """
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = random.randrange(_FIRST_PORT, _FIRST_PORT + _PORTS_EACH)
         if port in _given_ports:
             continue
         with socket.socket() as probe:
