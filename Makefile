@@ -37,8 +37,8 @@ check: setup ## formatting and lints, with and without the Kafka client
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features --all-targets -- -D warnings
 
-unit: setup ## the Rust tests
-	cargo test --locked
+unit: setup ## the Rust tests, with a thousand simulated worlds (by itself `cargo test` has a hundred)
+	SEEDS=1000 cargo test --locked
 
 e2e: build e2e-setup ## the service against a real Kafka, registry and the official clients
 	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E) \
