@@ -36,8 +36,7 @@ impl Trouble {
     /// By the client's code; by its words only where one code stands for several troubles.
     pub fn of(code: Code, words: &str) -> Trouble {
         match code {
-            Code::SSL if words.contains("certificate verify failed") => Trouble::Certificate,
-            Code::SSL => Trouble::Tls,
+            Code::SSL => Trouble::of_handshake(words).unwrap_or(Trouble::Tls),
             Code::Authentication if words.contains("mechanism handshake failed") => Trouble::Mechanism,
             Code::UnsupportedSASLMechanism => Trouble::Mechanism,
             Code::Authentication if words.contains("OAUTHBEARER token") => Trouble::Token,
@@ -55,8 +54,16 @@ impl Trouble {
         }
     }
 
+    fn of_handshake(words: &str) -> Option<Trouble> {
+        words.contains("certificate verify failed").then_some(Trouble::Certificate)
+    }
+
     /// A peer that disagrees hangs up, and only the words of the client tell at what.
     fn of_transport(words: &str) -> Trouble {
+        // The client may say that all brokers are down, and of what, before it says what the handshake failed of.
+        if let Some(trouble) = Trouble::of_handshake(words) {
+            return trouble;
+        }
         // TLS alerts 42 to 46, 48 and 116 (RFC 8446, section 6.2) are about the certificate that we showed.
         if words.contains("alert") && (words.contains("certificate") || words.contains("unknown ca")) {
             Trouble::ClientCertificate
@@ -237,6 +244,12 @@ mod tests {
             Code::SSL,
             "SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: broker certificate could \
              not be verified",
+            Trouble::Certificate,
+        );
+        check(
+            Code::AllBrokersDown,
+            "SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: broker certificate could \
+             not be verified (after 42ms in state SSL_HANDSHAKE, 1 identical error(s) suppressed)",
             Trouble::Certificate,
         );
         check(
