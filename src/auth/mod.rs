@@ -8,6 +8,7 @@
 //!
 //! A further method of identification is a file beside `jwt` that ends in [`Claims`].
 
+mod by_age;
 mod current;
 mod identity;
 mod jwks;

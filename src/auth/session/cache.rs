@@ -3,13 +3,13 @@
 //! A session has one cell, which the first who asks fills and all others wait for. Time is a parameter;
 //! asking, and how long an answer may count, is for the parent.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
+use super::super::by_age::ByAge;
 use super::super::{Claims, Refusal};
 use super::SessionValue;
 
@@ -23,25 +23,16 @@ pub(super) struct Settled {
 
 /// A mutex, because each section is a lookup and an insertion; nothing is awaited while it is held.
 pub(super) struct Cache {
-    slots: Mutex<Slots>,
+    slots: Mutex<ByAge<SessionValue, Slot>>,
     capacity: usize,
     ttl: Duration,
     /// After so long a cell is over whatever is in it: an answer has been settled and is too old by then.
     kept: Duration,
 }
 
-/// Both maps hold the same sessions; `by_age` is in the order of arrival.
-#[derive(Default)]
-struct Slots {
-    by_session: HashMap<SessionValue, Slot>,
-    by_age: BTreeMap<u64, SessionValue>,
-    arrivals: u64,
-}
-
 struct Slot {
     cell: Cell,
     since: Instant,
-    number: u64,
 }
 
 impl Cache {
@@ -53,47 +44,23 @@ impl Cache {
     /// The session's cell: filled, being filled, or to be filled by whoever gets it.
     pub fn find(&self, session: &SessionValue, now: Instant) -> Cell {
         let mut slots = self.slots.lock();
-        if let Some(slot) = slots.by_session.get(session)
+        if let Some(slot) = slots.get(session)
             && slot.cell.get().is_none_or(|settled| now < settled.until)
         {
             return Arc::clone(&slot.cell);
         }
         slots.remove(session);
-        slots.remove_oldest_while(|slots, oldest| {
-            slots.by_session.len() >= self.capacity || now.duration_since(oldest.since) >= self.kept
+        slots.remove_oldest_while(|held, oldest| {
+            held >= self.capacity || now.duration_since(oldest.since) >= self.kept
         });
-        slots.insert(session.clone(), now)
+        let cell = Cell::default();
+        slots.insert(session.clone(), Slot { cell: Arc::clone(&cell), since: now });
+        cell
     }
 
     /// An answer that counts for the cache's time to live, or for `most` if that is shorter.
     pub fn settle(&self, verdict: Result<Arc<Claims>, Refusal>, most: Duration, now: Instant) -> Settled {
         Settled { verdict, until: now + self.ttl.min(most) }
-    }
-}
-
-impl Slots {
-    fn insert(&mut self, session: SessionValue, now: Instant) -> Cell {
-        let number = self.arrivals;
-        self.arrivals += 1;
-        let cell = Cell::default();
-        self.by_age.insert(number, session.clone());
-        self.by_session.insert(session, Slot { cell: Arc::clone(&cell), since: now, number });
-        cell
-    }
-
-    fn remove(&mut self, session: &SessionValue) {
-        if let Some(slot) = self.by_session.remove(session) {
-            self.by_age.remove(&slot.number);
-        }
-    }
-
-    fn remove_oldest_while(&mut self, is_over: impl Fn(&Slots, &Slot) -> bool) {
-        while let Some(session) = self.by_age.first_key_value().map(|(_, session)| session.clone()) {
-            if !self.by_session.get(&session).is_some_and(|oldest| is_over(self, oldest)) {
-                break;
-            }
-            self.remove(&session);
-        }
     }
 }
 
@@ -138,11 +105,7 @@ mod tests {
     #[test]
     fn sessions_are_bounded_and_old_ones_forgotten() {
         let (cache, start) = (Cache::new(3, TTL, TIMEOUT), Instant::now());
-        let held = |cache: &Cache| {
-            let slots = cache.slots.lock();
-            assert_eq!(slots.by_session.len(), slots.by_age.len());
-            slots.by_age.values().cloned().collect::<Vec<_>>()
-        };
+        let held = |cache: &Cache| cache.slots.lock().keys();
         for value in ["a", "b", "c", "a", "d"] {
             cache.find(&session(value), start);
         }

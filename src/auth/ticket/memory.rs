@@ -1,12 +1,12 @@
 //! Tickets in this process's memory: good at the instance that gave them, bounded in number, swept by age.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
 
 use super::super::Claims;
+use super::super::by_age::ByAge;
 use super::{TicketFault, TicketKey};
 use crate::limits;
 use crate::seats::{Full, Seat, Seats};
@@ -14,23 +14,15 @@ use crate::seats::{Full, Seat, Seats};
 /// A mutex, because each section is one lookup and a removal: far shorter than what two of them would
 /// gain by running side by side. Requests take it; nothing waits while it is held.
 pub(super) struct Memory {
-    live: Mutex<Live>,
+    /// Their order is that of issue, and so of expiry.
+    live: Mutex<ByAge<TicketKey, Ticket>>,
     /// One for each live ticket, by user.
     seats: Seats,
-}
-
-/// Both maps hold the same tickets; `by_age` is in the order of issue, which is that of expiry.
-#[derive(Default)]
-struct Live {
-    by_key: HashMap<TicketKey, Ticket>,
-    by_age: BTreeMap<u64, TicketKey>,
-    issued: u64,
 }
 
 struct Ticket {
     claims: Arc<Claims>,
     issued_at: Instant,
-    number: u64,
     _seat: Seat,
 }
 
@@ -42,35 +34,18 @@ impl Memory {
 
     pub fn insert(&self, key: TicketKey, claims: Arc<Claims>, now: Instant) -> Result<(), TicketFault> {
         let mut live = self.live.lock();
-        live.drop_expired(now);
+        live.remove_oldest_while(|_, oldest| !oldest.is_valid(now));
         let seat = self.seats.take(claims.subject()).map_err(|full| match full {
             Full::InAll => TicketFault::TooMany,
             Full::ForOne => TicketFault::TooManyOfUser,
         })?;
-        let number = live.issued;
-        live.issued += 1;
-        live.by_age.insert(number, key.clone());
-        live.by_key.insert(key, Ticket { claims, issued_at: now, number, _seat: seat });
+        live.insert(key, Ticket { claims, issued_at: now, _seat: seat });
         Ok(())
     }
 
     pub fn remove(&self, key: &TicketKey, now: Instant) -> Option<Arc<Claims>> {
-        let mut live = self.live.lock();
-        let ticket = live.by_key.remove(key)?;
-        live.by_age.remove(&ticket.number);
+        let ticket = self.live.lock().remove(key)?;
         ticket.is_valid(now).then_some(ticket.claims)
-    }
-}
-
-impl Live {
-    /// Every ticket is swept once, so issuing pays for it in the long run with one step each.
-    fn drop_expired(&mut self, now: Instant) {
-        while let Some(oldest) = self.by_age.first_entry() {
-            if self.by_key.get(oldest.get()).is_some_and(|ticket| ticket.is_valid(now)) {
-                break;
-            }
-            self.by_key.remove(&oldest.remove());
-        }
     }
 }
 
@@ -113,8 +88,7 @@ mod tests {
         insert(start + Duration::from_secs(2)).unwrap();
         assert_eq!(insert(start + Duration::from_secs(2)).unwrap_err(), TicketFault::TooMany);
         insert(start + limits::TICKET_TTL + Duration::from_secs(1)).unwrap();
-        let live = memory.live.lock();
-        assert_eq!((live.by_key.len(), live.by_age.len()), (2, 2));
+        assert_eq!(memory.live.lock().keys().len(), 2);
     }
 
     #[test]
