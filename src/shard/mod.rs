@@ -29,6 +29,8 @@ mod revoke;
 mod settings;
 pub(crate) mod socket;
 mod stale;
+#[cfg(test)]
+mod testing;
 mod timers;
 
 pub use connection::ConnectionId;

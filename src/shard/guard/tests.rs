@@ -1,19 +1,18 @@
 //! Sockets that panic stand for any code that does.
 
-use super::super::handle::Inbox;
 use super::super::socket::{Ready, Socket, Watch};
+use super::super::testing::{no_commands, publish, small_journal};
 use super::super::{Admitted, Arrival, Shard};
 use crate::admission::Admission;
 use crate::clock::Simulated;
-use crate::event::{EventId, Identity, Key};
-use crate::journal::{self, Draft, Frames, Origin, Writer};
+use crate::event::{Identity, Key};
+use crate::journal::Writer;
 use crate::metrics::Metrics;
-use crate::protocol::Protocol;
 use bytes::Bytes;
 use std::io::{self, ErrorKind, Read, Write};
 use std::rc::Rc;
-use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 use std::{cell::RefCell, collections::VecDeque};
 
 /// What a socket does from now on.
@@ -82,16 +81,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        let settings = journal::Settings {
-            max_bytes: 1 << 20,
-            max_age: Duration::from_secs(900),
-            cursor_keys: Vec::new(),
-        };
-        let (writer, journal) = journal::open(&settings);
+        let (writer, journal) = small_journal();
         let (metrics, time) = (Metrics::new(), Simulated::begin());
-        let inbox = Inbox { commands: mpsc::channel().1, woken: Arc::default() };
         let admission = Arc::new(Admission::of_nobody());
-        let shard = Shard::new(Nobody, time.clock(), inbox, journal, admission, metrics.shard());
+        let shard = Shard::new(Nobody, time.clock(), no_commands(), journal, admission, metrics.shard());
         Bench { shard, time, writer, metrics, next_offset: 0 }
     }
 
@@ -113,14 +106,8 @@ impl Bench {
     }
 
     fn event(&mut self, frame: &'static [u8]) {
-        let mut frames = Frames::default();
-        frames.set(Protocol::Plain, Bytes::from_static(frame));
-        let origin = Origin { topic: "t".into(), partition: 0, offset: self.next_offset };
+        publish(&mut self.writer, self.next_offset, "role:ADMIN", Bytes::from_static(frame));
         self.next_offset += 1;
-        let audience = [Key::new("role:ADMIN")].into();
-        let draft = Draft { origin, timestamp_ms: None, event: EventId(0), audience, frames };
-        self.writer.append(draft, Instant::now());
-        self.writer.publish(Instant::now());
         self.turn();
     }
 

@@ -1,18 +1,18 @@
 //! A shard without a thread, turn by turn, with one client on a real socket.
 
 use super::super::connection::{ConnectionId, Standing};
-use super::super::handle::Inbox;
 use super::super::past::{Archive, Asks, Past, Question};
 use super::super::socket::Kernel;
+use super::super::testing::{no_commands, publish, small_journal};
 use super::super::{Shard, WAKER};
 use super::*;
 use crate::admission::Admission;
 use crate::clock::Simulated;
-use crate::event::{EventId, Identity, Key};
-use crate::journal::{self, Draft, Frames, Origin, Writer};
+use crate::event::{Identity, Key};
+use crate::journal::Writer;
 use crate::limits::{CATCH_UP_CONNECTION_BYTES, CATCH_UP_TURN_BYTES, STALLED_MAX};
 use crate::metrics::Metrics;
-use crate::protocol::{Protocol, Session};
+use crate::protocol::Session;
 use mio::{Poll, Waker};
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
@@ -34,21 +34,15 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        let settings = journal::Settings {
-            max_bytes: 1 << 20,
-            max_age: Duration::from_secs(900),
-            cursor_keys: Vec::new(),
-        };
-        let (writer, journal) = journal::open(&settings);
+        let (writer, journal) = small_journal();
         let metrics = Metrics::new();
         let time = Simulated::begin();
         let admission = Admission::of_nobody();
         let poll = Poll::new().unwrap();
         let waker = Waker::new(poll.registry(), WAKER).unwrap();
-        let (_commands, receiver) = mpsc::channel();
-        let inbox = Inbox { commands: receiver, woken: Arc::default() };
+        let sockets = Kernel::new(poll);
         let shard =
-            Shard::new(Kernel::new(poll), time.clock(), inbox, journal, Arc::new(admission), metrics.shard());
+            Shard::new(sockets, time.clock(), no_commands(), journal, Arc::new(admission), metrics.shard());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let mut bench = Bench { shard, time, writer, metrics, client, _waker: waker, next_offset: 0 };
@@ -77,14 +71,8 @@ impl Bench {
 
     /// An event in the journal for whoever holds `key`.
     fn event(&mut self, key: &str, frame: Bytes) {
-        let mut frames = Frames::default();
-        frames.set(Protocol::Plain, frame);
-        let origin = Origin { topic: "t".into(), partition: 0, offset: self.next_offset };
+        publish(&mut self.writer, self.next_offset, key, frame);
         self.next_offset += 1;
-        let audience = [Key::new(key)].into();
-        let draft = Draft { origin, timestamp_ms: None, event: EventId(0), audience, frames };
-        self.writer.append(draft, Instant::now());
-        self.writer.publish(Instant::now());
     }
 
     fn turn(&mut self) {
