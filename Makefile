@@ -67,8 +67,9 @@ bench-setup: setup $(addprefix target/stamps/,python java bench-node) target/ben
 	cargo build --locked --release
 	cargo build --locked --release --manifest-path benches/peers/socketioxide/Cargo.toml
 
-docs: build ## write the reference of all settings anew from the code
-	$(DUMBWAITER_BIN) reference > docs/configuration.md
+docs: build ## write the references of settings and metrics anew from the code
+	$(DUMBWAITER_BIN) reference configuration > docs/configuration.md
+	$(DUMBWAITER_BIN) reference metrics > docs/metrics.md
 
 clean: ## remove all that was built or unpacked
 	rm -rf target

@@ -111,6 +111,7 @@ impl App {
         let health = Health::new(metrics.clone());
         let clock = Clock::default();
         let catalog = parts.catalog;
+        metrics.events_are(catalog.events().iter().map(|event| &*event.name));
         let jwks = jwks(&parts.auth, &health, &metrics)?;
         verifier.change(|verifier| verifier.with_jwks(jwks.clone()));
         // In all there are as many as the web side has let in.

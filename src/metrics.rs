@@ -3,6 +3,12 @@
 //! Callers use typed methods named after what happened. Labels come from closed sets or from the configured
 //! topics; no user, order or connection ever becomes one. `render` gives the text that Prometheus scrapes.
 
+mod labels;
+mod reference;
+
+pub use labels::closed_values;
+pub use reference::reference;
+
 use crate::protocol::{Ending, Protocol};
 use prometheus::core::Collector;
 use prometheus::local::LocalHistogram;
@@ -10,6 +16,9 @@ use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
 };
+use reference::Described;
+use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// From a tenth of the target (milliseconds) to the end of any client's patience.
@@ -20,6 +29,7 @@ const LATENCY_BUCKETS_SECONDS: &[f64] =
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Registry,
+    described: Arc<[Described]>,
     records_consumed: IntCounterVec,
     records_decoded: IntCounterVec,
     records_poison: IntCounterVec,
@@ -75,7 +85,7 @@ impl Metrics {
     pub fn new() -> Metrics {
         let registry =
             Registry::new_custom(Some("dumbwaiter".to_owned()), None).expect("the prefix is a valid name");
-        let new = Kit { registry: &registry };
+        let new = Kit { registry: &registry, described: RefCell::default() };
         let metrics = Metrics {
             records_consumed: new.counters("records_consumed_total", "Records read from Kafka.", &["topic"]),
             records_decoded: new.counters(
@@ -255,6 +265,7 @@ impl Metrics {
                 &["outcome"],
             ),
             ready: new.float_gauge("ready", "1 when /readyz answers 200."),
+            described: new.described.take().into(),
             registry: registry.clone(),
         };
         let process = prometheus::process_collector::ProcessCollector::for_self();
@@ -317,6 +328,15 @@ impl Metrics {
 
     pub fn event(&self, name: &str) {
         self.events.with_label_values(&[name]).inc();
+    }
+
+    /// Their series are there before the first of them occurs, as for labels that are a closed set.
+    pub fn events_are<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
+        for name in names {
+            for counters in [&self.events, &self.events_without_audience, &self.events_owner_unknown] {
+                counters.with_label_values(&[name]);
+            }
+        }
     }
 
     pub fn event_without_audience(&self, name: &str) {
@@ -616,38 +636,58 @@ impl Drop for Held {
 /// Makes and registers one metric. All names are literals of this file, so a failure is a bug that every test meets.
 struct Kit<'a> {
     registry: &'a Registry,
+    described: RefCell<Vec<Described>>,
 }
 
 impl Kit<'_> {
-    fn register<C: Collector + Clone + 'static>(&self, metric: prometheus::Result<C>) -> C {
+    fn register<C: Collector + Clone + 'static>(
+        &self,
+        kind: &'static str,
+        metric: prometheus::Result<C>,
+    ) -> C {
         let metric = metric.expect("a valid name");
         self.registry.register(Box::new(metric.clone())).expect("a name that is used once");
+        let description = metric.desc()[0];
+        self.described.borrow_mut().push(Described {
+            name: description.fq_name.clone(),
+            kind,
+            help: description.help.clone(),
+            labels: description.variable_labels.clone(),
+        });
         metric
     }
 
     fn counter(&self, name: &str, help: &str) -> IntCounter {
-        self.register(IntCounter::new(name, help))
+        self.register("counter", IntCounter::new(name, help))
     }
 
     fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-        self.register(IntCounterVec::new(Opts::new(name, help), labels))
+        let counters = self.register("counter", IntCounterVec::new(Opts::new(name, help), labels));
+        for values in labels::combinations(name, labels) {
+            counters.with_label_values(&values);
+        }
+        counters
     }
 
     fn gauge(&self, name: &str, help: &str) -> IntGauge {
-        self.register(IntGauge::new(name, help))
+        self.register("gauge", IntGauge::new(name, help))
     }
 
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-        self.register(IntGaugeVec::new(Opts::new(name, help), labels))
+        let gauges = self.register("gauge", IntGaugeVec::new(Opts::new(name, help), labels));
+        for values in labels::combinations(name, labels) {
+            gauges.with_label_values(&values);
+        }
+        gauges
     }
 
     fn float_gauge(&self, name: &str, help: &str) -> Gauge {
-        self.register(Gauge::new(name, help))
+        self.register("gauge", Gauge::new(name, help))
     }
 
     fn histogram(&self, name: &str, help: &str) -> Histogram {
         let options = HistogramOpts::new(name, help).buckets(LATENCY_BUCKETS_SECONDS.to_vec());
-        self.register(Histogram::with_opts(options))
+        self.register("histogram", Histogram::with_opts(options))
     }
 }
 

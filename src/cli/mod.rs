@@ -21,9 +21,10 @@ mod token;
 mod writers;
 
 use self::output::{put, say};
-use crate::config::{Config, ConfigFault, reference};
+use crate::config::{self, Config, ConfigFault};
+use crate::metrics;
 use crate::settings::Environment;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -61,9 +62,19 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Makes a token to try things with, signed by the configured secret
     Token(token::TokenArgs),
-    /// Prints docs/configuration.md
+    /// Prints a document that is made of the code
     #[command(hide = true)]
-    Reference,
+    Reference {
+        #[arg(default_value = "configuration")]
+        document: Document,
+    },
+}
+
+/// `docs/NAME.md`.
+#[derive(Clone, Copy, ValueEnum)]
+enum Document {
+    Configuration,
+    Metrics,
 }
 
 /// Where settings come from; each beats the one before it: file, DUMBWAITER_SECTION__KEY variables, --set.
@@ -103,8 +114,12 @@ impl Cli {
             #[cfg(feature = "kafka")]
             Command::Bench(args) => bench::run(args, &environment),
             Command::Tail(args) => tail::run(&args, &environment),
-            Command::Reference => {
-                let _ = put(&reference().trim_end());
+            Command::Reference { document } => {
+                let text = match document {
+                    Document::Configuration => config::reference(),
+                    Document::Metrics => metrics::reference(),
+                };
+                let _ = put(&text.trim_end());
                 Outcome::Done
             }
         }

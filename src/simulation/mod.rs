@@ -86,7 +86,8 @@ fn every_world_is_as_promised() {
         [0, 1].map(half).map(|half| half.join().expect("panics are caught"))
     });
     let page = COMMON.metrics.render();
-    assert!(!page.contains(r#"ending="panic""#), "a shard had to bury a connection");
+    let buried = page.lines().any(|line| line.contains(r#"ending="panic""#) && !line.ends_with(" 0"));
+    assert!(!buried, "a shard had to bury a connection");
     for totals in halves {
         let totals = totals.unwrap_or_else(|wrong| panic!("{wrong}"));
         println!("{} worlds: {totals:?}", seeds / 2);

@@ -1,9 +1,12 @@
 //! Documents that repeat what the code says are compared with it.
 
 use dumbwaiter::auth::{JwksFetched, RedisFault, Refusal, SessionOutcome, Settings};
-use dumbwaiter::protocol::Ending;
+use dumbwaiter::decode::{Poison, RegistryOutcome};
+use dumbwaiter::metrics::closed_values;
 use dumbwaiter::protocol::close::ComeBack;
+use dumbwaiter::protocol::{Ending, Protocol};
 use dumbwaiter::settings::Document;
+use std::collections::BTreeSet;
 
 #[test]
 fn the_documented_close_codes_are_those_of_the_code() {
@@ -51,4 +54,23 @@ fn every_setting_of_authentication_is_documented_with_its_default() {
         let default = key.default.as_ref().map_or_else(String::new, ToString::to_string);
         assert!(row.contains(&default), "{name} has the default {default}, not as in: {row}");
     }
+}
+
+/// What callers count is what the metric has a series for from the start.
+#[test]
+fn closed_labels_have_the_values_of_the_code() {
+    let check = |metric, label, more: &[&'static str], values: Vec<&'static str>| {
+        let expected: BTreeSet<&str> = more.iter().copied().chain(values).collect();
+        let listed = closed_values(metric, label).unwrap_or_default();
+        assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), expected, "{metric} {label}");
+    };
+    let poison = Poison::ALL.map(Poison::label).into();
+    check("records_poison_total", "reason", &[], poison);
+    check("connections_ended_total", "ending", &[], Ending::ALL.map(|ending| ending.row().label).into());
+    check("connections", "protocol", &[], Protocol::ALL.map(Protocol::label).into());
+    check("authorizations_total", "outcome", &["ok"], Refusal::LABELS.into());
+    check("session_lookups_total", "outcome", &[], SessionOutcome::ALL.map(SessionOutcome::label).into());
+    check("jwks_fetches_total", "outcome", &[], JwksFetched::LABELS.into());
+    check("redis_requests_total", "outcome", &["ok"], RedisFault::LABELS.into());
+    check("registry_requests_total", "outcome", &[], RegistryOutcome::ALL.map(RegistryOutcome::label).into());
 }

@@ -90,7 +90,9 @@ class Service:
         return self._http.get(f"http://{self.admin_listen}/readyz", timeout=5).text
 
     def metrics(self):
-        return Metrics(self._http.get(f"http://{self.admin_listen}/metrics", timeout=5).text)
+        page = Metrics(self._http.get(f"http://{self.admin_listen}/metrics", timeout=5).text)
+        assert page.undocumented() == [], "`make docs`, and src/metrics/labels.rs for a label's values"
+        return page
 
     def metric(self, name, **labels):
         return self.metrics().sum(name, **labels)
