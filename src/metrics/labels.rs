@@ -4,10 +4,30 @@
 //! sample is already 1, so an alert would miss the first time that something happens. The other labels (topics,
 //! partitions, events) come from the configuration. `docs/metrics.md` lists both.
 
+use crate::protocol::{Ending, Protocol};
+
 /// The values of one label of one metric.
 type Row = (&'static str, &'static str, &'static [&'static str]);
 
-const PROTOCOLS: &[&str] = &["plain", "socketio"];
+const PROTOCOLS: &[&str] = &{
+    let mut labels = [""; Protocol::ALL.len()];
+    let mut place = 0;
+    while place < labels.len() {
+        labels[place] = Protocol::ALL[place].label();
+        place += 1;
+    }
+    labels
+};
+
+const ENDINGS: &[&str] = &{
+    let mut labels = [""; Ending::ALL.len()];
+    let mut place = 0;
+    while place < labels.len() {
+        labels[place] = Ending::ALL[place].row().label;
+        place += 1;
+    }
+    labels
+};
 
 /// Metric (without its prefix), label, values.
 const CLOSED: &[Row] = &[
@@ -39,30 +59,7 @@ const CLOSED: &[Row] = &[
     ("deliveries_total", "protocol", PROTOCOLS),
     ("connections", "protocol", PROTOCOLS),
     ("connections_ended_total", "protocol", PROTOCOLS),
-    (
-        "connections_ended_total",
-        "ending",
-        &[
-            "client_closed",
-            "protocol_error",
-            "invalid_text",
-            "message_too_big",
-            "restart",
-            "full",
-            "wrong_key",
-            "empty_key",
-            "token_expired",
-            "revoked",
-            "too_slow",
-            "unauthorized",
-            "unavailable",
-            "unauthenticated",
-            "bad_packet",
-            "unresponsive",
-            "panic",
-            "gone",
-        ],
-    ),
+    ("connections_ended_total", "ending", ENDINGS),
     (
         "connections_refused_total",
         "reason",
