@@ -16,7 +16,7 @@ E2E := tests/e2e
 E2E_WORKERS ?= 3
 SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev libcurl4-openssl-dev
 
-.PHONY: help setup build build-release demo check unit e2e drain-10000 e2e-setup crash storm measure test bench bench-setup docs clean
+.PHONY: help setup build build-release demo check unit e2e drain-10000 e2e-setup crash storm measure packaging-check test bench bench-setup docs clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -57,6 +57,10 @@ storm: build-release e2e-setup ## 10,000 clients that come back at once after a 
 
 measure: build-release e2e-setup ## what connections, events and deliveries cost on this machine
 	DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/measure_costs.py
+
+packaging-check: build e2e-setup target/gobin/cmd ## image, compose file and manifests: are they well-formed, and do they fit the service?
+	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E)/test_packaging.py $(PYTEST_ARGS)
+	cargo package --locked --no-verify --allow-dirty --list
 
 test: setup check unit e2e ## everything that must pass before a change lands
 
@@ -131,6 +135,10 @@ target/stamps/bench-node: $(addprefix benches/peers/node/,server.mjs package.jso
 target/bench/raw: benches/peers/raw/raw.c
 	@mkdir -p $(@D)
 	gcc -O2 -Wall -Wextra -o $@ $<
+
+# What Docker Compose itself reads its files with (needs Go).
+target/gobin/cmd:
+	GOBIN=$(CURDIR)/target/gobin go install github.com/compose-spec/compose-go/v2/cmd@v2.16.2
 
 # promtool comes in the package of the Prometheus server. It is unpacked, not installed: no service is started.
 target/stamps/promtool:

@@ -7,6 +7,7 @@ import json
 import requests
 
 from support import tokens
+from support.described import check_answer
 from support.metrics import Metrics
 from support.paths import RUN, SERVICE
 from support.plain import PlainClient
@@ -100,14 +101,18 @@ class Service:
     def _admin(self, path):
         """The status, or None while nobody listens."""
         try:
-            return self._http.get(f"http://{self.admin_listen}{path}", timeout=5).status_code
+            answer = self._http.get(f"http://{self.admin_listen}{path}", timeout=5)
+            check_answer(answer)
+            return answer.status_code
         except requests.ConnectionError:
             return None
 
     # The clients' side
 
     def http(self, method, path, **more):
-        return self._http.request(method, f"http://{self.listen}{path}", timeout=10, **more)
+        answer = self._http.request(method, f"http://{self.listen}{path}", timeout=10, **more)
+        check_answer(answer)
+        return answer
 
     def request_ticket(self, token=None):
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
