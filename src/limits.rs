@@ -241,6 +241,13 @@ pub const OPEN_ORDERS_SHARE: usize = 32;
 /// Default interval at which new topics and partitions are looked for.
 pub const METADATA_REFRESH: Duration = Duration::from_secs(1);
 
+/// A broker answers the fetches of `kafka.fetch = "throughput"` when it has so much: some fifteen orders. More of it
+/// costs the client less and waits longer.
+pub const KAFKA_THROUGHPUT_FETCH_MIN_BYTES: usize = 16 << 10;
+
+/// Or after so long, whatever it has.
+pub const KAFKA_THROUGHPUT_FETCH_WAIT: Duration = Duration::from_millis(10);
+
 /// Positions are committed for lag tools, which look every few seconds themselves.
 pub const KAFKA_COMMIT_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -691,6 +698,9 @@ pub const BENCH_HANDSHAKES: usize = 64;
 
 /// A client that is not let in by then has failed. Browsers give up later, people sooner.
 pub const BENCH_HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
+/// How long a half-open handshake of `bench` waits for its connection; then it is done without.
+pub const BENCH_STORM_CONNECT_MAX: Duration = Duration::from_secs(2);
 
 /// Files beside those of clients: the Kafka client's connections, standard streams, the event loop.
 pub const BENCH_FILES_SPARE: u64 = 64;

@@ -333,10 +333,22 @@ fn dropped(error: &io::Error) -> End {
     End::Dropped(error.to_string())
 }
 
-/// A socket on its way to the service. On loopback the clients come from several addresses: one has 28,000 ports.
+/// A socket on its way to the service.
 fn open(address: SocketAddr, number: usize) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = new_socket(address, number)?;
     socket.set_nonblocking(true)?;
+    match socket.connect(&SockAddr::from(address)) {
+        Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
+            return Err(error);
+        }
+        _ => {}
+    }
+    Ok(TcpStream::from_std(socket.into()))
+}
+
+/// A socket for that address. On loopback the clients come from several addresses: one has 28,000 ports.
+pub(super) fn new_socket(address: SocketAddr, number: usize) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_tcp_nodelay(true)?;
     socket.set_linger(Some(Duration::ZERO))?;
     if let IpAddr::V4(ip) = address.ip()
@@ -345,11 +357,5 @@ fn open(address: SocketAddr, number: usize) -> io::Result<TcpStream> {
         let last = u8::try_from(number % 4).unwrap_or_default() + 1;
         socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)).into())?;
     }
-    match socket.connect(&SockAddr::from(address)) {
-        Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
-            return Err(error);
-        }
-        _ => {}
-    }
-    Ok(TcpStream::from_std(socket.into()))
+    Ok(socket)
 }

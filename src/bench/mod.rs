@@ -19,6 +19,7 @@ mod process;
 mod produce;
 mod record;
 mod report;
+mod storm;
 mod wire;
 
 pub use books::Audience;
@@ -38,6 +39,7 @@ use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use storm::Storm;
 
 /// All that a run needs to know.
 pub struct Plan {
@@ -53,6 +55,8 @@ pub struct Plan {
     pub connect_rate: Option<f64>,
     /// How long is listened where no events are awaited.
     pub hold: Duration,
+    /// Handshakes that are begun before the clients come, and dropped when they are in.
+    pub half_open: usize,
     /// Produces the events; called on a thread of its own when all clients are connected.
     pub producer: Option<Producer>,
     /// The service's process, to tell what it costs.
@@ -116,7 +120,9 @@ pub fn run(mut plan: Plan, watch: &mut dyn FnMut(Progress)) -> Result<Report, Be
     let mut meter = Meter::new(plan.server)?;
     let mut crowd = Crowd::new(&plan)?;
 
+    let storm = Storm::begin(plan.address, plan.half_open)?;
     let connect_time = crowd.connect(watch)?;
+    drop(storm);
     meter.connected = meter.take();
     let events_are_due = producer.is_some();
     crowd.stay(if events_are_due { BENCH_REST } else { Duration::ZERO }, Stage::Resting, watch)?;

@@ -88,6 +88,9 @@ pub(super) struct BenchArgs {
     events: Option<usize>,
     #[arg(long, hide = true)]
     run: Option<RunId>,
+    /// So many handshakes are begun before the clients come, never ended, and dropped when all are in
+    #[arg(long, hide = true, default_value_t = 0)]
+    half_open: usize,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -127,7 +130,8 @@ fn plan(args: &BenchArgs, config: Config) -> Result<Plan, String> {
     let dialect = args.protocol.dialect();
     let run = args.run.unwrap_or_else(RunId::random);
     let audience = args.audience()?;
-    bench::raise_file_limit(audience.clients).map_err(|fault| fault.to_string())?;
+    bench::raise_file_limit(audience.clients.saturating_add(args.half_open))
+        .map_err(|fault| fault.to_string())?;
     let (host, address) = service(args, &config)?;
     let tokens = tokens(args, &config, run, &audience)?;
     let producer: Option<Producer> = if args.produce {
@@ -149,6 +153,7 @@ fn plan(args: &BenchArgs, config: Config) -> Result<Plan, String> {
         run,
         connect_rate: args.connect_rate,
         hold: args.hold,
+        half_open: args.half_open,
         producer,
         server: args.pid.map(Process),
     })

@@ -145,3 +145,13 @@ def test_more_clients_than_files_are_refused(config):
     done = run("bench", "--config", config, "--clients", 2_000_000)
 
     assert done.code == 1 and "ulimit -n" in done.err
+
+
+def test_half_open_handshakes_are_there_while_clients_come(service, config):
+    """More than the service has at a time: the oldest gave way, and the clients came in all the same."""
+    turned_away = service.metric("dumbwaiter_connections_refused_total", reason="handshakes")
+
+    report = bench(config, "--clients", 5, "--half-open", 1_100, "--hold", "200ms").json()
+
+    assert (report["connect"]["ready"], report["ended"]) == (5, {})
+    assert service.metric("dumbwaiter_connections_refused_total", reason="handshakes") - turned_away > 50
