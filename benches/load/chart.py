@@ -27,10 +27,11 @@ def chart(result):
 
 
 def _panel(workload, bars, top):
+    better = "more" if workload.more_is_better else "less"
     longest = max(spread["high"] for _, spread in bars) or 1
     lines = [
         _text(MARGIN, top + 14, f"{workload.name}: {workload.says}", ' font-weight="600"'),
-        _text(MARGIN, top + 30, f"{workload.unit}; less is better", f' fill="{LINE}"'),
+        _text(MARGIN, top + 30, f"{workload.unit}; {better} is better", f' fill="{LINE}"'),
     ]
     for place, (peer, spread) in enumerate(bars):
         lines.append(_bar(peer, spread, longest, top + HEAD + place * (BAR + GAP)))

@@ -13,12 +13,14 @@ from support.paths import REPOSITORY, TARGET
 from support.processes import Process, free_port
 from support.service import toml
 from support.waiting import eventually
+from workloads import BEFORE, JOINED, OURS, RAW, THROUGHPUT
 
 SECRET = "a secret of the benches, long enough for HS256, good for nothing else"
 PEERS = REPOSITORY / "benches" / "peers"
 SAMPLE = REPOSITORY / "src" / "bench" / "order.json"
 SCHEMA = REPOSITORY / "schemas" / "populated_order.avsc"
 CATALOG = REPOSITORY / "src" / "event" / "catalog.toml"
+BUILT = TARGET / "bench"
 UP_WITHIN = 20
 
 
@@ -33,13 +35,13 @@ class Surroundings:
     run: str
     dumbwaiter: Path
 
-    def settings(self, listen, admin="127.0.0.1:0", properties=None):
+    def settings(self, listen, admin="127.0.0.1:0", fetch="latency"):
         return {
             "kafka": {
                 "brokers": [self.brokers],
                 "topics": [self.topic],
                 "instance": self.topic,
-                "properties": properties or {},
+                "fetch": fetch,
             },
             "registry": {"urls": [self.registry]},
             "auth": {"secret": SECRET},
@@ -68,17 +70,17 @@ class Running:
 
 
 class Dumbwaiter:
-    def fits(self, workload):
-        return True
-
-    def __init__(self, name="dumbwaiter", properties=None):
+    def __init__(self, name, fetch="latency", program=None):
+        """`program`: another build than the one at hand."""
         self.name = name
-        self._properties = properties
+        self._fetch = fetch
+        self._program = program
 
     def start(self, around, workload):
         listen, admin = (f"127.0.0.1:{free_port()}" for _ in range(2))
-        config = around.write_settings(listen, admin, properties=self._properties)
-        process = Process(self.name, [around.dumbwaiter, "serve", "--config", config], around.folder / "server.log")
+        config = around.write_settings(listen, admin, fetch=self._fetch)
+        command = [self._program or around.dumbwaiter, "serve", "--config", config]
+        process = Process(self.name, command, around.folder / "server.log")
         http = requests.Session()
         http.trust_env = False
 
@@ -101,9 +103,6 @@ class Other:
         self._command = command
         self._environment = environment or {}
 
-    def fits(self, workload):
-        return workload.protocol == "socketio"
-
     def start(self, around, workload):
         port = free_port()
         environment = {
@@ -120,20 +119,16 @@ class Other:
 
 
 class Raw:
-    def __init__(self, name="raw", join=1):
+    def __init__(self, name, join=1):
         self.name = name
         self._join = join
-
-    def fits(self, workload):
-        """At a rate, events would have to wait for those that they are joined with."""
-        return self._join == 1 or workload.burst > 0
 
     def start(self, around, workload):
         port = free_port()
         text = around.folder / "frame.txt"
         text.write_text(_frame(around.run), encoding="utf-8")
         numbers = [workload.events, workload.rate, workload.staff, workload.customers, self._join]
-        command = [TARGET / "bench" / "raw", port, text, *numbers]
+        command = [BUILT / "raw", port, text, *numbers]
         process = Process(self.name, command, around.folder / "server.log")
         process.wait_for_log("READY", within=UP_WITHIN)
         return Running(process, around.write_settings(f"127.0.0.1:{port}"), is_bare=True)
@@ -146,18 +141,19 @@ def _frame(run):
     return "42" + json.dumps(["order:new", json.loads(sample)], separators=(",", ":"), ensure_ascii=False)
 
 
-def peers(profile):
-    """By name; `profile` is that of cargo: debug only shows that all works."""
+def peers(profile, before=None):
+    """By name; `profile` is that of cargo: debug only shows that all works. `before`: another build of the service."""
     return {
         peer.name: peer
         for peer in (
-            Raw(),
+            Raw(RAW),
             # What joining waiting frames into one write can give at most.
-            Raw("raw-32", join=32),
-            Dumbwaiter(),
+            Raw(JOINED, join=32),
+            Dumbwaiter(OURS),
+            Dumbwaiter(BEFORE, program=before),
             # Fetches that wait for each other: dearer in latency, cheaper in work.
-            Dumbwaiter("dumbwaiter-throughput", {"fetch.min.bytes": "16384", "fetch.wait.max.ms": "10"}),
-            Other("socketioxide", [TARGET / profile / "bench-socketioxide"], {"BUFFER": "65536"}),
-            Other("node", ["node", TARGET / "bench" / "node" / "server.mjs"]),
+            Dumbwaiter(THROUGHPUT, fetch="throughput"),
+            Other("socketioxide", [BUILT / "socketioxide" / profile / "bench-socketioxide"], {"BUFFER": "65536"}),
+            Other("node", ["node", BUILT / "node" / "server.mjs"]),
         )
     }

@@ -1,10 +1,13 @@
 """Compares servers under load: `make bench`, or parts of it.
 
     target/venv/bin/python benches/load/run.py --workloads W1 W2 --peers raw dumbwaiter --rounds 3
+    target/venv/bin/python benches/load/run.py --budget 30m       # as many rounds as fit, five at most
+    target/venv/bin/python benches/load/run.py --before PROGRAM   # beside another build of the service
     target/venv/bin/python benches/load/run.py --quick            # a small run of everything, for whether it works
 
 Every round runs every server on every workload, one after the other, so that all of them have had the machine at its best and
-at its worst. Results are docs/benchmarks/results.json, results.md and results.svg (of --quick: under target/bench).
+at its worst. Results are docs/benchmarks/results.json, results.md and results.svg (of --quick: under target/bench), written
+anew after each round.
 """
 
 import argparse
@@ -22,14 +25,16 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # Kafka, registry and processes are those of the end-to-end tests.
 sys.path.insert(0, str(REPOSITORY / "tests" / "e2e"))
 
+import decode
 from chart import chart
+from figures import summarize
 from peers import Surroundings, peers
 from support.kafka import Kafka
 from support.paths import DOCS, TARGET
 from support.processes import inherited_environment
 from support.registry import Registry
-from table import summarize, table
-from workloads import WORKLOADS
+from table import table
+from workloads import BEFORE, OURS, WORKLOADS
 
 RUN = TARGET / "bench" / "run"
 
@@ -43,31 +48,46 @@ def main():
     try:
         kafka.wait_until_ready()
         registry.wait_until_ready()
-        runs = rounds(arguments, kafka, registry)
+        rounds(arguments, kafka, registry)
     finally:
         kafka.kill()
         registry.stop()
-    publish(arguments, runs)
 
 
 def rounds(arguments, kafka, registry):
-    servers = peers(arguments.profile)
+    """A round is begun only if one as long as the longest so far would be over within the budget."""
     workloads = [WORKLOADS[name] for name in arguments.workloads]
     if arguments.quick:
-        workloads = [workload.scaled(clients=0.02, seconds=2) for workload in workloads]
-    runs = []
+        workloads = [workload.scaled(clients=0.02, seconds=1) for workload in workloads]
+    runs, longest = [], 0
     for number in range(1, arguments.rounds + 1):
+        begun = time.monotonic()
         for workload in workloads:
-            for name in arguments.peers:
-                if not servers[name].fits(workload):
-                    continue
-                folder = RUN / f"{number}-{workload.name}-{name}"
-                measured = measure(arguments, servers[name], workload, kafka, registry, folder)
-                runs.append({"round": number, "workload": workload.name, "peer": name} | measured)
-                # What was measured stays even if a later run fails.
-                (RUN / "runs.jsonl").open("a").write(json.dumps(runs[-1]) + "\n")
-                print(line_of(runs[-1]), flush=True)
-    return runs
+            of_round = one_round(arguments, workload, kafka, registry, RUN / f"{number}-{workload.name}")
+            runs += [{"round": number, "workload": workload.name} | run for run in of_round]
+        publish(arguments, runs)
+        longest = max(longest, time.monotonic() - begun)
+        print(f"round {number} took {time.monotonic() - begun:.0f} s", flush=True)
+        if time.monotonic() + longest > arguments.ends_at:
+            break
+    print((results_folder(arguments) / "results.md").read_text(encoding="utf-8"))
+
+
+def one_round(arguments, workload, kafka, registry, folder):
+    names = [name for name in workload.peers if not arguments.peers or name in arguments.peers]
+    if arguments.before and OURS in names and workload.needs_servers:
+        names.insert(names.index(OURS), BEFORE)
+    if not workload.needs_servers:
+        found = decode.measure(workload.seconds)
+        for name in names:
+            print(f"{folder.name:10} {name:22} {found[name]:9.0f} records/s", flush=True)
+            yield {"peer": name, "records_per_second": found[name]}
+        return
+    servers = peers(arguments.profile, arguments.before)
+    for name in names:
+        run = measure(arguments, servers[name], workload, kafka, registry, folder.with_name(f"{folder.name}-{name}"))
+        print(line_of(f"{folder.name:10} {name:22}", run), flush=True)
+        yield {"peer": name} | run
 
 
 def measure(arguments, server, workload, kafka, registry, folder):
@@ -92,6 +112,8 @@ def drive(dumbwaiter, workload, running, around):
     command = [dumbwaiter, "bench", "--config", running.config, "--json", "--run", around.run]
     command += ["--pid", running.process.pid, "--protocol", "websocket" if running.is_bare else workload.protocol]
     command += ["--clients", workload.clients, "--staff", workload.staff, "--hold", f"{workload.seconds}s"]
+    if workload.half_open:
+        command += ["--half-open", workload.half_open]
     if workload.events and not running.is_bare:
         pace = ["--burst", workload.burst] if workload.burst else ["--rate", workload.rate]
         command += ["--produce", *pace, "--topic", around.topic]
@@ -109,12 +131,11 @@ def drive(dumbwaiter, workload, running, around):
     return json.loads(done.stdout)
 
 
-def line_of(run):
+def line_of(who, run):
     events, server = run["events"], run["server"]
     latency = run["latency_us"]["customers"] or run["latency_us"]["staff"] or {"p50": 0, "p99": 0}
     return (
-        f"{run['round']} {run['workload']:6} {run['peer']:22}"
-        f" {events['deliveries']:>8}/{events['expected']:<8} double {events['double']} foreign {events['foreign']}"
+        f"{who} {events['deliveries']:>8}/{events['expected']:<8} double {events['double']} foreign {events['foreign']}"
         f" | {events['per_second']:9.0f}/s p50 {latency['p50'] / 1000:7.1f} p99 {latency['p99'] / 1000:7.1f} ms"
         f" | cpu {server['cpu_seconds']:6.2f} s {server['cpu_us_per_delivery'] or 0:7.2f} us/delivery"
         f" {server['cpu_us_per_event'] or 0:8.1f} us/event"
@@ -125,19 +146,22 @@ def line_of(run):
 
 
 def publish(arguments, runs):
-    folder = RUN if arguments.quick else DOCS / "benchmarks"
+    folder = results_folder(arguments)
     folder.mkdir(parents=True, exist_ok=True)
     result = {
         "at": time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime()),
         "machine": machine(),
-        "rounds": arguments.rounds,
+        "rounds": runs[-1]["round"],
         "summary": summarize(runs),
         "runs": runs,
     }
     (folder / "results.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     (folder / "results.md").write_text(table(result), encoding="utf-8")
     (folder / "results.svg").write_text(chart(result), encoding="utf-8")
-    print(table(result))
+
+
+def results_folder(arguments):
+    return RUN if arguments.quick or arguments.scratch else DOCS / "benchmarks"
 
 
 def machine():
@@ -148,13 +172,21 @@ def machine():
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
-    parser.add_argument("--peers", nargs="+", choices=peers("release"), default=list(peers("release")))
+    parser.add_argument("--peers", nargs="+", help="only these, by their names in the tables")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--budget", type=seconds, default=float("inf"), help="such as 30m: as many rounds as fit, one at least")
+    parser.add_argument("--before", type=Path, metavar="PROGRAM", help="another build of the service")
     parser.add_argument("--quick", action="store_true", help="a fiftieth of the clients, for two seconds")
     parser.add_argument("--profile", choices=("debug", "release"), default="release", help="cargo's")
+    parser.add_argument("--scratch", action="store_true", help="results under target/bench/run, not in docs")
     arguments = parser.parse_args()
+    arguments.ends_at = time.monotonic() + arguments.budget
     arguments.dumbwaiter = TARGET / arguments.profile / "dumbwaiter"
     return arguments
+
+
+def seconds(text):
+    return float(text[:-1]) * {"s": 1, "m": 60, "h": 3_600}[text[-1]]
 
 
 if __name__ == "__main__":
