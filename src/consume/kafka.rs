@@ -8,13 +8,13 @@ use super::context::Context;
 use super::ends::EndsQuestions;
 use super::fence::Fence;
 use super::{
-    Backlog, Begun, BegunPartition, Behind, ClientFault, GroupProtocol, Handled, Headers, Record, Settings,
-    SourceFault, Start,
+    Backlog, Begun, BegunPartition, Behind, ClientFault, Fetch, GroupProtocol, Handled, Headers, Record,
+    Settings, SourceFault, Start,
 };
 use crate::clock::unix_ms;
 use crate::limits::{
     KAFKA_COMMIT_INTERVAL, KAFKA_LAST_COMMIT_MAX, KAFKA_START_PAUSE, KAFKA_STATISTICS_INTERVAL,
-    KAFKA_STEP_TIMEOUT,
+    KAFKA_STEP_TIMEOUT, KAFKA_THROUGHPUT_FETCH_MIN_BYTES, KAFKA_THROUGHPUT_FETCH_WAIT,
 };
 use crate::metrics::Metrics;
 use rdkafka::config::RDKafkaLogLevel;
@@ -38,7 +38,7 @@ pub struct KafkaSource {
 impl KafkaSource {
     /// Fails on properties that librdkafka does not take; no broker is asked yet.
     pub fn new(settings: Settings, metrics: Metrics) -> Result<KafkaSource, ClientFault> {
-        let created = client_config(&settings).create_with_context(Context::new(metrics));
+        let created = events_config(&settings).create_with_context(Context::new(metrics));
         let consumer = Arc::new(created.map_err(client_fault)?);
         let questions = EndsQuestions::start(Arc::clone(&consumer)).map_err(ClientFault::Thread)?;
         let (committed_at, fence) = (Instant::now(), Fence::default());
@@ -318,6 +318,24 @@ pub fn connection_config(settings: &Settings) -> ClientConfig {
         config.set(name, value);
     }
     config.set("bootstrap.servers", settings.brokers.join(","));
+    config
+}
+
+/// Of the consumer of events; what is set by its own name stays.
+fn events_config(settings: &Settings) -> ClientConfig {
+    let mut config = client_config(settings);
+    let profile = match settings.fetch {
+        Fetch::Latency => Vec::new(),
+        Fetch::Throughput => vec![
+            ("fetch.min.bytes", KAFKA_THROUGHPUT_FETCH_MIN_BYTES.to_string()),
+            ("fetch.wait.max.ms", KAFKA_THROUGHPUT_FETCH_WAIT.as_millis().to_string()),
+        ],
+    };
+    for (name, value) in profile {
+        if config.get(name).is_none() {
+            config.set(name, value);
+        }
+    }
     config
 }
 

@@ -44,7 +44,7 @@ pub use past::{MemoryPast, Past, PastFault, PastReader, Step};
 #[cfg(feature = "kafka")]
 pub use probe::{Cluster, Probe, ProbeFault};
 pub use record::{OwnedRecord, Record};
-pub use settings::{GroupProtocol, OrderTopics, Settings, Start};
+pub use settings::{Fetch, GroupProtocol, OrderTopics, Settings, Start};
 
 use std::time::{Duration, Instant};
 

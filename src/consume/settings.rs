@@ -16,6 +16,7 @@ pub struct Settings {
     pub metadata_refresh: Duration,
     pub start: Start,
     pub group_protocol: GroupProtocol,
+    pub fetch: Fetch,
     /// Without secrets, which are `credentials`.
     pub properties: Vec<(String, String)>,
     pub credentials: Credentials,
@@ -42,6 +43,15 @@ pub enum Start {
     Window,
     /// All that the broker has.
     Earliest,
+}
+
+/// What fetches of events are tuned for. A property that is set by its own name goes before the profile's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fetch {
+    /// Brokers answer when there is a record: librdkafka's defaults.
+    Latency,
+    /// Brokers answer when there is a good deal of them, or after a few milliseconds.
+    Throughput,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +104,9 @@ impl Settings {
                     &[("classic", GroupProtocol::Classic), ("consumer", GroupProtocol::Consumer)],
                     GroupProtocol::Classic,
                 ),
+            fetch: section
+                .key("fetch", "What fetches are tuned for (docs/kafka.md): latency, or throughput.")
+                .choice(&[("latency", Fetch::Latency), ("throughput", Fetch::Throughput)], Fetch::Latency),
             credentials: Credentials::read(&mut section, &properties),
             properties,
             window: WINDOW_MAX_AGE,
