@@ -20,7 +20,7 @@ pub(super) struct Dispatch {
     /// The first sequence of the batch.
     first: u64,
     frames: Vec<Bytes>,
-    /// The batch's frames with cursors, by place and protocol, if any connection wants them.
+    /// The batch's frames with cursors, by place and protocol, where a receiver wants one.
     cursor_frames: Vec<[Option<Bytes>; Protocol::ALL.len()]>,
 }
 
@@ -90,15 +90,25 @@ impl<W: Watch> Shard<W> {
         self.wake_guarded();
     }
 
-    /// For all connections with cursors together, since live ones have read the same.
+    /// For all connections with cursors together, since live ones have read the same; of events that one of them gets.
     fn make_cursor_frames(&mut self, view: &View, end: u64) {
+        let dispatch = &mut self.dispatch;
+        let mut wanted = vec![[false; Protocol::ALL.len()]; place(self.next, end)];
+        for (id, sequence) in &dispatch.deliveries {
+            let receiver = self.connections.get_mut(*id).filter(|connection| connection.cursors.is_some());
+            if let Some(connection) = receiver {
+                wanted[place(self.next, *sequence)][connection.protocol as usize] = true;
+            }
+        }
         let partitions = self.journal.partitions();
         let mut writer = CursorWriter::new(view, self.journal.codec(), &partitions, self.next);
-        let entries = (self.next..end).map(|sequence| view.entry(sequence));
-        let frames = entries.map(|entry| {
-            Protocol::ALL.map(|protocol| entry.and_then(|entry| writer.frame(entry, protocol, None)))
+        let frames = (self.next..end).zip(wanted).map(|(sequence, wanted)| {
+            Protocol::ALL.map(|protocol| {
+                let entry = view.entry(sequence).filter(|_| wanted[protocol as usize])?;
+                writer.frame(entry, protocol, None)
+            })
         });
-        self.dispatch.cursor_frames.extend(frames);
+        dispatch.cursor_frames.extend(frames);
     }
 
     fn write_to_next(&mut self, view: &View, now: Instant) {
@@ -118,9 +128,11 @@ impl<W: Watch> Shard<W> {
         let entries = || waiting.iter().filter_map(|(_, sequence)| view.entry(*sequence));
         dispatch.frames.clear();
         if connection.cursors.is_some() {
-            let place = |sequence: u64| usize::try_from(sequence - dispatch.first).expect("a batch is short");
-            let frames = waiting.iter().map(|(_, sequence)| &dispatch.cursor_frames[place(*sequence)]);
-            dispatch.frames.extend(frames.filter_map(|frames| frames[protocol as usize].clone()));
+            let frames = waiting.iter().map(|(_, sequence)| {
+                let frames = &dispatch.cursor_frames[place(dispatch.first, *sequence)];
+                frames[protocol as usize].clone().expect("made for every receiver with cursors")
+            });
+            dispatch.frames.extend(frames);
         } else {
             dispatch.frames.extend(entries().filter_map(|entry| entry.frames.get(protocol)).cloned());
         }
@@ -140,4 +152,9 @@ impl<W: Watch> Shard<W> {
             Err(_) => self.remove(id, Ending::Gone),
         }
     }
+}
+
+/// In a batch that begins with `first`.
+fn place(first: u64, sequence: u64) -> usize {
+    usize::try_from(sequence - first).expect("a batch is short")
 }
