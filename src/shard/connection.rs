@@ -237,11 +237,7 @@ impl<S: Socket> Connection<S> {
         let mut taken = 0;
         while taken < frames.len() {
             let chunk = &frames[taken..frames.len().min(taken + WRITE_FRAMES_MAX)];
-            let mut slices = [IoSlice::new(&[]); WRITE_FRAMES_MAX];
-            for (slice, frame) in slices.iter_mut().zip(chunk) {
-                *slice = IoSlice::new(frame);
-            }
-            match self.socket.write_vectored(&slices[..chunk.len()]) {
+            match write_chunk(&mut self.socket, chunk) {
                 Ok(written) => {
                     let begun = self.keep_rest(chunk, written);
                     taken += begun;
@@ -315,4 +311,16 @@ impl<S: Socket> Connection<S> {
         }
         (now >= self.session.deadline()).then_some(Overdue::Session)
     }
+}
+
+/// One frame is the rule, and the array for many is a kilobyte.
+fn write_chunk(socket: &mut impl Socket, chunk: &[Bytes]) -> io::Result<usize> {
+    if let [frame] = chunk {
+        return socket.write_vectored(&[IoSlice::new(frame)]);
+    }
+    let mut slices = [IoSlice::new(&[]); WRITE_FRAMES_MAX];
+    for (slice, frame) in slices.iter_mut().zip(chunk) {
+        *slice = IoSlice::new(frame);
+    }
+    socket.write_vectored(&slices[..chunk.len()])
 }
