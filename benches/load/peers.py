@@ -35,14 +35,14 @@ class Surroundings:
     run: str
     dumbwaiter: Path
 
-    def settings(self, listen, admin="127.0.0.1:0", fetch="latency"):
+    def settings(self, listen, admin="127.0.0.1:0", fetch=None):
         return {
             "kafka": {
                 "brokers": [self.brokers],
                 "topics": [self.topic],
                 "instance": self.topic,
-                "fetch": fetch,
-            },
+            }
+            | ({"fetch": fetch} if fetch else {}),
             "registry": {"urls": [self.registry]},
             "auth": {"secret": SECRET},
             "web": {"listen": listen, "admin_listen": admin},
@@ -70,7 +70,7 @@ class Running:
 
 
 class Dumbwaiter:
-    def __init__(self, name, fetch="latency", program=None):
+    def __init__(self, name, fetch=None, program=None):
         """`program`: another build than the one at hand."""
         self.name = name
         self._fetch = fetch
