@@ -16,7 +16,7 @@ E2E := tests/e2e
 E2E_WORKERS ?= 3
 SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev libcurl4-openssl-dev
 
-.PHONY: help setup build build-release demo check unit e2e drain-10000 e2e-setup crash storm measure packaging-check test bench bench-setup docs clean
+.PHONY: help setup build build-release demo check unit e2e drain-10000 e2e-setup crash storm faults measure packaging-check test bench bench-setup docs clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -47,13 +47,16 @@ e2e: build e2e-setup ## the service against a real Kafka, registry and the offic
 drain-10000: build e2e-setup ## SIGTERM with 10,000 connections, and its figures (two minutes)
 	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E)/test_drain.py -m by_hand $(PYTEST_ARGS)
 
-e2e-setup: $(addprefix target/stamps/,python node java java-client chromium promtool redis) ## what e2e needs beside the service
+e2e-setup: $(addprefix target/stamps/,python node java java-client chromium promtool redis faults) ## what e2e needs beside the service
 
 crash: build-release e2e-setup ## three minutes of 500 clients while instances are killed, with figures
 	CRASH_SECONDS=180 DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/test_crash.py
 
 storm: build-release e2e-setup ## 10,000 clients that come back at once after a kill, with figures
 	DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/test_storm.py -m by_hand $(PYTEST_ARGS)
+
+faults: build-release e2e-setup ## outages of brokers and networks for up to two minutes, clocks, reloads, with figures (20 minutes; as root)
+	DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/test_outages.py $(E2E)/test_reload.py $(E2E)/test_clock.py -m by_hand $(PYTEST_ARGS)
 
 measure: build-release e2e-setup ## what connections, events and deliveries cost on this machine
 	DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/measure_costs.py
@@ -151,6 +154,10 @@ target/stamps/promtool:
 	dpkg-deb --fsys-tarfile target/prometheus/prometheus_*.deb | tar -x -C target/prometheus ./usr/bin/promtool
 	rm target/prometheus/prometheus_*.deb
 	@touch $@
+
+# Networks that can be cut and throttled, and a clock that can be set.
+target/stamps/faults:
+	$(call install,iproute2 nftables libfaketime)
 
 # Debian's redis-server is a link to a program of redis-tools, and a service that starts at once. Only the link is wanted.
 target/stamps/redis:

@@ -9,7 +9,7 @@ use crate::auth::{
     Claims, CurrentVerifier, Refusal, Revocations, SessionValue, Sessions, TicketFault, TicketKey, Tickets,
     Unredeemed,
 };
-use crate::event::{Catalog, Identity};
+use crate::event::{CurrentCatalog, Identity};
 use crate::metrics::Metrics;
 use crate::protocol::{Ending, Protocol};
 use crate::seats::{Seat, Seats};
@@ -23,7 +23,7 @@ pub struct Admission {
     pub sessions: Option<Sessions>,
     pub tickets: Tickets,
     pub revocations: Arc<Revocations>,
-    pub catalog: Arc<Catalog>,
+    pub catalog: CurrentCatalog,
     pub metrics: Metrics,
     /// Socket.IO clients may put their token into the query, where proxies log it.
     pub query_token: bool,
@@ -72,7 +72,7 @@ impl Admission {
             revocations: Arc::new(Revocations::new(&settings)),
             sessions: None,
             tickets: Tickets::open(crate::auth::TicketSettings::Memory, Box::new(|_, _, _| {})),
-            catalog: Arc::new(Catalog::built_in()),
+            catalog: CurrentCatalog::new(Arc::new(crate::event::Catalog::built_in())),
             metrics: Metrics::new(),
             query_token: false,
             users: Seats::new(usize::MAX, usize::MAX),
@@ -160,9 +160,13 @@ impl Admission {
     }
 
     /// Once more for whoever was let in before the shard had heard of it: between the two a revocation may have
-    /// come, which the shard's own connections were then looked through for already.
+    /// come, or other grants, which the shard's own connections were then looked through for already.
     pub fn recheck(&self, identity: Identity) -> Result<Identity, Ending> {
-        if self.revocations.revoke(&identity.login) { Err(Ending::Revoked) } else { Ok(identity) }
+        if self.revocations.revoke(&identity.login) {
+            return Err(Ending::Revoked);
+        }
+        let withdrawn = identity.grants.withdrawn_by(self.catalog.get().grants());
+        if withdrawn.concerns(&identity.keys) { Err(Ending::Regranted) } else { Ok(identity) }
     }
 
     fn entrant(&self, claims: &Claims, now: SystemTime) -> Result<Entrant, Ending> {
@@ -175,7 +179,7 @@ impl Admission {
     }
 
     fn identity(&self, claims: &Claims, now: SystemTime) -> Identity {
-        self.catalog.grants().identity(claims, self.revocations.login(claims, now))
+        self.catalog.get().grants().identity(claims, self.revocations.login(claims, now))
     }
 
     fn verify(

@@ -3,6 +3,10 @@
 //! The library's one door: it is handed everything (settings, a record source, a stop signal), so that tests
 //! come in by the same way as the program.
 
+mod live;
+
+pub use live::{Live, NeedsRestart};
+
 use crate::admission::Admission;
 use crate::auth::{
     self, CurrentVerifier, Jwks, JwksFault, JwksFetched, RedisCommand, Revocations, Sessions, SessionsFault,
@@ -14,7 +18,7 @@ use crate::consume::{ControlSource, Past, Source, SourceFault};
 use crate::control::Control;
 use crate::dead_letter::DeadLetters;
 use crate::decode::Writers;
-use crate::event::{Catalog, OrderSettings};
+use crate::event::{Catalog, CurrentCatalog, OrderSettings};
 use crate::health::Health;
 use crate::journal;
 use crate::limits::{JWKS_HOLDS_READINESS_MAX, STOP_MAX};
@@ -74,7 +78,7 @@ pub enum AppFault {
 /// An instance whose ports are bound.
 pub struct App {
     parts: Parts,
-    verifier: CurrentVerifier,
+    live: Live,
     public: Listener,
     admin: Listener,
 }
@@ -87,8 +91,13 @@ impl App {
         };
         let public = listen("web.listen", parts.web.listen)?;
         let admin = listen("web.admin_listen", parts.web.admin_listen)?;
-        let verifier = CurrentVerifier::new(Verifier::new(&parts.auth));
-        Ok(App { parts, verifier, public, admin })
+        let live = Live {
+            verifier: CurrentVerifier::new(Verifier::new(&parts.auth)),
+            catalog: CurrentCatalog::new(Arc::clone(&parts.catalog)),
+            writers: parts.writers.clone(),
+            shards: Arc::default(),
+        };
+        Ok(App { parts, live, public, admin })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -99,19 +108,19 @@ impl App {
         self.admin.address
     }
 
-    /// By which keys can be replaced while it serves.
-    pub fn verifier(&self) -> CurrentVerifier {
-        self.verifier.clone()
+    /// By which keys and catalog can be replaced while it serves.
+    pub fn live(&self) -> Live {
+        self.live.clone()
     }
 
     /// Serves until `stop`, then drains and returns; or until the record source gives up.
     pub async fn run(self, stop: Stop) -> Result<(), AppFault> {
-        let App { parts, verifier, public, admin } = self;
+        let App { parts, live, public, admin } = self;
         let metrics = parts.metrics;
         let health = Health::new(metrics.clone());
         let clock = Clock::default();
-        let catalog = parts.catalog;
-        metrics.events_are(catalog.events().iter().map(|event| &*event.name));
+        let Live { verifier, catalog, .. } = live.clone();
+        metrics.events_are(catalog.get().events().iter().map(|event| &*event.name));
         let jwks = jwks(&parts.auth, &health, &metrics)?;
         verifier.change(|verifier| verifier.with_jwks(jwks.clone()));
         // In all there are as many as the web side has let in.
@@ -124,7 +133,7 @@ impl App {
             settings: parts.backfill,
             past: Arc::new(past),
             journal: journal.clone(),
-            catalog: Arc::clone(&catalog),
+            catalog: catalog.clone(),
             writers: parts.writers.clone(),
             orders: parts.orders.clone(),
             metrics: metrics.clone(),
@@ -134,6 +143,7 @@ impl App {
         let (shards, mut threads) =
             Shards::start(&parts.shard, &journal, &admission, &metrics, &clock, past.as_ref())
                 .map_err(AppFault::Thread)?;
+        let _ = live.shards.set(shards.clone());
         // They end with the last shard, which is the last who can ask them.
         threads.extend(backfill_threads.into_iter().flatten());
         drop(past);
@@ -251,7 +261,7 @@ fn admission(
     auth: auth::Settings,
     verifier: CurrentVerifier,
     users: Seats,
-    catalog: &Arc<Catalog>,
+    catalog: &CurrentCatalog,
     metrics: &Metrics,
 ) -> Result<Admission, SessionsFault> {
     let new_sessions = |settings| {
@@ -270,7 +280,7 @@ fn admission(
         verifier,
         sessions: auth.session.map(new_sessions).transpose()?,
         tickets: Tickets::open(auth.tickets, Box::new(redis_observer)),
-        catalog: Arc::clone(catalog),
+        catalog: catalog.clone(),
         metrics: metrics.clone(),
         query_token: auth.query_token,
         users,

@@ -254,6 +254,14 @@ pub const KAFKA_COMMIT_INTERVAL: Duration = Duration::from_secs(5);
 /// Consumer lag is as old as this at most.
 pub const KAFKA_STATISTICS_INTERVAL: Duration = Duration::from_secs(1);
 
+/// A broker that owes an answer for so long is not heard. Well above the half second that a broker without news takes
+/// to say so (`fetch.wait.max.ms`).
+pub const KAFKA_SILENCE: Duration = Duration::from_secs(3);
+
+/// The longest that is waited between two attempts at a broker that does not take connections: what is waited for here
+/// is seen on screens. librdkafka's own is 10 s.
+pub const KAFKA_RECONNECT_MAX: Duration = Duration::from_secs(2);
+
 /// One question to the brokers at the start; what fails is asked again.
 pub const KAFKA_STEP_TIMEOUT: Duration = Duration::from_secs(2);
 

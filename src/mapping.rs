@@ -8,7 +8,7 @@ use crate::consume::Record;
 use crate::decode::{
     Captured, Incompatible, Lookup, Plan, Poison, SchemaReference, WriterSchema, Writers, framing,
 };
-use crate::event::{Audience, Catalog, Event, EventId, OrderChange, Owners};
+use crate::event::{Audience, Catalog, CurrentCatalog, Event, EventId, OrderChange, Owners};
 use crate::limits::PLANS_MAX;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -64,6 +64,14 @@ impl From<Poison> for Passed {
 impl Mapping {
     pub fn new(catalog: Arc<Catalog>, writers: Writers) -> Mapping {
         Mapping { catalog, writers, plans: HashMap::new(), json: Vec::new(), captured: Vec::new() }
+    }
+
+    /// Maps by the catalog of now from here on. Plans are kept by an event's place in it.
+    pub fn follow(&mut self, catalog: &CurrentCatalog) {
+        if let Some(catalog) = catalog.other_than(&self.catalog) {
+            self.plans.clear();
+            self.catalog = catalog;
+        }
     }
 
     /// The event that a record is. A panic over it costs this record only; the log's panic hook tells where it

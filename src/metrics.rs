@@ -261,7 +261,7 @@ impl Metrics {
             ),
             reloads: new.counters(
                 "reloads_total",
-                "Times that SIGHUP asked for new keys: taken, or refused and nothing changed.",
+                "Times that SIGHUP asked for new keys and another catalog: taken, or refused and nothing changed.",
                 &["outcome"],
             ),
             ready: new.float_gauge("ready", "1 when /readyz answers 200."),

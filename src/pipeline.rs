@@ -13,7 +13,7 @@ use crate::consume::{Behind, Handled, Record, Source, SourceFault};
 use crate::dead_letter::DeadLetters;
 use crate::decode::{Poison, Writers};
 use crate::event::{
-    Audience, Catalog, ChangeKind, Event, OrderBook, OrderChange, OrderSettings, Owners, Shown,
+    Audience, ChangeKind, CurrentCatalog, Event, OrderBook, OrderChange, OrderSettings, Owners, Shown,
 };
 use crate::health::Health;
 use crate::journal::{Appended, Draft, Origin, Writer};
@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use waiting::{Place, Queue, Reason, Waiting};
 
 pub struct Pipeline {
-    pub catalog: Arc<Catalog>,
+    pub catalog: CurrentCatalog,
     pub writers: Writers,
     pub orders: OrderSettings,
     pub dead_letters: DeadLetters,
@@ -96,9 +96,10 @@ impl From<Passed> for Undelivered {
 impl Work {
     pub(crate) fn new(parts: Pipeline) -> Work {
         let progress = Progress::new(parts.clock.now());
+        let catalog = parts.catalog.get();
         Work {
-            mapping: Mapping::new(Arc::clone(&parts.catalog), parts.writers.clone()),
-            orders: OrderBook::new(&parts.orders, parts.catalog.keys_of_every_order()),
+            orders: OrderBook::new(&parts.orders, catalog.keys_of_every_order()),
+            mapping: Mapping::new(catalog, parts.writers.clone()),
             orders_changed: false,
             parts,
             waiting: Waiting::default(),
@@ -186,6 +187,7 @@ impl Work {
         if older == Some(true) {
             return Err(Undelivered::Older);
         }
+        self.mapping.follow(&self.parts.catalog);
         let Mapped { event, payload, audience, order } = self.mapping.map(record, self.orders.orders())?;
         let Pipeline { metrics, journal, clock, .. } = &mut self.parts;
         if order_may_come && is_unknown(order.as_ref(), &self.orders) {

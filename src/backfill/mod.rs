@@ -18,7 +18,7 @@ pub use settings::Settings;
 
 use crate::consume::{ClientFault, Past, PastFault, PastReader};
 use crate::decode::Writers;
-use crate::event::{Catalog, OrderSettings};
+use crate::event::{CurrentCatalog, OrderSettings};
 use crate::journal::Journal;
 use crate::limits::{BACKFILLS_WAITING_MAX, PAST_CHECKS_WAITING_MAX};
 use crate::metrics::Metrics;
@@ -39,7 +39,7 @@ pub struct Parts {
     pub settings: Settings,
     pub past: Arc<Past>,
     pub journal: Journal,
-    pub catalog: Arc<Catalog>,
+    pub catalog: CurrentCatalog,
     pub writers: Writers,
     pub orders: OrderSettings,
     pub metrics: Metrics,

@@ -32,9 +32,10 @@ impl Owners for Known<'_> {
 
 impl OwnedMapping {
     pub fn new(parts: &Parts) -> OwnedMapping {
-        let mapping = Mapping::new(Arc::clone(&parts.catalog), parts.writers.clone());
+        let catalog = parts.catalog.get();
+        let mapping = Mapping::new(Arc::clone(&catalog), parts.writers.clone());
         let read = OrderBook::new(&parts.orders, [].into());
-        OwnedMapping { catalog: Arc::clone(&parts.catalog), mapping, read }
+        OwnedMapping { catalog, mapping, read }
     }
 
     /// `now` are the owners whom the journal knows by now.

@@ -233,7 +233,7 @@ impl Gathered<'_> {
         if shared(&audience.keys, &question.keys).next().is_some() {
             return Ok(Some(event_frame(question.protocol, &event.name, payload)));
         }
-        if audience.owner_unknown && may_own(&parts.catalog, event, &question.keys) {
+        if audience.owner_unknown && may_own(&parts.catalog.get(), event, &question.keys) {
             return Err(Gap::OwnerUnknown);
         }
         Ok(None)

@@ -1,11 +1,10 @@
 //! `dumbwaiter serve`: the service, from Kafka to the screens, until SIGTERM or SIGINT.
 
 use super::output::{put, say};
-use super::reload::{Reload, hang_up};
+use super::reload::{Reload, hang_up, warn_of_unsubscribed};
 use super::{ConfigArgs, Outcome, writers};
-use crate::app::{App, AppFault, Parts};
-use crate::auth::CurrentVerifier;
-use crate::config::{Config, effective, unsubscribed};
+use crate::app::{App, AppFault, Live, Parts};
+use crate::config::{Config, effective};
 use crate::consume::{ControlSource, ControlTopic, KafkaSource, Past, Source};
 use crate::dead_letter::{DeadLetters, KafkaDeadLetters};
 use crate::decode::RegistryOutcome;
@@ -26,7 +25,7 @@ Examples:
   dumbwaiter serve --config dumbwaiter.toml --set web.listen=127.0.0.1:9000
   DUMBWAITER_KAFKA__BROKERS=kafka:9092 dumbwaiter serve --config dumbwaiter.toml --print-config
 
-Signals: SIGTERM or SIGINT drains and stops; the same again stops at once. SIGHUP reads the keys anew.
+Signals: SIGTERM or SIGINT drains and stops; the same again stops at once. SIGHUP reads keys and catalog anew.
 
 Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed while running, 2 wrong settings.")]
 pub(super) struct ServeArgs {
@@ -56,9 +55,7 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Outcome {
             return Outcome::Failed;
         }
     };
-    for (event, topic) in unsubscribed(&config) {
-        tracing::warn!(event, topic, "event will never occur: its topic is not among kafka.topics");
-    }
+    warn_of_unsubscribed(&config);
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -66,6 +63,7 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Outcome {
             return Outcome::Failed;
         }
     };
+    let in_force = config.described.clone();
     let parts = match parts(config, metrics.clone(), &runtime) {
         Ok(parts) => parts,
         Err(fault) => {
@@ -73,10 +71,11 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Outcome {
             return Outcome::WrongSettings;
         }
     };
-    let serving = serve(parts, |verifier| Reload {
+    let serving = serve(parts, |live| Reload {
         args: args.config.clone(),
         environment: environment.clone(),
-        verifier,
+        in_force,
+        live,
         metrics,
     });
     match runtime.block_on(serving) {
@@ -123,10 +122,10 @@ fn parts(config: Config, metrics: Metrics, runtime: &Runtime) -> Result<Parts, S
     })
 }
 
-async fn serve(parts: Parts, reload: impl FnOnce(CurrentVerifier) -> Reload) -> Result<(), AppFault> {
+async fn serve(parts: Parts, reload: impl FnOnce(Live) -> Reload) -> Result<(), AppFault> {
     let hang_up = hang_up().expect("SIGHUP can be handled");
     let app = App::bind(parts)?;
-    tokio::spawn(reload(app.verifier()).run(hang_up));
+    tokio::spawn(reload(app.live()).run(hang_up));
     let stop = Stop::default();
     let signalled = stop.clone();
     tokio::spawn(async move {

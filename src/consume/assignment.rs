@@ -13,6 +13,8 @@ pub(super) struct Assignment {
     pub started: bool,
     /// The group has given us partitions. A group that does not let us in gives none, and nothing would be read.
     pub joined: bool,
+    /// The group counts us in, and all its brokers are heard, by the newest statistics and all errors since.
+    pub settled: bool,
     /// Polls without a record, since the newest statistics, until the client is taken for drained.
     polls_until_drained: u8,
     /// Offsets from the starts to the ends found at the start.
@@ -134,6 +136,11 @@ impl Assignment {
         self.progress(topic, partition).behind = is_behind;
     }
 
+    /// Whether the group has taken partitions from us because it had not heard of us.
+    pub fn has_lost(&self) -> bool {
+        self.topics.values().flat_map(HashMap::values).any(|progress| progress.lost)
+    }
+
     /// The group takes partitions from us. What was lost without our doing has records that we do not get; what
     /// was taken in good order does not concern us any more.
     pub fn revoked(&mut self, partitions: &[(String, i32)], lost: bool) {
@@ -142,6 +149,7 @@ impl Assignment {
             progress.behind = lost;
             progress.lost = lost;
         }
+        self.settled &= !lost;
     }
 
     /// The group gives us partitions, and with these all that we had lost, if they still exist.

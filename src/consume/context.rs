@@ -2,13 +2,14 @@
 
 use super::assignment::{Assignment, Fetched};
 use super::trouble::{Trouble, Troubles, shortened};
+use crate::limits::KAFKA_SILENCE;
 use crate::metrics::Metrics;
 use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::KafkaError;
-use rdkafka::statistics::Statistics;
+use rdkafka::statistics::{Broker, Statistics};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
 use std::time::{Duration, Instant};
@@ -34,6 +35,12 @@ struct Reported {
 impl Context {
     pub fn new(metrics: Metrics) -> Context {
         Context { assignment: Mutex::default(), troubles: Mutex::default(), metrics, is_beside: false }
+    }
+
+    /// For a client that goes on where that of this context was.
+    pub fn following(&self) -> Context {
+        let assignment = Mutex::new(std::mem::take(&mut *self.assignment.lock()));
+        Context { assignment, ..Context::new(self.metrics.clone()) }
     }
 
     /// For a client beside the instance's own consumer. It has the same troubles at the same time, which are told
@@ -127,10 +134,17 @@ fn names(partitions: &TopicPartitionList) -> Vec<(String, i32)> {
     elements.iter().map(|element| (element.topic().to_owned(), element.partition())).collect()
 }
 
-/// Whether there is a connection to a broker. A partition that none leads for now has none: its number is negative.
-fn is_connected(statistics: &Statistics, broker: i32) -> bool {
+/// Whether there is a connection to a broker, and words come by it. A partition that none leads for now has none: its
+/// number is negative.
+fn is_heard(statistics: &Statistics, broker: i32) -> bool {
     let mut brokers = statistics.brokers.values();
-    broker >= 0 && brokers.any(|known| known.nodeid == broker && known.state == "UP")
+    broker >= 0 && brokers.any(|known| known.nodeid == broker && known.state == "UP" && !is_silent(known))
+}
+
+/// It owes us an answer, and has not said a word for so long. A network that swallows packets breaks no connection.
+fn is_silent(broker: &Broker) -> bool {
+    broker.waitresp_cnt > 0
+        && u128::try_from(broker.rxidle).is_ok_and(|idle| idle > KAFKA_SILENCE.as_micros())
 }
 
 impl ConsumerContext for Context {
@@ -155,13 +169,16 @@ impl ConsumerContext for Context {
 impl ClientContext for Context {
     fn stats(&self, statistics: Statistics) {
         self.note_connections(&statistics);
+        let group = statistics.cgrp.as_ref();
+        let mut settled = group.is_some_and(|group| group.state == "up" && group.join_state == "steady");
         let mut assignment = self.assignment.lock();
         for (name, topic) in &statistics.topics {
             for partition in
                 topic.partitions.values().filter(|p| p.partition >= 0 && p.fetch_state == "active")
             {
                 let fetched = Fetched { next_offset: partition.next_offset, end: partition.ls_offset };
-                let mut is_behind = !is_connected(&statistics, partition.broker);
+                let mut is_behind = !is_heard(&statistics, partition.broker);
+                settled &= !is_behind;
                 if fetched.end >= 0 {
                     let lag = assignment.lag(name, partition.partition, fetched);
                     self.metrics.consumer_lag(name, partition.partition, lag);
@@ -170,9 +187,13 @@ impl ClientContext for Context {
                 assignment.note_behind(name, partition.partition, is_behind);
             }
         }
+        assignment.settled = settled;
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        if !error.rdkafka_error_code().is_some_and(is_with_topic) {
+            self.assignment.lock().settled = false;
+        }
         self.note_error(&error, reason);
     }
 

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::clock::unix_ms;
 use crate::limits::{
-    KAFKA_COMMIT_INTERVAL, KAFKA_LAST_COMMIT_MAX, KAFKA_START_PAUSE, KAFKA_STATISTICS_INTERVAL,
-    KAFKA_STEP_TIMEOUT, KAFKA_THROUGHPUT_FETCH_MIN_BYTES, KAFKA_THROUGHPUT_FETCH_WAIT,
+    KAFKA_COMMIT_INTERVAL, KAFKA_LAST_COMMIT_MAX, KAFKA_RECONNECT_MAX, KAFKA_START_PAUSE,
+    KAFKA_STATISTICS_INTERVAL, KAFKA_STEP_TIMEOUT, KAFKA_THROUGHPUT_FETCH_MIN_BYTES, KAFKA_THROUGHPUT_FETCH_WAIT,
 };
 use crate::metrics::Metrics;
 use rdkafka::config::RDKafkaLogLevel;
@@ -38,7 +38,11 @@ pub struct KafkaSource {
 impl KafkaSource {
     /// Fails on properties that librdkafka does not take; no broker is asked yet.
     pub fn new(settings: Settings, metrics: Metrics) -> Result<KafkaSource, ClientFault> {
-        let created = events_config(&settings).create_with_context(Context::new(metrics));
+        KafkaSource::create(settings, Context::new(metrics))
+    }
+
+    fn create(settings: Settings, context: Context) -> Result<KafkaSource, ClientFault> {
+        let created = events_config(&settings).create_with_context(context);
         let consumer = Arc::new(created.map_err(client_fault)?);
         let questions = EndsQuestions::start(Arc::clone(&consumer)).map_err(ClientFault::Thread)?;
         let (committed_at, fence) = (Instant::now(), Fence::default());
@@ -63,7 +67,10 @@ impl KafkaSource {
                 return Ok(false);
             }
             // The context has heard of the error already, with the client's words for it.
-            Some(Err(_)) => return self.judge_fatal().map(|()| false),
+            Some(Err(_)) => {
+                self.judge_fatal()?;
+                return Ok(false);
+            }
             Some(Ok(message)) => message,
         };
         let record = lend(&message);
@@ -181,8 +188,7 @@ impl KafkaSource {
             begun.partitions.push(BegunPartition { topic, partition, window, start });
             ends.push(high);
         }
-        let topics: Vec<&str> = self.settings.topics.iter().map(String::as_str).collect();
-        self.consumer.subscribe(&topics)?;
+        self.subscribe()?;
         let mut state = self.consumer.context().assignment.lock();
         for (BegunPartition { topic, partition, window, start }, end) in begun.partitions.iter().zip(ends) {
             tracing::info!(topic, partition, start, window, end, "partition found");
@@ -191,6 +197,11 @@ impl KafkaSource {
         state.started = true;
         self.begun = Some(begun);
         Ok(())
+    }
+
+    fn subscribe(&self) -> KafkaResult<()> {
+        let topics: Vec<&str> = self.settings.topics.iter().map(String::as_str).collect();
+        self.consumer.subscribe(&topics)
     }
 
     /// The partitions that exist now and match the subscription.
@@ -242,8 +253,11 @@ impl KafkaSource {
         }
     }
 
+    /// Not while brokers are away: the client keeps a commit for them, and would send it when they are back, in the
+    /// name of a member whom they have forgotten by then. That is how they know another process of the same name.
     fn commit_if_due(&mut self) {
-        if self.committed_at.elapsed() < KAFKA_COMMIT_INTERVAL {
+        let settled = self.consumer.context().assignment.lock().settled;
+        if !settled || self.committed_at.elapsed() < KAFKA_COMMIT_INTERVAL {
             return;
         }
         self.committed_at = Instant::now();
@@ -270,14 +284,31 @@ impl KafkaSource {
     }
 
     /// Of what the client cannot recover from by itself.
-    fn judge_fatal(&self) -> Result<(), SourceFault> {
+    fn judge_fatal(&mut self) -> Result<(), SourceFault> {
         let Some((code, reason)) = self.consumer.client().fatal_error() else { return Ok(()) };
         match code {
+            // A commit was under way when the group lost us: it was ourselves.
+            rdkafka::types::RDKafkaErrorCode::FencedInstanceId
+                if self.consumer.context().assignment.lock().has_lost() =>
+            {
+                self.join_anew().map_err(SourceFault::Fatal)
+            }
             rdkafka::types::RDKafkaErrorCode::FencedInstanceId => {
                 Err(SourceFault::Fenced { instance: self.settings.instance.clone() })
             }
             _ => Err(SourceFault::Fatal(reason)),
         }
+    }
+
+    /// By another client, which goes on behind what was handled.
+    fn join_anew(&mut self) -> Result<(), String> {
+        tracing::warn!("the group has taken us for another process after an outage: joining anew");
+        let context = self.consumer.context().following();
+        let source =
+            KafkaSource::create(self.settings.clone(), context).map_err(|fault| fault.to_string())?;
+        source.subscribe().map_err(|error| error.to_string())?;
+        *self = KafkaSource { begun: self.begun.take(), ..source };
+        Ok(())
     }
 }
 
@@ -311,6 +342,7 @@ fn one_partition(topic: &str, partition: i32) -> TopicPartitionList {
 /// What every client of ours has in common: the brokers, how to reach them, and who we are to them.
 pub fn connection_config(settings: &Settings) -> ClientConfig {
     let mut config = ClientConfig::new();
+    config.set("reconnect.backoff.max.ms", KAFKA_RECONNECT_MAX.as_millis().to_string());
     for (name, value) in &settings.properties {
         config.set(name, value);
     }

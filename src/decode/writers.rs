@@ -14,16 +14,20 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use thiserror::Error;
 
 use super::{Fingerprint, Lookup, Registry, SchemaFault, SchemaReference, Settings, WriterSchema};
 use crate::limits::{NO_REGISTRY_WARN_INTERVAL, SCHEMA_FOLDER_FILES_MAX, SCHEMA_TEXT_MAX_BYTES};
 use crate::throttle::Throttle;
 
+type Known = HashMap<Fingerprint, Arc<WriterSchema>>;
+
 /// All who can be asked for a writer's schema. Clones share what they know.
 #[derive(Clone)]
 pub struct Writers {
-    here: Arc<HashMap<Fingerprint, Arc<WriterSchema>>>,
+    folder: Arc<Known>,
+    catalog: Arc<ArcSwap<Known>>,
     registry: Option<Registry>,
     no_registry: Arc<Throttle>,
 }
@@ -48,14 +52,22 @@ impl Writers {
         catalog: impl IntoIterator<Item = Arc<WriterSchema>>,
         registry: Option<Registry>,
     ) -> Result<Writers, WritersFault> {
-        let mut here = match &settings.schemas {
+        let folder = match &settings.schemas {
             Some(folder) => read_folder(folder)?,
             None => HashMap::new(),
         };
+        let writers = Writers::new(folder, registry);
+        writers.replace_catalog(catalog);
+        Ok(writers)
+    }
+
+    /// Other schemas of the catalog, for all clones.
+    pub fn replace_catalog(&self, catalog: impl IntoIterator<Item = Arc<WriterSchema>>) {
+        let mut known = Known::new();
         for schema in catalog {
-            here.entry(schema.fingerprint()).or_insert(schema);
+            known.entry(schema.fingerprint()).or_insert(schema);
         }
-        Ok(Writers::new(here, registry))
+        self.catalog.store(Arc::new(known));
     }
 
     /// Nobody but the registry is asked.
@@ -63,17 +75,17 @@ impl Writers {
         Writers::new(HashMap::new(), Some(registry))
     }
 
-    fn new(here: HashMap<Fingerprint, Arc<WriterSchema>>, registry: Option<Registry>) -> Writers {
+    fn new(folder: Known, registry: Option<Registry>) -> Writers {
         let no_registry = Arc::new(Throttle::new(1, NO_REGISTRY_WARN_INTERVAL));
-        Writers { here: Arc::new(here), registry, no_registry }
+        Writers { folder: Arc::new(folder), catalog: Arc::default(), registry, no_registry }
     }
 
     /// What is known of a schema. If the registry is to be asked, this begins to ask.
     pub fn lookup(&self, schema: &SchemaReference) -> Lookup {
         if let SchemaReference::Fingerprint { fingerprint, .. } = schema
-            && let Some(found) = self.here.get(fingerprint)
+            && let Some(found) = self.find_here(*fingerprint)
         {
-            return Lookup::Known(Arc::clone(found));
+            return Lookup::Known(found);
         }
         match &self.registry {
             Some(registry) => registry.lookup(schema),
@@ -82,6 +94,11 @@ impl Writers {
                 Lookup::Unknown
             }
         }
+    }
+
+    fn find_here(&self, fingerprint: Fingerprint) -> Option<Arc<WriterSchema>> {
+        let of_catalog = || self.catalog.load().get(&fingerprint).cloned();
+        self.folder.get(&fingerprint).cloned().or_else(of_catalog)
     }
 
     /// Resolves when a lookup that waited may have its answer, as [`Registry::answered`] does. Without a registry
@@ -105,8 +122,8 @@ impl Writers {
 }
 
 /// Each file by itself, in the order of their names.
-fn read_folder(folder: &Path) -> Result<HashMap<Fingerprint, Arc<WriterSchema>>, WritersFault> {
-    let mut schemas: HashMap<Fingerprint, Arc<WriterSchema>> = HashMap::new();
+fn read_folder(folder: &Path) -> Result<Known, WritersFault> {
+    let mut schemas = Known::new();
     let mut texts = HashMap::new();
     for path in schema_files(folder)? {
         let text = read_text(&path)?;

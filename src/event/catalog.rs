@@ -3,8 +3,11 @@
 //! A TOML file (`catalog.toml` beside this file is the built-in one and explains the keys) is read once, in
 //! `read`; faults are all told at once, each with its line. What is here has been checked.
 
+mod current;
 mod read;
 mod table;
+
+pub use current::CurrentCatalog;
 
 use super::{Grants, Key, OrderRules, Template};
 use crate::decode::{ReaderSchema, WriterSchema};
@@ -113,6 +116,21 @@ impl Catalog {
         events.flat_map(|event| event.audience.iter().filter_map(Template::fixed)).cloned().collect()
     }
 
+    /// Whether open orders are gathered in the same way by both: from the same records, for the same staff.
+    pub fn gathers_orders_like(&self, other: &Catalog) -> bool {
+        let rules = self.order_rules() == other.order_rules();
+        let staff = self.keys_of_every_order() == other.keys_of_every_order();
+        rules && staff && self.order_records().eq(other.order_records())
+    }
+
+    /// Where events that open or change an order come from.
+    fn order_records(&self) -> impl Iterator<Item = (&str, Option<&str>, Encoding)> {
+        let rules = self.order_rules.iter();
+        let names = rules.flat_map(|rules| [&rules.opened_by, &rules.changed_by]);
+        let events = names.flat_map(|name| self.events.iter().filter(move |event| event.name == *name));
+        events.map(|event| (event.topic_pattern(), event.record_name(), event.encoding))
+    }
+
     pub fn grants(&self) -> &Grants {
         &self.grants
     }
@@ -193,6 +211,26 @@ mod tests {
         assert_eq!(&*catalog.event_of("pizza.created", "Anything").unwrap().name, "CREATE_PIZZA");
         assert!(catalog.event_of("order.archived", "Order").is_none());
         assert!(!catalog.names_topic("order.archived"));
+    }
+
+    #[test]
+    fn what_orders_are_gathered_by_is_told_from_all_else() {
+        let check = |from: &str, to: &str, expected: bool| {
+            assert!(BUILT_IN.contains(from), "{from:?} is not in the catalog");
+            let other = Catalog::parse(&BUILT_IN.replacen(from, to, 1), None).unwrap();
+            assert_eq!(Catalog::built_in().gathers_orders_like(&other), expected, "{from} -> {to}");
+        };
+        check("pizza.created", "pizza.baked", true);
+        check("store:{store_id}", "store:{name}", true);
+        check("\"DONE\", ", "", false);
+        check("topic = \"order.created\"", "topic = \"order.new\"", false);
+        check(
+            "topic = \"order.condition\"",
+            "topic = \"order.condition\"\nrecord = \"OrderCondition\"",
+            false,
+        );
+        let opening = "audience = [\"role:ADMIN\", \"role:WATCHER\", \"user:{clientId}\"]";
+        check(opening, "audience = [\"role:ADMIN\", \"user:{clientId}\"]", false);
     }
 
     #[test]

@@ -10,27 +10,41 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// Who a connection is to the delivery: its keys, and what ends them: time, or a revocation of its login.
+/// Who a connection is to the delivery: its keys, and what ends them: time, a revocation of its login, or other grants.
 #[derive(Debug, Clone)]
 pub struct Identity {
     pub keys: Arc<[Key]>,
+    /// Which gave the keys.
+    pub grants: Grants,
     pub expires_at: SystemTime,
     pub login: Login,
 }
 
 /// The templates by which claims become keys.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
+    templates: Arc<[Template]>,
+}
+
+/// What grants gave and those that follow them do not give in the same way.
+#[derive(Debug)]
+pub struct Withdrawn {
     templates: Vec<Template>,
 }
 
 impl Grants {
     pub fn new(templates: Vec<Template>) -> Grants {
-        Grants { templates }
+        Grants { templates: templates.into() }
+    }
+
+    pub fn withdrawn_by(&self, next: &Grants) -> Withdrawn {
+        let mut templates = self.templates.to_vec();
+        templates.retain(|template| !next.templates.contains(template));
+        Withdrawn { templates }
     }
 
     pub fn identity(&self, claims: &Claims, login: Login) -> Identity {
-        Identity { keys: self.keys_of(claims), expires_at: claims.expires_at(), login }
+        Identity { keys: self.keys_of(claims), grants: self.clone(), expires_at: claims.expires_at(), login }
     }
 
     pub fn keys_of(&self, claims: &Claims) -> Arc<[Key]> {
@@ -39,7 +53,7 @@ impl Grants {
 
     fn keys<'a>(&self, claim: impl Fn(&str) -> Option<&'a Value>) -> Arc<[Key]> {
         let mut keys: Vec<Key> = Vec::new();
-        for template in &self.templates {
+        for template in &*self.templates {
             match template.field() {
                 None => keys.extend(template.fixed().cloned()),
                 Some(name) => add_keys(template, claim(name), &mut keys),
@@ -49,6 +63,18 @@ impl Grants {
         keys.dedup();
         keys.truncate(KEYS_PER_CONNECTION_MAX);
         keys.into()
+    }
+}
+
+impl Withdrawn {
+    pub fn is_empty(&self) -> bool {
+        self.templates.is_empty()
+    }
+
+    /// Whether one of these keys may not be given any more. The claims are not there to ask, so it may be one that
+    /// another template would still give.
+    pub fn concerns(&self, keys: &[Key]) -> bool {
+        self.templates.iter().any(|template| keys.iter().any(|key| template.gives(key)))
     }
 }
 
@@ -77,9 +103,26 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn grants(templates: &[&str]) -> Grants {
+        Grants::new(templates.iter().map(|text| Template::parse(text).unwrap()).collect())
+    }
+
+    #[test]
+    fn keys_that_other_grants_may_not_give_are_withdrawn() {
+        let check = |next: &[&str], key: &str, expected: bool| {
+            let withdrawn = grants(&["role:{role}", "user:{sub}", "role:GUEST"]).withdrawn_by(&grants(next));
+            assert_eq!(withdrawn.concerns(&[Key::new("user:7"), Key::new(key)]), expected, "{next:?} {key}");
+        };
+        let more = ["role:{role}", "user:{sub}", "role:GUEST", "store:{store_id}"];
+        check(&more, "role:ADMIN", false);
+        check(&["role:{role}", "user:{sub}"], "role:ADMIN", false);
+        check(&["role:{role}", "user:{sub}"], "role:GUEST", true);
+        check(&["role:{roles}", "user:{sub}", "role:GUEST"], "role:ADMIN", true);
+        check(&["role:{roles}", "user:{sub}", "role:GUEST"], "roles:ADMIN", false);
+    }
+
     fn check(claims: Value, expected: &[&str]) {
-        let templates = ["role:{role}", "user:{sub}", "store:{store_id}"];
-        let grants = Grants::new(templates.iter().map(|t| Template::parse(t).unwrap()).collect());
+        let grants = grants(&["role:{role}", "user:{sub}", "store:{store_id}"]);
         let keys = grants.keys(|name| claims.get(name));
         let texts: Vec<_> = keys.iter().map(Key::as_str).collect();
         assert_eq!(texts, expected, "{claims}");

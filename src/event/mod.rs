@@ -12,8 +12,8 @@ mod orders;
 mod template;
 
 pub use audience::{Audience, Owner, Owners};
-pub use catalog::{Catalog, CatalogFault, Encoding, Event, EventId};
-pub use grants::{Grants, Identity};
+pub use catalog::{Catalog, CatalogFault, CurrentCatalog, Encoding, Event, EventId};
+pub use grants::{Grants, Identity, Withdrawn};
 pub use key::{Key, shared};
 pub use orders::{
     ChangeKind, OpenOrder, OpenOrders, OrderBook, OrderChange, OrderRules, OrderSettings, Shown, Turn,

@@ -69,6 +69,11 @@ impl Template {
         key.as_str().strip_prefix(&*self.kind).is_some_and(|value| value.starts_with(':'))
     }
 
+    /// Whether `key` is one that the template gives, for some value if it asks for one.
+    pub fn gives(&self, key: &Key) -> bool {
+        self.fixed().map_or_else(|| self.may_give(key), |fixed| fixed == key)
+    }
+
     /// The key for a value of the template's field.
     pub fn key(&self, value: &str) -> Option<Key> {
         let usable = !value.is_empty() && value.len() <= KEY_VALUE_MAX_BYTES;

@@ -22,6 +22,7 @@ pub enum Ending {
     EmptyKey,
     TokenExpired,
     Revoked,
+    Regranted,
     TooSlow,
     Unauthorized,
     Unavailable,
@@ -62,7 +63,7 @@ pub struct CloseRow {
 
 impl Ending {
     /// Every ending, in the order of the documented table.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::ClientClosed,
         Self::ProtocolError,
         Self::InvalidText,
@@ -74,6 +75,7 @@ impl Ending {
         Self::EmptyKey,
         Self::TokenExpired,
         Self::Revoked,
+        Self::Regranted,
         Self::TooSlow,
         Self::Unauthorized,
         Self::Unavailable,
@@ -100,6 +102,7 @@ impl Ending {
             Self::EmptyKey        => row(Some(4001), "empty_key",       "Connection key cannot be empty", AtOnce,       "the address has no ticket"),
             Self::TokenExpired    => row(Some(4002), "token_expired",   "Token expired",                  WithNewToken, "the login has run out"),
             Self::Revoked         => row(Some(4003), "revoked",         "Access revoked",                 WithNewToken, "the login was revoked"),
+            Self::Regranted       => row(Some(1012), "regranted",       "Grants changed",                 AtOnce,       "other grants came into force; a new connection gets the keys of now"),
             Self::TooSlow         => row(Some(4004), "too_slow",        "Too slow",                       AtOnce,       "events were not taken in time"),
             Self::Unauthorized    => row(None,       "unauthorized",    "",                               WithNewToken, "a Socket.IO client's token is no good"),
             Self::Unavailable     => row(Some(1013), "unavailable",     "Try again later",                Later,        "nobody can tell for now who the client is"),

@@ -6,7 +6,7 @@ use super::{ConnectionId, Settings, Shard, WAKER};
 use crate::admission::{Admission, Credentials};
 use crate::auth::Batch;
 use crate::clock::Clock;
-use crate::event::Identity;
+use crate::event::{Identity, Withdrawn};
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::protocol::{Ending, Gap, Protocol};
@@ -62,6 +62,8 @@ pub(super) enum Command<S> {
     },
     /// Ends the connections whose logins are among these.
     Revoke(Arc<Batch>),
+    /// Ends the connections that hold keys which are not granted any more.
+    Withdraw(Arc<Withdrawn>),
     /// The picture is stale since then, or current again.
     Stale(Option<SystemTime>),
     /// What a connection wanted of the past.
@@ -193,6 +195,13 @@ impl Shards {
     pub fn revoke(&self, batch: &Arc<Batch>) {
         for handle in self.handles.iter() {
             handle.send(Command::Revoke(Arc::clone(batch)));
+        }
+    }
+
+    /// Ends the connections that hold keys which are not granted any more.
+    pub fn withdraw(&self, withdrawn: &Arc<Withdrawn>) {
+        for handle in self.handles.iter() {
+            handle.send(Command::Withdraw(Arc::clone(withdrawn)));
         }
     }
 

@@ -88,8 +88,8 @@ struct Shard<W: Watch> {
     cursor_connections: usize,
     /// Lagging connections whose socket takes data again, in turn.
     catching_up: VecDeque<ConnectionId>,
-    /// Connections that were revoked and have not been told yet.
-    revoked: Vec<ConnectionId>,
+    /// Connections that lost their login or their keys and have not been told yet.
+    revoked: Vec<(ConnectionId, Ending)>,
     /// Since when the picture is stale, if it is.
     stale_since: Option<SystemTime>,
     /// Connections that are to be told of that, and those that are when their prelude is over.
@@ -163,6 +163,7 @@ impl<W: Watch> Shard<W> {
                 Command::Arrive(arrival) => self.handle_arrival(*arrival, now),
                 Command::Drain { over, seed } => self.begin_drain(over, seed, now),
                 Command::Revoke(batch) => self.find_revoked(&batch),
+                Command::Withdraw(withdrawn) => self.find_regranted(&withdrawn),
                 Command::Stale(since) => self.handle_stale(since),
                 Command::Past(id, outcome) => {
                     self.guarded(id, |shard| shard.handle_past(id, *outcome, now));

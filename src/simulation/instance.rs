@@ -9,7 +9,7 @@ use crate::clock::{Clock, Simulated};
 use crate::consume::{Begun, BegunPartition, OwnedRecord, Source, memory_from};
 use crate::dead_letter::DeadLetters;
 use crate::decode::{self, Writers};
-use crate::event::{Catalog, OrderSettings};
+use crate::event::{Catalog, CurrentCatalog, OrderSettings};
 use crate::health::Health;
 use crate::journal::{self, Journal};
 use crate::metrics::Metrics;
@@ -49,7 +49,7 @@ impl Common {
             revocations: Arc::new(Revocations::new(&settings)),
             sessions: None,
             tickets: Tickets::open(TicketSettings::Memory, Box::new(|_, _, _| {})),
-            catalog: Arc::clone(&catalog),
+            catalog: CurrentCatalog::new(Arc::clone(&catalog)),
             metrics: metrics.clone(),
             query_token: false,
             users: Seats::new(usize::MAX, usize::MAX),
@@ -178,7 +178,7 @@ impl Feed {
         };
         let (records, source) = memory_from(begun);
         let work = Work::new(Pipeline {
-            catalog: Arc::clone(&COMMON.catalog),
+            catalog: CurrentCatalog::new(Arc::clone(&COMMON.catalog)),
             writers: COMMON.writers.clone(),
             dead_letters: DeadLetters::Off,
             journal,

@@ -72,6 +72,24 @@ def test_a_topic_that_appears_later_is_read_from_its_first_record(own_service, o
     own_service.forget_clients()
 
 
+def test_a_partition_that_is_added_is_read_from_its_first_record(own_service, own_kafka, own_producer, registry, say):
+    staff = own_service.plain("staff", role="ADMIN")
+    own_kafka.add_partitions("pizza.created", 2)
+    pizzas = [records.pizza() for _ in range(10)]
+    added = time.monotonic()
+    # A producer that knows of it from its beginning.
+    producer = Producer(own_kafka.brokers, registry)
+    for pizza in pizzas:
+        producer.enqueue("pizza.created", producer.encode(shapes.PIZZA, pizza), partition=1)
+    producer.flush()
+
+    staff.wait_for(pizzas[0]["uuid"], within=7)
+    say(f"the first record of a new partition was seen {time.monotonic() - added:.1f} s after the partition was there")
+    staff.wait_for(pizzas[-1]["uuid"])
+    assert [message.id for message in staff.messages()] == [pizza["uuid"] for pizza in pizzas]
+    own_service.forget_clients()
+
+
 def test_records_written_before_a_service_starts_are_not_sent_as_news(
     own_service, own_kafka, own_producer, registry, driver
 ):
@@ -181,3 +199,28 @@ def test_clients_with_cursors_are_told_that_kafka_is_gone_and_back(own_service, 
     pizza = own_producer.pizza(records.pizza())
     plain.inbox.wait_for(lambda m: m.name == "CREATE_PIZZA" and m.id == pizza["uuid"], 4, "a pizza")
     own_service.forget_clients()
+
+
+def test_an_outage_that_outlasts_the_group_session_drops_nobody(own_kafka, own_producer, registry, driver):
+    """The brokers have forgotten the member when they are back; positions that it sent meanwhile are no rival's."""
+    # The shortest that brokers take, in place of 45 s.
+    properties = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "1000"}
+    service = Service(own_kafka.brokers, registry.url, driver, {"kafka": {"properties": properties}}).start()
+    service.wait_until_ready()
+    try:
+        client, screen = service.plain("staff", role="ADMIN"), service.socket_io("staff", role="ADMIN")
+        for _ in range(3):
+            client.wait_for(own_producer.pizza(records.pizza())["uuid"])
+        own_kafka.kill()
+        eventually(lambda: "session timed out" in service.log(), 10, "the end of the session")
+        # Once more the interval of commits.
+        time.sleep(6)
+        own_kafka.start().wait_until_ready()
+        pizza, order = own_producer.pizza(records.pizza()), own_producer.order(records.order())
+        client.wait_for(pizza["uuid"], within=8)
+        screen.wait_for("order:new", order["_id"])
+        assert client.is_open() and [kind for kind, _ in screen.life.all()] == ["connect"]
+        ids = [message.id for message in client.messages()]
+        assert len(ids) == len(set(ids)), "nothing twice"
+    finally:
+        service.stop()

@@ -8,7 +8,7 @@ use dumbwaiter::auth::{
 };
 use dumbwaiter::clock::Clock;
 use dumbwaiter::consume::OwnedRecord;
-use dumbwaiter::event::Catalog;
+use dumbwaiter::event::{Catalog, CurrentCatalog};
 use dumbwaiter::journal;
 use dumbwaiter::metrics::Metrics;
 use dumbwaiter::seats::Seats;
@@ -190,7 +190,7 @@ fn who_is_revoked_on_the_way_to_the_shard_is_ended_by_it() {
         sessions: None,
         tickets: Tickets::open(TicketSettings::Memory, Box::new(|_, _, _| {})),
         revocations: Arc::new(Revocations::new(&settings)),
-        catalog: Arc::new(Catalog::built_in()),
+        catalog: CurrentCatalog::new(Arc::new(Catalog::built_in())),
         metrics: Metrics::new(),
         query_token: false,
         users: Seats::new(usize::MAX, usize::MAX),
@@ -205,7 +205,7 @@ fn who_is_revoked_on_the_way_to_the_shard_is_ended_by_it() {
     let (claims, time) =
         (Claims::new(Map::new(), SystemTime::now() + Duration::from_secs(60)), SystemTime::now());
     let login = admission.revocations.login(&claims, time);
-    let identity = admission.catalog.grants().identity(&claims, login);
+    let identity = admission.catalog.get().grants().identity(&claims, login);
     let value = json!({"issued_before": now()}).to_string();
     let change = Change::parse(Some(b"everybody"), Some(value.as_bytes()), None).unwrap();
     admission.revocations.apply(&[change], time, |_| {});

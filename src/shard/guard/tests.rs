@@ -91,8 +91,12 @@ impl Bench {
     fn arrive(&mut self, socket: &Scripted) {
         let now = self.time.clock().now();
         let expires_at = self.time.clock().wall() + Duration::from_secs(3_600);
-        let identity =
-            Ok(Identity { keys: Arc::new([Key::new("role:ADMIN")]), expires_at, login: Default::default() });
+        let identity = Ok(Identity {
+            keys: Arc::new([Key::new("role:ADMIN")]),
+            grants: Default::default(),
+            expires_at,
+            login: Default::default(),
+        });
         let (socket, admitted) = (socket.clone(), Admitted::Plain { identity, cursor: None, since_ms: None });
         let arrival = Arrival {
             socket,

@@ -64,7 +64,7 @@ impl Bench {
         let keys = Arc::new([Key::new("role:ADMIN")]);
         let (id, clock) = (self.id().unwrap(), self.time.clock());
         let expires_at = clock.wall() + Duration::from_secs(3_600);
-        let identity = Identity { keys, expires_at, login: Default::default() };
+        let identity = Identity { keys, grants: Default::default(), expires_at, login: Default::default() };
         self.shard.connections[id].prelude = Some(Box::new(prelude));
         self.shard.join(id, &identity, Standing::Lagging(then), clock.now());
     }
@@ -228,7 +228,7 @@ impl Bench {
         let (id, clock) = (self.id().unwrap(), self.time.clock());
         let keys = Arc::new([Key::new("role:ADMIN")]);
         let expires_at = clock.wall() + Duration::from_secs(3_600);
-        let identity = Identity { keys, expires_at, login: Default::default() };
+        let identity = Identity { keys, grants: Default::default(), expires_at, login: Default::default() };
         self.shard.ask_for_more(id, false, Some(1_000));
         self.shard.join_plain(id, &identity, None, clock.now());
         self.shard.apply_actions(id, clock.now());

@@ -63,15 +63,20 @@ class Listener:
 class Kafka:
     """A broker; `prepare` and `start` are apart, so that a service can be started before its Kafka."""
 
-    def __init__(self, folder, listeners=(), settings=None, scram=(), java_options=()):
-        """`scram`: users as StorageTool takes them, `SCRAM-SHA-256=[name=..,password=..]`."""
+    def __init__(self, folder, listeners=(), settings=None, scram=(), java_options=(), quorum=None, host="127.0.0.1", within=()):
+        """`scram`: users as StorageTool takes them, `SCRAM-SHA-256=[name=..,password=..]`; `quorum`: (own number, port
+        of each number's controller), where there are several brokers; `within`: how commands are started at another
+        place, and `host` its address.
+        """
         self.folder = folder
         self.brokers = None
-        self._listeners = [Listener("PLAINTEXT", "PLAINTEXT"), *listeners]
+        self._listeners = [Listener("PLAINTEXT", "PLAINTEXT", host), *listeners]
         self._addresses = {}
         self._more_settings = settings or {}
         self._scram = scram
         self._java_options = java_options
+        self._quorum = quorum
+        self._within = within
         self._process = None
         self._starts = 0
 
@@ -83,8 +88,9 @@ class Kafka:
         self._settings.write_text(self._server_properties())
         (self.folder / "log4j2.properties").write_text(_LOGGING)
         users = [argument for user in self._scram for argument in ("--add-scram", user)]
+        alone = [] if self._quorum else ["--standalone"]
         format_storage = self._run(
-            "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", self._settings, "--standalone", *users
+            "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", self._settings, *alone, *users
         )
         assert format_storage.exit_code(within=10) == 0, format_storage.log_tail()
         return self
@@ -100,6 +106,10 @@ class Kafka:
     def kill(self):
         """As a crash would: no leaving of groups, no clean shutdown; what was acknowledged stays on disk."""
         self._process.kill()
+
+    def stop(self):
+        """As an operator does: it hands over what it leads, then ends."""
+        self._process.terminate(within=60)
 
     def create_topics(self, *names, partitions):
         self._administer("create_topics", [NewTopic(name, partitions, 1) for name in names])
@@ -132,7 +142,7 @@ class Kafka:
         settings = _SETTINGS.format(
             listeners=",".join(f"{name}://{address}" for name, address in self._addresses.items()),
             protocols=",".join(f"{listener.name}:{listener.protocol}" for listener in self._listeners),
-            controller=free_port(),
+            controller=self._quorum[1][self._quorum[0]] if self._quorum else free_port(),
             data=self.folder / "data",
         )
         of_listeners = {
@@ -140,9 +150,16 @@ class Kafka:
             for listener in self._listeners
             for name, value in listener.settings.items()
         }
-        return settings + "".join(
-            f"{name}={value}\n" for name, value in (self._more_settings | of_listeners).items()
-        )
+        # Of two lines with the same name, the later one counts.
+        more = self._quorum_settings() | self._more_settings | of_listeners
+        return settings + "".join(f"{name}={value}\n" for name, value in more.items())
+
+    def _quorum_settings(self):
+        if not self._quorum:
+            return {}
+        number, controllers = self._quorum
+        voters = ",".join(f"{voter}@127.0.0.1:{port}" for voter, port in controllers.items())
+        return {"node.id": number, "controller.quorum.voters": voters, "controller.quorum.bootstrap.servers": ""}
 
     @property
     def _settings(self):
@@ -151,5 +168,5 @@ class Kafka:
     def _run(self, main_class, *arguments):
         self._starts += 1
         logging = f"-Dlog4j2.configurationFile=file:{self.folder / 'log4j2.properties'}"
-        command = [*_JAVA, *self._java_options, logging, "-cp", f"{KAFKA_LIBS}/*", main_class, *arguments]
+        command = [*self._within, *_JAVA, *self._java_options, logging, "-cp", f"{KAFKA_LIBS}/*", main_class, *arguments]
         return Process(main_class, command, self.folder / f"{self._starts}-{main_class}.log")

@@ -66,6 +66,13 @@ class PlainClient:
     def is_open(self):
         return not self._ended.is_set()
 
+    def answers(self, within=2):
+        """Whether it is open at the other end, too."""
+        try:
+            return self._connection.ping().wait(within * SLACK)
+        except ConnectionClosed:
+            return False
+
     def send(self, text):
         self._connection.send(text)
 

@@ -51,7 +51,7 @@ def pizza(**changes):
 class Producer:
     """Writes records to one Kafka, with schemas registered at one registry."""
 
-    def __init__(self, brokers, registry):
+    def __init__(self, brokers, registry, settings=None):
         self._registry = registry
         self._kafka = KafkaProducer(
             {
@@ -66,6 +66,7 @@ class Producer:
                 # Silent: while the broker is down it would report every refused connection.
                 "log_level": 0,
             }
+            | (settings or {})
         )
         self._faults = []
         self._last_place = None

@@ -1,0 +1,91 @@
+"""A stream of pizzas through something that breaks, and screens that must see each of them once, in their stores' order."""
+
+import json
+import threading
+import time
+from collections import Counter
+
+from websockets.exceptions import ConnectionClosed
+
+from support import records, shapes
+from support.plain import PlainClient
+from support.waiting import eventually
+
+_STORES = 8
+
+
+class Witness(PlainClient):
+    """A plain client that notes when it saw which pizza."""
+
+    def __init__(self, service, name="witness", query=""):
+        # (monotonic time, store, uuid)
+        self.seen = []
+        self.statuses = []
+        super().__init__(service.ws_url(f"key={service.ticket(name, role='ADMIN')}{query}"), name)
+
+    def _read(self):
+        try:
+            while True:
+                message = json.loads(self._connection.recv())
+                if message["event_name"] == "STATUS":
+                    self.statuses.append((time.monotonic(), message["data"]["stale_since"]))
+                else:
+                    self.seen.append((time.monotonic(), message["data"]["store_id"], message["data"]["uuid"]))
+        except ConnectionClosed:
+            self._ended.set()
+
+
+class Stream:
+    """Writes `rate` pizzas a second until `stop`, whether the broker is there or not."""
+
+    def __init__(self, producer, rate):
+        self.written = {}
+        self._of_store = {store: [] for store in range(_STORES)}
+        self._producer = producer
+        self._rate = rate
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._write, daemon=True)
+        self._thread.start()
+
+    def stop(self):
+        self._stopped.set()
+        self._thread.join(300)
+        self._producer.flush()
+        return self
+
+    def wait_until(self, count):
+        eventually(lambda: len(self.written) >= count, 60 + count / self._rate, f"{count} pizzas written")
+
+    def judge(self, witness, within):
+        """Waits for all that was written; then (lost, doubled, stores out of order)."""
+        ours = lambda: [(store, uuid) for _, store, uuid in witness.seen if uuid in self.written]
+        try:
+            eventually(lambda: len(ours()) >= len(self.written), within, "all pizzas")
+        except AssertionError:
+            pass
+        counted = Counter(uuid for _, uuid in ours())
+        doubled = sum(counted.values()) - len(counted)
+        seen = {store: [uuid for its, uuid in ours() if its == store] for store in self._of_store}
+        disordered = sum(list(dict.fromkeys(seen[store])) != wrote for store, wrote in self._of_store.items())
+        lost = len(self.written.keys() - counted.keys())
+        return lost, doubled, disordered if not lost else None
+
+    def latencies(self, witness):
+        """From being handed to the producer to the screen, in seconds, sorted."""
+        return sorted(at - self.written[uuid] for at, _, uuid in witness.seen if uuid in self.written)
+
+    def _write(self):
+        began = time.monotonic()
+        while not self._stopped.is_set():
+            due = int((time.monotonic() - began) * self._rate) - len(self.written)
+            for _ in range(min(due, 100)):
+                store = len(self.written) % _STORES
+                pizza = records.pizza(store_id=store)
+                self.written[pizza["uuid"]] = time.monotonic()
+                self._of_store[store].append(pizza["uuid"])
+                self._producer.enqueue("pizza.created", self._producer.encode(shapes.PIZZA, pizza), key=str(store))
+            self._stopped.wait(0.01)
+
+
+def percentile(sorted_values, percent):
+    return sorted_values[min(len(sorted_values) - 1, len(sorted_values) * percent // 100)]
