@@ -38,9 +38,7 @@ pub struct KafkaSource {
 impl KafkaSource {
     /// Fails on properties that librdkafka does not take; no broker is asked yet.
     pub fn new(settings: Settings, metrics: Metrics) -> Result<KafkaSource, ClientFault> {
-        let created = client_config(&settings).create_with_context(Context::new(metrics));
-        let consumer = Arc::new(created.map_err(client_fault)?);
-        let questions = EndsQuestions::start(Arc::clone(&consumer)).map_err(ClientFault::Thread)?;
+        let (consumer, questions) = connect(&settings, Context::new(metrics))?;
         let (committed_at, fence) = (Instant::now(), Fence::default());
         Ok(KafkaSource { questions, fence, consumer, settings, committed_at, begun: None })
     }
@@ -53,6 +51,9 @@ impl KafkaSource {
         if !self.consumer.context().assignment.lock().started {
             self.try_start();
             return Ok(false);
+        }
+        if self.consumer.context().has_forgotten_brokers() {
+            self.reconnect().map_err(|fault| SourceFault::Fatal(fault.to_string()))?;
         }
         self.commit_if_due();
         let begin = Instant::now();
@@ -130,6 +131,30 @@ impl KafkaSource {
         self.consumer.context().assignment.lock().is_caught_up()
     }
 
+    /// With a client anew, for one that cannot find back. It goes on behind what was handled, as after a rebalance.
+    fn reconnect(&mut self) -> Result<(), ClientFault> {
+        let lost = self.consumer.context();
+        lost.metrics.kafka_client_renewed();
+        tracing::warn!("the kafka client has forgotten all brokers: connecting with a new one");
+        let context = Context::new(lost.metrics.clone());
+        let mut assignment = std::mem::take(&mut *lost.assignment.lock());
+        assignment.begin_anew();
+        *context.assignment.lock() = assignment;
+        let (consumer, questions) = connect(&self.settings, context)?;
+        consumer.subscribe(&self.settings.topic_names()).map_err(client_fault)?;
+        let lost = (
+            std::mem::replace(&mut self.questions, questions),
+            std::mem::replace(&mut self.consumer, consumer),
+        );
+        self.fence = Fence::default();
+        // Closing a client that has nobody to say goodbye to may take its time.
+        std::thread::Builder::new()
+            .name("kafka-lost".to_owned())
+            .spawn(move || drop(lost))
+            .map(drop)
+            .map_err(ClientFault::Thread)
+    }
+
     fn pause(&self, topic: &str, partition: i32) {
         let mut assignment = self.consumer.context().assignment.lock();
         assignment.waits(topic, partition, true);
@@ -181,8 +206,7 @@ impl KafkaSource {
             begun.partitions.push(BegunPartition { topic, partition, window, start });
             ends.push(high);
         }
-        let topics: Vec<&str> = self.settings.topics.iter().map(String::as_str).collect();
-        self.consumer.subscribe(&topics)?;
+        self.consumer.subscribe(&self.settings.topic_names())?;
         let mut state = self.consumer.context().assignment.lock();
         for (BegunPartition { topic, partition, window, start }, end) in begun.partitions.iter().zip(ends) {
             tracing::info!(topic, partition, start, window, end, "partition found");
@@ -279,6 +303,16 @@ impl KafkaSource {
             _ => Err(SourceFault::Fatal(reason)),
         }
     }
+}
+
+/// A client and who asks its questions. No broker is asked yet.
+fn connect(
+    settings: &Settings,
+    context: Context,
+) -> Result<(Arc<BaseConsumer<Context>>, EndsQuestions), ClientFault> {
+    let consumer = Arc::new(client_config(settings).create_with_context(context).map_err(client_fault)?);
+    let questions = EndsQuestions::start(Arc::clone(&consumer)).map_err(ClientFault::Thread)?;
+    Ok((consumer, questions))
 }
 
 pub fn client_fault(error: KafkaError) -> ClientFault {

@@ -181,3 +181,18 @@ def test_clients_with_cursors_are_told_that_kafka_is_gone_and_back(own_service, 
     pizza = own_producer.pizza(records.pizza())
     plain.inbox.wait_for(lambda m: m.name == "CREATE_PIZZA" and m.id == pizza["uuid"], 4, "a pizza")
     own_service.forget_clients()
+
+
+def test_a_cluster_that_has_no_broker_for_a_moment_is_found_again(own_service, own_kafka, registry):
+    # The broker says less often that it lives than it must, so its controller takes it for dead in between; it answers all the same.
+    own_kafka.restart_with(**{"broker.heartbeat.interval.ms": 3_000, "broker.session.timeout.ms": 1_000})
+    eventually(
+        lambda: own_service.metric("dumbwaiter_kafka_clients_renewed_total") > 0, 20, "all brokers forgotten", every=0.5
+    )
+    own_kafka.restart_with(**{"broker.heartbeat.interval.ms": 200, "broker.session.timeout.ms": 1_000})
+
+    screen = own_service.plain("screen", role="ADMIN")
+    # The former producer's client may have forgotten them, too.
+    pizza = Producer(own_kafka.brokers, registry).pizza(records.pizza())
+    screen.wait_for(pizza["uuid"], within=15)
+    eventually(lambda: "picture: current" in own_service.readiness(), 4, "a current picture")
