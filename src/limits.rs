@@ -168,6 +168,11 @@ pub const CURSOR_MAX_BYTES: usize = 12 << 10;
 /// A cursor's secret has at least the strength of the key that is made of it.
 pub const CURSOR_SECRET_MIN_BYTES: usize = 32;
 
+/// A client with cursors is told where it is whenever this part of the window has gone by, at its next ping. Else one that
+/// gets no events for long would come back with a cursor that has left the window, and after the end of an instance
+/// thousands of them at once would have to be read for from Kafka.
+pub const CURSOR_RENEWED_PARTS: u32 = 4;
+
 /// Highest partition number in a cursor, so that a forged one costs no memory.
 pub const CURSOR_PARTITIONS_MAX: i32 = 10_000;
 

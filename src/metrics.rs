@@ -73,6 +73,7 @@ pub struct Metrics {
     revocations_in_force: IntGauge,
     consumer_lag: IntGaugeVec,
     kafka_errors: IntCounterVec,
+    kafka_clients_renewed: IntCounter,
     journal_bytes: IntGauge,
     journal_entries: IntGauge,
     registry_requests: IntCounterVec,
@@ -248,6 +249,10 @@ impl Metrics {
                 "Troubles with Kafka, by what is wrong.",
                 &["code"],
             ),
+            kafka_clients_renewed: new.counter(
+                "kafka_clients_renewed_total",
+                "Kafka clients made anew, because they had forgotten all brokers.",
+            ),
             journal_bytes: new.gauge("journal_bytes", "Memory held by the journal's window."),
             journal_entries: new.gauge("journal_entries", "Events in the journal's window."),
             registry_requests: new.counters(
@@ -375,6 +380,10 @@ impl Metrics {
 
     pub fn kafka_error(&self, code: &'static str) {
         self.kafka_errors.with_label_values(&[code]).inc();
+    }
+
+    pub fn kafka_client_renewed(&self) {
+        self.kafka_clients_renewed.inc();
     }
 
     pub fn registry_request(&self, outcome: &'static str) {

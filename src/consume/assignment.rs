@@ -152,6 +152,15 @@ impl Assignment {
         self.settled &= !lost;
     }
 
+    /// The client is another one, which the group has to let in: all is lost until then, and nothing is paused.
+    pub fn begin_anew(&mut self) {
+        (self.joined, self.settled) = (false, false);
+        for progress in self.topics.values_mut().flat_map(HashMap::values_mut) {
+            (progress.behind, progress.lost, progress.paused) = (true, true, false);
+            (progress.fetched_to_end, progress.drained) = (None, false);
+        }
+    }
+
     /// The group gives us partitions, and with these all that we had lost, if they still exist.
     pub fn assigned(&mut self, partitions: &[(String, i32)]) {
         for (topic, partition) in partitions {

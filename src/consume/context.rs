@@ -12,7 +12,12 @@ use rdkafka::error::KafkaError;
 use rdkafka::statistics::{Broker, Statistics};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
+
+/// A client without any broker is given so many seconds to find one: it never did, but the moment between two lists
+/// of brokers shall not be taken for it.
+const BROKERLESS_STATISTICS_MAX: u8 = 3;
 
 pub(super) struct Context {
     /// Written by the pipeline's thread, in `poll` and in the callbacks that `poll` makes; read by it too. A lock
@@ -20,6 +25,8 @@ pub(super) struct Context {
     pub assignment: Mutex<Assignment>,
     /// As `assignment`.
     troubles: Mutex<Reported>,
+    /// Statistics in a row that knew no broker. As `assignment`.
+    brokerless: AtomicU8,
     metrics: Metrics,
     is_beside: bool,
 }
@@ -34,13 +41,21 @@ struct Reported {
 
 impl Context {
     pub fn new(metrics: Metrics) -> Context {
-        Context { assignment: Mutex::default(), troubles: Mutex::default(), metrics, is_beside: false }
+        Context {
+            assignment: Mutex::default(),
+            troubles: Mutex::default(),
+            brokerless: AtomicU8::new(0),
+            metrics,
+            is_beside: false,
+        }
     }
 
     /// For a client that goes on where that of this context was.
     pub fn following(&self) -> Context {
-        let assignment = Mutex::new(std::mem::take(&mut *self.assignment.lock()));
-        Context { assignment, ..Context::new(self.metrics.clone()) }
+        self.metrics.kafka_client_renewed();
+        let mut assignment = std::mem::take(&mut *self.assignment.lock());
+        assignment.begin_anew();
+        Context { assignment: Mutex::new(assignment), ..Context::new(self.metrics.clone()) }
     }
 
     /// For a client beside the instance's own consumer. It has the same troubles at the same time, which are told
@@ -80,6 +95,22 @@ impl Context {
         let reported = self.troubles.lock();
         let words = shortened(&reported.last_failure);
         (!words.is_empty()).then(|| words.to_owned())
+    }
+
+    /// Whether the client has forgotten all brokers. An answer of a cluster that has none for a moment (all of them are just
+    /// starting, or fenced) takes them away, those of its configuration too, and since it was an answer the client asks nobody
+    /// again (librdkafka 2.12, its issue 5301).
+    pub fn has_forgotten_brokers(&self) -> bool {
+        self.brokerless.load(Ordering::Relaxed) >= BROKERLESS_STATISTICS_MAX
+    }
+
+    fn note_brokers(&self, statistics: &Statistics) {
+        let knows_one = statistics
+            .brokers
+            .values()
+            .any(|broker| matches!(broker.source.as_str(), "configured" | "learned"));
+        let brokerless = self.brokerless.load(Ordering::Relaxed).saturating_add(1);
+        self.brokerless.store(if knows_one { 0 } else { brokerless }, Ordering::Relaxed);
     }
 
     /// Brokers that are known by their id; those of the bootstrap list are forgotten once these are.
@@ -168,6 +199,7 @@ impl ConsumerContext for Context {
 
 impl ClientContext for Context {
     fn stats(&self, statistics: Statistics) {
+        self.note_brokers(&statistics);
         self.note_connections(&statistics);
         let group = statistics.cgrp.as_ref();
         let mut settled = group.is_some_and(|group| group.state == "up" && group.join_state == "steady");

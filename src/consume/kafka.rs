@@ -14,7 +14,8 @@ use super::{
 use crate::clock::unix_ms;
 use crate::limits::{
     KAFKA_COMMIT_INTERVAL, KAFKA_LAST_COMMIT_MAX, KAFKA_RECONNECT_MAX, KAFKA_START_PAUSE,
-    KAFKA_STATISTICS_INTERVAL, KAFKA_STEP_TIMEOUT, KAFKA_THROUGHPUT_FETCH_MIN_BYTES, KAFKA_THROUGHPUT_FETCH_WAIT,
+    KAFKA_STATISTICS_INTERVAL, KAFKA_STEP_TIMEOUT, KAFKA_THROUGHPUT_FETCH_MIN_BYTES,
+    KAFKA_THROUGHPUT_FETCH_WAIT,
 };
 use crate::metrics::Metrics;
 use rdkafka::config::RDKafkaLogLevel;
@@ -57,6 +58,9 @@ impl KafkaSource {
         if !self.consumer.context().assignment.lock().started {
             self.try_start();
             return Ok(false);
+        }
+        if self.consumer.context().has_forgotten_brokers() {
+            self.join_anew("the kafka client has forgotten all brokers")?;
         }
         self.commit_if_due();
         let begin = Instant::now();
@@ -200,8 +204,7 @@ impl KafkaSource {
     }
 
     fn subscribe(&self) -> KafkaResult<()> {
-        let topics: Vec<&str> = self.settings.topics.iter().map(String::as_str).collect();
-        self.consumer.subscribe(&topics)
+        self.consumer.subscribe(&self.settings.topic_names())
     }
 
     /// The partitions that exist now and match the subscription.
@@ -291,7 +294,7 @@ impl KafkaSource {
             rdkafka::types::RDKafkaErrorCode::FencedInstanceId
                 if self.consumer.context().assignment.lock().has_lost() =>
             {
-                self.join_anew().map_err(SourceFault::Fatal)
+                self.join_anew("the group has taken us for another process after an outage")
             }
             rdkafka::types::RDKafkaErrorCode::FencedInstanceId => {
                 Err(SourceFault::Fenced { instance: self.settings.instance.clone() })
@@ -300,15 +303,18 @@ impl KafkaSource {
         }
     }
 
-    /// By another client, which goes on behind what was handled.
-    fn join_anew(&mut self) -> Result<(), String> {
-        tracing::warn!("the group has taken us for another process after an outage: joining anew");
+    /// By another client, which goes on behind what was handled, as after a rebalance.
+    fn join_anew(&mut self, why: &str) -> Result<(), SourceFault> {
+        tracing::warn!(why, "joining the group anew, with another kafka client");
         let context = self.consumer.context().following();
-        let source =
-            KafkaSource::create(self.settings.clone(), context).map_err(|fault| fault.to_string())?;
-        source.subscribe().map_err(|error| error.to_string())?;
-        *self = KafkaSource { begun: self.begun.take(), ..source };
-        Ok(())
+        let source = KafkaSource::create(self.settings.clone(), context)
+            .map_err(|fault| SourceFault::Fatal(fault.to_string()))?;
+        source.subscribe().map_err(|error| SourceFault::Fatal(error.to_string()))?;
+        let begun = self.begun.take();
+        let lost = std::mem::replace(self, KafkaSource { begun, ..source });
+        // Closing a client that has nobody to say goodbye to may take its time.
+        let closing = std::thread::Builder::new().name("kafka-lost".to_owned()).spawn(move || drop(lost));
+        closing.map(drop).map_err(|error| SourceFault::Fatal(error.to_string()))
     }
 }
 

@@ -128,6 +128,10 @@ impl Settings {
         settings
     }
 
+    pub fn topic_names(&self) -> Vec<&str> {
+        self.topics.iter().map(String::as_str).collect()
+    }
+
     pub fn subscribes_to(&self, topic: &str) -> bool {
         names(&self.topics, topic)
     }

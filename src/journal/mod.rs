@@ -30,6 +30,7 @@ use arc_swap::ArcSwap;
 use segment::Segment;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// The readers' side; cheap to clone.
 #[derive(Clone, Debug)]
@@ -46,6 +47,8 @@ struct Shared {
     head_sequence: AtomicU64,
     partitions: ArcSwap<Partitions>,
     codec: OnceLock<CursorCodec>,
+    /// What is older leaves the window.
+    max_age: Duration,
 }
 
 /// Where the journal is.
@@ -79,7 +82,7 @@ impl Default for Reached {
 
 /// Empty journal: the writer and the readers' side.
 pub fn open(settings: &Settings) -> (Writer, Journal) {
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(Shared { max_age: settings.max_age, ..Shared::default() });
     (Writer::new(settings.clone(), Arc::clone(&shared)), Journal { shared })
 }
 
@@ -97,6 +100,11 @@ impl Journal {
     /// The partitions met so far. Load it after a view: then it has all that the view's positions name.
     pub fn partitions(&self) -> Arc<Partitions> {
         self.shared.partitions.load_full()
+    }
+
+    /// The age at which events leave the window.
+    pub fn max_age(&self) -> Duration {
+        self.shared.max_age
     }
 
     /// What the journal holds now. Holding a view keeps its segments in memory, so it lives for one turn.

@@ -76,6 +76,14 @@ pub(super) struct Cursors {
     /// Until when partitions of the guard that this instance has not met are minded.
     pub unmet_until: Option<Instant>,
     pub since: Option<Since>,
+    /// When and where it was last told its place by a `STATUS` or at its beginning; what events tell is not remembered.
+    pub told: Option<Told>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told {
+    pub at: Instant,
+    pub sequence: u64,
 }
 
 /// Which events a replay leaves out.

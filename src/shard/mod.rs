@@ -394,6 +394,7 @@ impl<W: Watch> Shard<W> {
             Some(connection::Overdue::Session) => {
                 connection.session.handle_deadline(now, &mut self.actions);
                 self.apply_actions(id, now);
+                self.renew_cursor(id, now);
             }
             Some(connection::Overdue::Expired) => self.end(id, Ending::TokenExpired, now),
             Some(connection::Overdue::Stalled) => self.remove_stalled(id, now),

@@ -5,7 +5,7 @@
 //! journal for itself and its cursors are the newer of guard and instance. Then it is live like any other, and
 //! shares its cursors with all.
 
-use super::connection::{Cursors, Since, Standing};
+use super::connection::{Cursors, Since, Standing, Told};
 use super::open::NO_CURSOR;
 use super::past::Found;
 use super::socket::Watch;
@@ -171,8 +171,14 @@ impl<W: Watch> Shard<W> {
     ) -> Begin {
         let guard = begin.guard.take();
         let unmet_until = guard.as_ref().is_some_and(Guard::has_unmet).then(|| now + GUARD_UNMET_MAX);
-        let cursors =
-            Cursors { sent: wanted.cursors, asked_since_ms: None, guard, unmet_until, since: begin.since };
+        let told = match begin.standing {
+            Standing::Live { from: sequence } | Standing::Lagging(sequence) => {
+                Some(Told { at: now, sequence })
+            }
+            Standing::Arriving | Standing::Preparing | Standing::Leaving { .. } => None,
+        };
+        let (sent, since) = (wanted.cursors, begin.since);
+        let cursors = Cursors { sent, asked_since_ms: None, guard, unmet_until, since, told };
         let is_live = matches!(begin.standing, Standing::Live { .. });
         let connection = &mut self.connections[id];
         connection.cursors = Some(Box::new(cursors)).filter(|cursors| cursors.sent || !is_live);

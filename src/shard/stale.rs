@@ -1,11 +1,12 @@
 //! Whoever asked for cursors is told when the picture gets stale, and when it is current again: a `STATUS` between
-//! events, with the cursor of where the connection stands, since a client may keep the newest cursor it gets.
+//! events, with the cursor of where the connection stands, since a client may keep the newest cursor it gets. The same
+//! is said to a connection whose cursor would grow old, because it gets few events or none.
 
-use super::connection::Standing;
+use super::connection::{Standing, Told};
 use super::socket::Watch;
 use super::{ConnectionId, Shard};
-use crate::journal::{Guard, View};
-use crate::limits::DISPATCH_WRITES_MAX;
+use crate::journal::{Guard, Journal, View};
+use crate::limits::{CURSOR_RENEWED_PARTS, DISPATCH_WRITES_MAX};
 use crate::protocol::{Action, Status, status_frame};
 use std::time::{Instant, SystemTime};
 
@@ -18,6 +19,17 @@ impl<W: Watch> Shard<W> {
             joined.filter(|connection| connection.cursors.as_ref().is_some_and(|cursors| cursors.sent));
         self.untold = told.map(|connection| connection.id).collect();
         self.untold_in_prelude.clear();
+    }
+
+    /// At a ping: a connection that has been told nothing for a good part of the window is told where it stands.
+    pub(super) fn renew_cursor(&mut self, id: ConnectionId, now: Instant) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(cursors) = connection.cursors.as_mut().filter(|cursors| cursors.sent) else { return };
+        let Some(told) = &mut cursors.told else { return };
+        if is_old(*told, self.next, &self.journal, now) {
+            *told = Told { at: now, sequence: self.next };
+            self.untold.push(id);
+        }
     }
 
     /// A turn's share of them. While a batch is under way, some live connections have got its entries and others
@@ -67,4 +79,13 @@ impl<W: Watch> Shard<W> {
         self.actions.push(Action::Send(frame));
         self.apply_actions(id, now);
     }
+}
+
+/// By age, or where bytes bound the window by the events that have come since. A window that nothing has left yet has no end that a cursor could fall off.
+fn is_old(told: Told, next: u64, journal: &Journal, now: Instant) -> bool {
+    let view = journal.view();
+    let come = next.saturating_sub(told.sequence);
+    let by_events =
+        || view.oldest() > 0 && come >= (view.head() - view.oldest()) / u64::from(CURSOR_RENEWED_PARTS);
+    come > 0 && (now >= told.at + journal.max_age() / CURSOR_RENEWED_PARTS || by_events())
 }

@@ -251,8 +251,10 @@ impl Client {
             "authorization:ok" if !self.resumes => self.begin_run(written, None),
             "authorization:ok" | "authorization:error" => {}
             "STATUS" => {
-                let run = self.screen.last_mut().expect("it is connected");
-                run.gap = event[1]["gap"].as_str().map(str::to_owned);
+                // Else it is one between events, which takes nothing back.
+                if let Some(gap) = event[1]["gap"].as_str() {
+                    self.screen.last_mut().expect("it is connected").gap = Some(gap.to_owned());
+                }
             }
             _ => self.show(&event[1]),
         }

@@ -10,11 +10,13 @@ use crate::admission::Admission;
 use crate::clock::Simulated;
 use crate::event::{Identity, Key};
 use crate::journal::Writer;
-use crate::limits::{CATCH_UP_CONNECTION_BYTES, CATCH_UP_TURN_BYTES, STALLED_MAX};
+use crate::limits::{
+    CATCH_UP_CONNECTION_BYTES, CATCH_UP_TURN_BYTES, CURSOR_RENEWED_PARTS, PLAIN_PING_INTERVAL, STALLED_MAX,
+};
 use crate::metrics::Metrics;
 use crate::protocol::Session;
 use mio::{Poll, Waker};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -287,4 +289,65 @@ fn nobody_reads_on_for_a_client_that_has_left() {
         bench.turn();
     }
     assert!(!question.is_wanted());
+}
+
+impl Bench {
+    /// A client that asked for cursors and has none yet.
+    fn join_with_cursors(&mut self) {
+        self.writer.set_cluster("cluster");
+        let (id, clock) = (self.id().unwrap(), self.time.clock());
+        let identity = Identity {
+            keys: Arc::new([Key::new("store:1")]),
+            expires_at: clock.wall() + Duration::from_secs(3_600),
+            login: Default::default(),
+        };
+        self.shard.ask_for_more(id, true, None);
+        self.shard.join_plain(id, &identity, Some(""), clock.now());
+        self.shard.apply_actions(id, clock.now());
+    }
+
+    /// Time goes by until the next ping, which the client answers; how often it is told its place meanwhile.
+    fn told_until_next_ping(&mut self) -> usize {
+        self.time.pass(PLAIN_PING_INTERVAL + Duration::from_millis(200));
+        self.turn();
+        self.turn();
+        self.client.write_all(&[0x8A, 0x80, 0, 0, 0, 0]).unwrap();
+        self.turn();
+        let mut received = vec![0; 1 << 16];
+        self.client.set_nonblocking(true).unwrap();
+        let count = self.client.read(&mut received).unwrap();
+        String::from_utf8_lossy(&received[..count]).matches("STATUS").count()
+    }
+}
+
+#[test]
+fn a_quiet_client_is_told_its_place_whenever_a_quarter_of_the_window_has_gone_by() {
+    let mut bench = Bench::new();
+    bench.join_with_cursors();
+    let pings = 900 / CURSOR_RENEWED_PARTS / 27 + 1;
+    assert_eq!(bench.told_until_next_ping(), 1, "at the beginning");
+    for _ in 0..2 * pings {
+        assert_eq!(bench.told_until_next_ping(), 0, "it cannot have missed anything");
+    }
+    for round in 0..3 {
+        bench.event("store:2", Bytes::from_static(b"another's"));
+        let told: Vec<usize> = (0..pings).map(|_| bench.told_until_next_ping()).collect();
+        assert_eq!(told.iter().sum::<usize>(), 1, "{round}: {told:?}");
+    }
+}
+
+#[test]
+fn where_bytes_bound_the_window_its_events_count() {
+    let mut bench = Bench::new();
+    bench.join_with_cursors();
+    assert_eq!(bench.told_until_next_ping(), 1, "at the beginning");
+    // Twice as much as the window takes.
+    let events = 2 * (1 << 20) / FRAME_BYTES * 10;
+    for _ in 0..events {
+        bench.event("store:2", Bytes::from_static(&[0; FRAME_BYTES / 10]));
+        bench.turn();
+    }
+    assert!(bench.writer.entries() < events, "some have left it");
+    assert_eq!(bench.told_until_next_ping(), 1);
+    assert_eq!(bench.told_until_next_ping(), 0);
 }
