@@ -16,7 +16,7 @@ E2E := tests/e2e
 E2E_WORKERS ?= 3
 SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev libcurl4-openssl-dev
 
-.PHONY: help setup build build-release demo check unit e2e drain-10000 e2e-setup crash storm measure packaging-check test bench bench-setup docs clean
+.PHONY: help setup build build-release demo check unit e2e drain-10000 e2e-setup crash storm soak measure packaging-check test bench bench-setup docs clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -54,6 +54,12 @@ crash: build-release e2e-setup ## three minutes of 500 clients while instances a
 
 storm: build-release e2e-setup ## 10,000 clients that come back at once after a kill, with figures
 	DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/test_storm.py -m by_hand $(PYTEST_ARGS)
+
+soak: export SOAK_SECONDS ?= 3600
+soak: export SOAK_SEED ?= $(shell date +%s)
+soak: build-release e2e-setup ## an hour of 5,000 clients while one thing after the other breaks (SOAK_SECONDS, SOAK_SEED)
+	SOAK_CLIENTS=5000 SOAK_RATE=500 SOAK_FAULT_EVERY=20 SOAK_WINDOW=120 SOAK_WARM_UP=180 DUMBWAITER_BIN=$(RELEASE_BIN) \
+	  target/venv/bin/python -m pytest $(E2E)/test_soak.py -m by_hand $(PYTEST_ARGS)
 
 measure: build-release e2e-setup ## what connections, events and deliveries cost on this machine
 	DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/measure_costs.py

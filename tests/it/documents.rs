@@ -7,6 +7,7 @@ use dumbwaiter::protocol::close::ComeBack;
 use dumbwaiter::protocol::{Ending, Protocol};
 use dumbwaiter::settings::Document;
 use std::collections::BTreeSet;
+use std::path::Path;
 
 #[test]
 fn the_documented_close_codes_are_those_of_the_code() {
@@ -73,4 +74,66 @@ fn closed_labels_have_the_values_of_the_code() {
     check("jwks_fetches_total", "outcome", &[], JwksFetched::LABELS.into());
     check("redis_requests_total", "outcome", &["ok"], RedisFault::LABELS.into());
     check("registry_requests_total", "outcome", &[], RegistryOutcome::ALL.map(RegistryOutcome::label).into());
+}
+
+const RELIABILITY: &str = include_str!("../../docs/reliability.md");
+
+/// A promise is as good as the test that shows it, which must not vanish by being renamed.
+#[test]
+fn every_test_that_the_reliability_page_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = String::new();
+    for folder in ["src", "tests"] {
+        read_sources(&root.join(folder), &mut sources);
+    }
+    let named: Vec<&str> = quoted(RELIABILITY).filter(|word| is_name_of_a_test(word)).collect();
+    let missing: Vec<&&str> = named.iter().filter(|name| !is_there(root, &sources, name)).collect();
+    assert!(missing.is_empty(), "docs/reliability.md names tests that are not there: {missing:#?}");
+    assert!(named.len() > 20, "only {named:?} were taken for names of tests");
+}
+
+#[test]
+fn every_promise_names_its_test() {
+    let promises = section(RELIABILITY, "## What is promised").lines().filter(|line| line.starts_with("| "));
+    let unshown: Vec<&str> = promises.skip(1).filter(|row| !quoted(row).any(is_name_of_a_test)).collect();
+    assert!(unshown.is_empty(), "{unshown:#?}");
+}
+
+fn section<'a>(page: &'a str, head: &str) -> &'a str {
+    let (_, rest) = page.split_once(head).unwrap_or_else(|| panic!("no {head}"));
+    rest.split_once("\n## ").map_or(rest, |(section, _)| section)
+}
+
+/// What stands between backticks.
+fn quoted(page: &str) -> impl Iterator<Item = &str> {
+    page.split('`').skip(1).step_by(2)
+}
+
+/// A file of tests, or a function whose name is a sentence; settings and metrics are shorter or begin otherwise.
+fn is_name_of_a_test(word: &str) -> bool {
+    let is_word = word.chars().all(|character| {
+        character.is_ascii_lowercase() || character.is_ascii_digit() || "_./".contains(character)
+    });
+    let is_file = word.ends_with(".rs") || (word.starts_with("test_") && word.ends_with(".py"));
+    let is_function =
+        !word.contains(['.', '/']) && !word.starts_with("dumbwaiter_") && word.matches('_').count() > 2;
+    is_word && (is_file || is_function)
+}
+
+fn is_there(root: &Path, sources: &str, name: &str) -> bool {
+    let beginnings = [format!("fn {name}("), format!("def {name}(")];
+    root.join(name).is_file()
+        || root.join("tests/e2e").join(name).is_file()
+        || beginnings.iter().any(|beginning| sources.contains(beginning))
+}
+
+fn read_sources(folder: &Path, sources: &mut String) {
+    for entry in std::fs::read_dir(folder).expect("a folder of the repository") {
+        let path = entry.expect("an entry of it").path();
+        if path.is_dir() {
+            read_sources(&path, sources);
+        } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "py") {
+            sources.push_str(&std::fs::read_to_string(&path).expect("a text file"));
+        }
+    }
 }

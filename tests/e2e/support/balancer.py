@@ -5,11 +5,13 @@ told where to ask for that. Bytes go through one thread of its own, however many
 """
 
 import asyncio
+import contextlib
 import threading
 
 
-# How often an instance is asked whether it is ready.
+# How often an instance is asked whether it is ready, and how long it may take to say so.
 _HEALTH_SECONDS = 0.5
+_ANSWER_SECONDS = 2
 
 
 class Balancer:
@@ -84,14 +86,15 @@ class Balancer:
 
 
 async def _is_ready(address):
+    """A process that is stopped is connected to, and says nothing."""
     try:
-        reader, writer = await asyncio.open_connection(*address.rsplit(":", 1))
-        writer.write(f"GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
-        status = await reader.readline()
-        writer.close()
-    except OSError:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            reader, writer = await asyncio.open_connection(*address.rsplit(":", 1))
+            with contextlib.closing(writer):
+                writer.write(f"GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
+                return b" 200 " in await reader.readline()
+    except (OSError, TimeoutError):
         return False
-    return b" 200 " in status
 
 
 class _End(asyncio.Protocol):

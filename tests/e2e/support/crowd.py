@@ -4,9 +4,6 @@ The two share one arithmetic: event `number` has the id `<run><number>`, is due 
 `number % customers`, and lies in partition `number % partitions` of its kind's topic.
 """
 
-import json
-import queue
-import subprocess
 import threading
 import time
 import uuid
@@ -15,9 +12,8 @@ from pathlib import Path
 import fastavro
 
 from support import contract, records, shapes, tokens
+from support.json_child import JsonChild
 from support.paths import NODE
-from support.processes import inherited_environment
-from support.waiting import SLACK, TooLate
 
 _DRIVER = Path(__file__).with_name("drivers") / "crowd.mjs"
 
@@ -35,18 +31,8 @@ class Crowd:
         self.run = uuid.uuid4().hex[:8]
         self.partitions = partitions
         self.customers = [f"{self.run}-customer-{place}" for place in range(customers)]
-        with open(folder / "crowd.log", "wb") as errors:
-            self._child = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "SIGKILL", "node", _DRIVER, NODE],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                encoding="utf-8",
-                env=inherited_environment(),
-            )
-        self._told = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-        self._send(
+        self._child = JsonChild("the crowd", ["node", _DRIVER, NODE], folder / "crowd.log")
+        self._child.send(
             {
                 "run": self.run,
                 "url": url,
@@ -57,30 +43,15 @@ class Crowd:
         )
 
     def wait_until_joined(self, within):
-        return self._next(within)["joined"]
+        return self._child.next(within)["joined"]
 
     def report(self, count):
         """The sums, if `count` events have been written."""
-        self._send({"report": count})
-        return self._next(within=10)
+        self._child.send({"report": count})
+        return self._child.next(within=10)
 
     def stop(self):
-        self._child.stdin.close()
-        self._child.wait(10)
-
-    def _send(self, command):
-        self._child.stdin.write(json.dumps(command) + "\n")
-        self._child.stdin.flush()
-
-    def _next(self, within):
-        try:
-            return self._told.get(timeout=within * SLACK)
-        except queue.Empty:
-            raise TooLate(f"the crowd said nothing for {within * SLACK} s") from None
-
-    def _read(self):
-        for line in self._child.stdout:
-            self._told.put(json.loads(line))
+        self._child.stop()
 
 
 class Traffic:

@@ -4,6 +4,7 @@ Its first listener is plain text without authentication: by it the tests write r
 A test may ask for more listeners, with TLS and SASL as it likes.
 """
 
+import signal
 from dataclasses import dataclass, field
 
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
@@ -12,13 +13,14 @@ from support.paths import KAFKA_LIBS
 from support.processes import Process, free_port
 from support.waiting import eventually
 
-# The last two: after a kill the controller lets the broker in again only when its old session is over, 9 s by default.
+# The last two: after a kill the controller lets the broker in again only when its old session is over, 9 s by default. Shorter
+# ones than this end by themselves on a busy machine.
 _SETTINGS = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:{controller}
 listeners={listeners},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners={listeners}
+advertised.listeners={advertised}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map={protocols},CONTROLLER:PLAINTEXT
@@ -33,7 +35,7 @@ transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
 log.cleaner.enable=false
 broker.heartbeat.interval.ms=200
-broker.session.timeout.ms=1000
+broker.session.timeout.ms=3000
 """
 
 _LOGGING = """\
@@ -57,6 +59,8 @@ class Listener:
     name: str
     protocol: str
     host: str = "127.0.0.1"
+    # What clients are told, where something stands between them and the listener.
+    advertised: str | None = None
     settings: dict = field(default_factory=dict)
 
 
@@ -101,6 +105,21 @@ class Kafka:
         """As a crash would: no leaving of groups, no clean shutdown; what was acknowledged stays on disk."""
         self._process.kill()
 
+    def restart_with(self, **settings):
+        """After a kill, with some settings of its file changed."""
+        self.kill()
+        lines = self._settings.read_text().splitlines()
+        kept = [line for line in lines if line.partition("=")[0] not in settings]
+        self._settings.write_text("\n".join([*kept, *(f"{name}={value}" for name, value in settings.items()), ""]))
+        self.start().wait_until_ready()
+
+    def freeze(self):
+        """It holds its connections and answers nothing."""
+        self._process.signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self._process.signal(signal.SIGCONT)
+
     def create_topics(self, *names, partitions):
         self._administer("create_topics", [NewTopic(name, partitions, 1) for name in names])
 
@@ -110,6 +129,11 @@ class Kafka:
 
     def add_partitions(self, name, total):
         self._administer("create_partitions", [NewPartitions(name, total)])
+
+    def partitions(self, name):
+        """How many it has."""
+        admin = AdminClient({"bootstrap.servers": self.brokers})
+        return len(admin.list_topics(name, timeout=30).topics[name].partitions)
 
     def _administer(self, deed, wanted):
         # The client must live until its answers are there.
@@ -131,6 +155,9 @@ class Kafka:
     def _server_properties(self):
         settings = _SETTINGS.format(
             listeners=",".join(f"{name}://{address}" for name, address in self._addresses.items()),
+            advertised=",".join(
+                f"{listener.name}://{listener.advertised or self.address(listener.name)}" for listener in self._listeners
+            ),
             protocols=",".join(f"{listener.name}:{listener.protocol}" for listener in self._listeners),
             controller=free_port(),
             data=self.folder / "data",

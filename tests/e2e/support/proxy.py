@@ -1,7 +1,7 @@
 """A TCP proxy in front of a service, whose connections a test can cut, as a router does that was switched off and on."""
 
 import contextlib
-import select
+import selectors
 import socket
 import struct
 import threading
@@ -47,26 +47,36 @@ class CuttingProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            if not self.is_open:
+            try:
+                pair = (client, self._connect())
+            except OSError:
                 client.close()
                 continue
-            pair = (client, socket.create_connection(self._target))
             self._pairs.append(pair)
             threading.Thread(target=_pass, args=pair, daemon=True).start()
+
+    def _connect(self):
+        if not self.is_open:
+            raise ConnectionRefusedError
+        return socket.create_connection(self._target)
 
 
 def _pass(client, service):
     other = {client: service, service: client}
-    try:
-        while True:
-            for end in select.select(list(other), [], [])[0]:
-                received = end.recv(1 << 16)
-                if not received:
-                    return
-                other[end].sendall(received)
-    except (OSError, ValueError):
-        # Cut, or gone by itself.
-        return
-    finally:
-        client.close()
-        service.close()
+    # Not select(), which knows no descriptors above 1023.
+    with selectors.DefaultSelector() as selector:
+        try:
+            for end in other:
+                selector.register(end, selectors.EVENT_READ)
+            while True:
+                for key, _ in selector.select():
+                    received = key.fileobj.recv(1 << 16)
+                    if not received:
+                        return
+                    other[key.fileobj].sendall(received)
+        except (OSError, ValueError):
+            # Cut, or gone by itself.
+            return
+        finally:
+            client.close()
+            service.close()

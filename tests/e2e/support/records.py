@@ -103,6 +103,10 @@ class Producer:
             except BufferError:
                 self._kafka.poll(0.1)
 
+    def partitions(self, topic):
+        """How many it has now, which the producer knows from then on."""
+        return len(self._kafka.list_topics(topic, timeout=10).topics[topic].partitions)
+
     def flush(self):
         left = self._kafka.flush(60)
         assert left == 0 and not self._faults, f"{left} records not written, faults: {self._faults}"

@@ -12,7 +12,7 @@ class TooLate(AssertionError):
     """What was waited for did not happen; the message says what, how long, and what was there instead."""
 
 
-def eventually(probe, within, what):
+def eventually(probe, within, what, every=0.02):
     """Calls `probe` until it gives something true, and returns that; `within` seconds (times SLACK) at most."""
     deadline = time.monotonic() + within * SLACK
     while True:
@@ -21,4 +21,4 @@ def eventually(probe, within, what):
             return result
         if time.monotonic() >= deadline:
             raise TooLate(f"{what}: not within {within * SLACK:g} s, last seen: {result!r}")
-        time.sleep(0.02)
+        time.sleep(every)
