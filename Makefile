@@ -62,7 +62,7 @@ soak: export SOAK_SECONDS ?= 3600
 soak: export SOAK_SEED ?= $(shell date +%s)
 soak: build-release e2e-setup ## an hour of 5,000 clients while one thing after the other breaks (SOAK_SECONDS, SOAK_SEED)
 	SOAK_CLIENTS=5000 SOAK_RATE=500 SOAK_FAULT_EVERY=20 SOAK_WINDOW=120 SOAK_WARM_UP=180 DUMBWAITER_BIN=$(RELEASE_BIN) \
-	  target/venv/bin/python -m pytest $(E2E)/test_soak.py $(PYTEST_ARGS)
+	  target/venv/bin/python -m pytest $(E2E)/test_soak.py -m by_hand $(PYTEST_ARGS)
 
 measure: build-release e2e-setup ## what connections, events and deliveries cost on this machine
 	DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/measure_costs.py

@@ -13,7 +13,8 @@ from support.paths import KAFKA_LIBS
 from support.processes import Process, free_port
 from support.waiting import eventually
 
-# The last two: after a kill the controller lets the broker in again only when its old session is over, 9 s by default.
+# The last two: after a kill the controller lets the broker in again only when its old session is over, 9 s by default. Shorter
+# ones than this end by themselves on a busy machine.
 _SETTINGS = """\
 process.roles=broker,controller
 node.id=1
@@ -34,7 +35,7 @@ transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
 log.cleaner.enable=false
 broker.heartbeat.interval.ms=200
-broker.session.timeout.ms=1000
+broker.session.timeout.ms=3000
 """
 
 _LOGGING = """\
