@@ -16,7 +16,7 @@ E2E := tests/e2e
 E2E_WORKERS ?= 3
 SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev libcurl4-openssl-dev
 
-.PHONY: help setup build build-release demo check unit e2e drain-10000 e2e-setup crash storm measure packaging-check test bench bench-setup docs clean
+.PHONY: help setup build build-release demo check unit e2e drain-10000 e2e-setup crash storm abuse-memory measure packaging-check test bench bench-setup docs clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -54,6 +54,9 @@ crash: build-release e2e-setup ## three minutes of 500 clients while instances a
 
 storm: build-release e2e-setup ## 10,000 clients that come back at once after a kill, with figures
 	DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/test_storm.py -m by_hand $(PYTEST_ARGS)
+
+abuse-memory: build-release e2e-setup ## three minutes of all abuse at once in a control group at the computed bound, with figures
+	DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/test_abuse_memory.py -m by_hand $(PYTEST_ARGS)
 
 measure: build-release e2e-setup ## what connections, events and deliveries cost on this machine
 	DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/measure_costs.py
