@@ -27,7 +27,7 @@ use crate::pipeline::Pipeline;
 use crate::seats::Seats;
 use crate::shard::{self, Shards};
 use crate::shutdown::{self, Stop};
-use crate::web::{self, Listener, Web};
+use crate::web::{self, CurrentCertificate, Entrance, Listener, Web};
 use axum::Router;
 use std::io;
 use std::net::SocketAddr;
@@ -91,11 +91,14 @@ impl App {
         };
         let public = listen("web.listen", parts.web.listen)?;
         let admin = listen("web.admin_listen", parts.web.admin_listen)?;
+        let metrics = parts.metrics.clone();
+        let certificate = parts.web.certificate.clone();
         let live = Live {
             verifier: CurrentVerifier::new(Verifier::new(&parts.auth)),
             catalog: CurrentCatalog::new(Arc::clone(&parts.catalog)),
             writers: parts.writers.clone(),
             shards: Arc::default(),
+            certificate: certificate.map(|certificate| CurrentCertificate::new(certificate, metrics)),
         };
         Ok(App { parts, live, public, admin })
     }
@@ -108,7 +111,7 @@ impl App {
         self.admin.address
     }
 
-    /// By which keys and catalog can be replaced while it serves.
+    /// By which keys, catalog and certificate can be replaced while it serves.
     pub fn live(&self) -> Live {
         self.live.clone()
     }
@@ -119,7 +122,7 @@ impl App {
         let metrics = parts.metrics;
         let health = Health::new(metrics.clone());
         let clock = Clock::default();
-        let Live { verifier, catalog, .. } = live.clone();
+        let Live { verifier, catalog, certificate, .. } = live.clone();
         metrics.events_are(catalog.get().events().iter().map(|event| &*event.name));
         let jwks = jwks(&parts.auth, &health, &metrics)?;
         verifier.change(|verifier| verifier.with_jwks(jwks.clone()));
@@ -149,7 +152,14 @@ impl App {
         drop(past);
         let revocations = Arc::clone(&admission.revocations);
         let web = Web::new(&parts.web, since_max, admission, shards.clone(), health.clone(), metrics.clone());
+        let watching = certificate.clone().map(|certificate| tokio::spawn(certificate.watch()));
+        let public = public.with(entrance(&parts.web, certificate));
         tracing::info!(clients = %public.address, operators = %admin.address, "listening");
+        if parts.web.is_in_the_clear() {
+            tracing::warn!(
+                "clients of other machines are heard without TLS: set web.tls_certificate_file, or web.tls_in_front behind proxies that do it"
+            );
+        }
         let accepting = CancellationToken::new();
         let public = tokio::spawn(web::serve(
             public,
@@ -225,11 +235,22 @@ impl App {
         if let Some(fetching) = fetching {
             fetching.abort();
         }
+        if let Some(watching) = watching {
+            watching.abort();
+        }
         let _ = control.await;
         admin_stop.cancel();
         let _ = admin.await;
         outcome.expect("the pipeline does not panic")?;
         if shard_ended { Err(AppFault::ShardEnded) } else { Ok(()) }
+    }
+}
+
+fn entrance(settings: &web::Settings, certificate: Option<CurrentCertificate>) -> Entrance {
+    match certificate {
+        Some(certificate) => Entrance::Tls(certificate),
+        None if settings.tls_in_front => Entrance::Proxies(settings.proxies.clone()),
+        None => Entrance::Open,
     }
 }
 

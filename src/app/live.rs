@@ -1,4 +1,4 @@
-//! What can be changed while an instance serves: the keys of tokens, and the catalog.
+//! What can be changed while an instance serves: the keys of tokens, the catalog, the certificate.
 //!
 //! All or nothing: a catalog that cannot be taken over keeps the keys from being taken, too. Records are mapped and
 //! newcomers are granted keys by the new catalog from here on; entries of the journal keep what was decided. Who
@@ -8,6 +8,7 @@ use crate::auth::{CurrentVerifier, VerifyingKey};
 use crate::decode::Writers;
 use crate::event::{Catalog, CurrentCatalog};
 use crate::shard::Shards;
+use crate::web::{Certificate, CurrentCertificate};
 use std::sync::{Arc, OnceLock};
 
 /// Cheap to clone; all clones are one.
@@ -18,6 +19,8 @@ pub struct Live {
     pub(super) writers: Writers,
     /// There once the instance runs.
     pub(super) shards: Arc<OnceLock<Shards>>,
+    /// None where clients do not speak TLS.
+    pub(super) certificate: Option<CurrentCertificate>,
 }
 
 /// Why a catalog has to wait for a restart. The open orders were gathered by the one in force, 24 hours of them.
@@ -29,7 +32,12 @@ pub struct Live {
 pub struct NeedsRestart;
 
 impl Live {
-    pub fn replace(&self, keys: &[VerifyingKey], catalog: &Arc<Catalog>) -> Result<(), NeedsRestart> {
+    pub fn replace(
+        &self,
+        keys: &[VerifyingKey],
+        catalog: &Arc<Catalog>,
+        certificate: Option<Certificate>,
+    ) -> Result<(), NeedsRestart> {
         if !self.catalog.get().gathers_orders_like(catalog) {
             return Err(NeedsRestart);
         }
@@ -40,6 +48,11 @@ impl Live {
         // Behind the replacement: whoever joins from now on is judged by it.
         if let (Some(shards), false) = (self.shards.get(), withdrawn.is_empty()) {
             shards.withdraw(&Arc::new(withdrawn));
+        }
+        match (&self.certificate, certificate) {
+            (Some(current), Some(certificate)) => current.replace(certificate),
+            (None, None) => {}
+            _ => tracing::warn!("TLS is switched on and off by a restart only"),
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! SIGHUP: reads the settings anew, and takes over the keys of `[auth]` and the catalog if all is well with them.
+//! SIGHUP: reads the settings anew, and takes over the keys of `[auth]`, the catalog and the certificate of `[web]`
+//! if all is well with them.
 //!
 //! Settings with a fault anywhere change nothing. Of those that take a restart, which is all the others, the log
 //! names the ones that differ from what is in force.
@@ -12,7 +13,14 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What is taken over: sections, or single keys of one.
-const TAKEN: [&str; 4] = ["catalog", "auth.secret", "auth.public_key_file", "auth.keys"];
+const TAKEN: [&str; 6] = [
+    "catalog",
+    "auth.secret",
+    "auth.public_key_file",
+    "auth.keys",
+    "web.tls_certificate_file",
+    "web.tls_key_file",
+];
 
 pub(super) struct Reload {
     pub args: ConfigArgs,
@@ -44,12 +52,15 @@ impl Reload {
     /// Small files, read in a moment.
     fn reload(&self) -> Result<(), String> {
         let config = self.args.load(&self.environment).map_err(|faults| faults.to_string())?;
-        self.live.replace(&config.auth.keys, &config.catalog).map_err(|fault| fault.to_string())?;
+        let certificate = config.web.certificate.clone();
+        self.live
+            .replace(&config.auth.keys, &config.catalog, certificate)
+            .map_err(|fault| fault.to_string())?;
         self.metrics.events_are(config.catalog.events().iter().map(|event| &*event.name));
         tracing::info!(
             algorithms = ?config.auth.algorithms(),
             events = config.catalog.events().len(),
-            "keys and catalog are read anew"
+            "keys, catalog and certificate are read anew"
         );
         warn_of_unsubscribed(&config);
         let waiting = changed(&self.in_force, &config.described);

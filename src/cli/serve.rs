@@ -25,7 +25,8 @@ Examples:
   dumbwaiter serve --config dumbwaiter.toml --set web.listen=127.0.0.1:9000
   DUMBWAITER_KAFKA__BROKERS=kafka:9092 dumbwaiter serve --config dumbwaiter.toml --print-config
 
-Signals: SIGTERM or SIGINT drains and stops; the same again stops at once. SIGHUP reads keys and catalog anew.
+Signals: SIGTERM or SIGINT drains and stops; the same again stops at once. SIGHUP reads keys, catalog and
+certificate anew.
 
 Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed while running, 2 wrong settings.")]
 pub(super) struct ServeArgs {
