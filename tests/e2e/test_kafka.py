@@ -208,13 +208,14 @@ def test_an_outage_that_outlasts_the_group_session_drops_nobody(own_kafka, own_p
         service.stop()
 
 
+@pytest.mark.timeout(300)
 def test_a_cluster_that_has_no_broker_for_a_moment_is_found_again(own_service, own_kafka, registry):
     # The broker says less often that it lives than it must, so its controller takes it for dead in between; it answers all the same.
     own_kafka.restart_with(**{"broker.heartbeat.interval.ms": 3_000, "broker.session.timeout.ms": 1_000})
     eventually(
         lambda: own_service.metric("dumbwaiter_kafka_clients_renewed_total") > 0, 20, "all brokers forgotten", every=0.5
     )
-    own_kafka.restart_with(**{"broker.heartbeat.interval.ms": 200, "broker.session.timeout.ms": 1_000})
+    own_kafka.restart_with(**{"broker.heartbeat.interval.ms": 200, "broker.session.timeout.ms": 3_000})
 
     screen = own_service.plain("screen", role="ADMIN")
     # The former producer's client may have forgotten them, too.

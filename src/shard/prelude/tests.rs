@@ -291,6 +291,13 @@ fn nobody_reads_on_for_a_client_that_has_left() {
     assert!(!question.is_wanted());
 }
 
+/// A message of about that size, as its frame.
+fn message(bytes: usize) -> Bytes {
+    let text = format!(r#"{{"event_name":"{}"}}"#, "E".repeat(bytes));
+    let length = u16::try_from(text.len()).unwrap().to_be_bytes();
+    [&[0x81, 126], &length[..], text.as_bytes()].concat().into()
+}
+
 impl Bench {
     /// A client that asked for cursors and has none yet.
     fn join_with_cursors(&mut self) {
@@ -298,6 +305,7 @@ impl Bench {
         let (id, clock) = (self.id().unwrap(), self.time.clock());
         let identity = Identity {
             keys: Arc::new([Key::new("store:1")]),
+            grants: Default::default(),
             expires_at: clock.wall() + Duration::from_secs(3_600),
             login: Default::default(),
         };
@@ -330,7 +338,7 @@ fn a_quiet_client_is_told_its_place_whenever_a_quarter_of_the_window_has_gone_by
         assert_eq!(bench.told_until_next_ping(), 0, "it cannot have missed anything");
     }
     for round in 0..3 {
-        bench.event("store:2", Bytes::from_static(b"another's"));
+        bench.event("store:2", message(200));
         let told: Vec<usize> = (0..pings).map(|_| bench.told_until_next_ping()).collect();
         assert_eq!(told.iter().sum::<usize>(), 1, "{round}: {told:?}");
     }
@@ -344,7 +352,7 @@ fn where_bytes_bound_the_window_its_events_count() {
     // Twice as much as the window takes.
     let events = 2 * (1 << 20) / FRAME_BYTES * 10;
     for _ in 0..events {
-        bench.event("store:2", Bytes::from_static(&[0; FRAME_BYTES / 10]));
+        bench.event("store:2", message(FRAME_BYTES / 10));
         bench.turn();
     }
     assert!(bench.writer.entries() < events, "some have left it");
