@@ -23,7 +23,7 @@ use crate::pipeline::Pipeline;
 use crate::seats::Seats;
 use crate::shard::{self, Shards};
 use crate::shutdown::{self, Stop};
-use crate::web::{self, Listener, Web};
+use crate::web::{self, CurrentCertificate, Entrance, Listener, Web};
 use axum::Router;
 use std::io;
 use std::net::SocketAddr;
@@ -75,6 +75,7 @@ pub enum AppFault {
 pub struct App {
     parts: Parts,
     verifier: CurrentVerifier,
+    certificate: Option<CurrentCertificate>,
     public: Listener,
     admin: Listener,
 }
@@ -88,7 +89,10 @@ impl App {
         let public = listen("web.listen", parts.web.listen)?;
         let admin = listen("web.admin_listen", parts.web.admin_listen)?;
         let verifier = CurrentVerifier::new(Verifier::new(&parts.auth));
-        Ok(App { parts, verifier, public, admin })
+        let certificate = parts.web.certificate.clone();
+        let certificate =
+            certificate.map(|certificate| CurrentCertificate::new(certificate, parts.metrics.clone()));
+        Ok(App { parts, verifier, certificate, public, admin })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -104,9 +108,14 @@ impl App {
         self.verifier.clone()
     }
 
+    /// By which the certificate can be replaced, if clients speak TLS.
+    pub fn certificate(&self) -> Option<CurrentCertificate> {
+        self.certificate.clone()
+    }
+
     /// Serves until `stop`, then drains and returns; or until the record source gives up.
     pub async fn run(self, stop: Stop) -> Result<(), AppFault> {
-        let App { parts, verifier, public, admin } = self;
+        let App { parts, verifier, certificate, public, admin } = self;
         let metrics = parts.metrics;
         let health = Health::new(metrics.clone());
         let clock = Clock::default();
@@ -139,7 +148,14 @@ impl App {
         drop(past);
         let revocations = Arc::clone(&admission.revocations);
         let web = Web::new(&parts.web, since_max, admission, shards.clone(), health.clone(), metrics.clone());
+        let watching = certificate.clone().map(|certificate| tokio::spawn(certificate.watch()));
+        let public = public.with(entrance(&parts.web, certificate));
         tracing::info!(clients = %public.address, operators = %admin.address, "listening");
+        if parts.web.is_in_the_clear() {
+            tracing::warn!(
+                "clients of other machines are heard without TLS: set web.tls_certificate_file, or web.tls_in_front behind proxies that do it"
+            );
+        }
         let accepting = CancellationToken::new();
         let public = tokio::spawn(web::serve(
             public,
@@ -215,11 +231,22 @@ impl App {
         if let Some(fetching) = fetching {
             fetching.abort();
         }
+        if let Some(watching) = watching {
+            watching.abort();
+        }
         let _ = control.await;
         admin_stop.cancel();
         let _ = admin.await;
         outcome.expect("the pipeline does not panic")?;
         if shard_ended { Err(AppFault::ShardEnded) } else { Ok(()) }
+    }
+}
+
+fn entrance(settings: &web::Settings, certificate: Option<CurrentCertificate>) -> Entrance {
+    match certificate {
+        Some(certificate) => Entrance::Tls(certificate),
+        None if settings.tls_in_front => Entrance::Proxies(settings.proxies.clone()),
+        None => Entrance::Open,
     }
 }
 

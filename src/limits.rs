@@ -793,3 +793,25 @@ const _: () = assert!(
     UNAUTHENTICATED_MAX.as_secs() + BACKFILL_TIMEOUT_MAX.as_secs() < SOCKET_IO_PING_INTERVAL.as_secs()
 );
 const _: () = assert!(PAST_ENDS_TIMEOUT.as_secs() <= BACKFILL_TIMEOUT_MAX.as_secs());
+
+// --- TLS ---
+
+/// The most plaintext in a TLS record (RFC 8446, section 5.1), and what is encrypted for a connection at a time. What its
+/// socket does not take of that is held: with the kernel's buffer all that a slow TLS client costs.
+pub const TLS_RECORD_BYTES: usize = 16 << 10;
+
+/// How long a TLS handshake may take, as long as the head of a request after it. At it the socket is closed.
+pub const TLS_HANDSHAKE_MAX: Duration = HEAD_DEADLINE;
+
+/// How long before a certificate's end it is told of. Certificates for 90 days are commonly renewed when 30
+/// are left, so at two weeks something has failed several times.
+pub const CERTIFICATE_ENDS_SOON: Duration = Duration::from_secs(14 * 24 * 3_600);
+
+/// How often that is told.
+pub const CERTIFICATE_WARN_INTERVAL: Duration = Duration::from_secs(24 * 3_600);
+
+/// How often the certificate's files are looked at. A change counts when it has stood for two looks, and who renews
+/// certificates does not do it in a hurry.
+pub const CERTIFICATE_LOOK_INTERVAL: Duration = Duration::from_secs(2);
+
+const _: () = assert!(TLS_RECORD_BYTES <= SOCKET_SEND_BUFFER_BYTES);

@@ -54,6 +54,9 @@ pub struct Metrics {
     connections: IntGaugeVec,
     connections_ended: IntCounterVec,
     connections_refused: IntCounterVec,
+    tls_handshakes: IntCounterVec,
+    certificates_read: IntCounterVec,
+    certificate_ends_at: Gauge,
     lagged: IntCounter,
     caught_up: IntCounter,
     prelude_bytes: HeldBytes,
@@ -174,6 +177,20 @@ impl Metrics {
                 "connections_refused_total",
                 "Connections and requests turned away before the upgrade.",
                 &["reason"],
+            ),
+            tls_handshakes: new.counters(
+                "tls_handshakes_total",
+                "TLS handshakes of clients, by what became of them.",
+                &["outcome"],
+            ),
+            certificates_read: new.counters(
+                "tls_certificates_read_total",
+                "Times that a changed certificate was read: taken, or refused and the former one kept.",
+                &["outcome"],
+            ),
+            certificate_ends_at: new.float_gauge(
+                "tls_certificate_expiry_timestamp_seconds",
+                "When the certificate ends; 0 where there is none.",
             ),
             lagged: new.counter(
                 "connections_lagged_total",
@@ -426,6 +443,25 @@ impl Metrics {
         self.connections_refused.with_label_values(&[reason]).inc();
     }
 
+    pub fn tls_handshake(&self, outcome: TlsHandshake) {
+        let label = match outcome {
+            TlsHandshake::Full => "full",
+            TlsHandshake::Resumed => "resumed",
+            TlsHandshake::Failed => "failed",
+            TlsHandshake::Late => "late",
+        };
+        self.tls_handshakes.with_label_values(&[label]).inc();
+    }
+
+    pub fn certificate_read(&self, outcome: &'static str) {
+        self.certificates_read.with_label_values(&[outcome]).inc();
+    }
+
+    pub fn certificate_ends_at(&self, time: Option<SystemTime>) {
+        let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        self.certificate_ends_at.set(since.as_secs_f64());
+    }
+
     pub fn reload(&self, outcome: &'static str) {
         self.reloads.with_label_values(&[outcome]).inc();
     }
@@ -502,6 +538,18 @@ impl Default for Metrics {
     fn default() -> Metrics {
         Metrics::new()
     }
+}
+
+/// What became of a TLS handshake.
+#[derive(Clone, Copy, Debug)]
+pub enum TlsHandshake {
+    Full,
+    /// It went on with a session of before, which costs less.
+    Resumed,
+    /// The client left, or could not be agreed with.
+    Failed,
+    /// It took too long.
+    Late,
 }
 
 /// What became of a dead letter.

@@ -1,4 +1,5 @@
-//! SIGHUP: reads the settings anew, and takes over the keys of `[auth]` if all is well with them.
+//! SIGHUP: reads the settings anew, and takes over the keys of `[auth]` and the certificate of `[web]` if
+//! all is well with them.
 //!
 //! Nothing else is taken over while the service runs. Settings with a fault anywhere change nothing.
 
@@ -6,6 +7,7 @@ use super::ConfigArgs;
 use crate::auth::CurrentVerifier;
 use crate::metrics::Metrics;
 use crate::settings::Environment;
+use crate::web::CurrentCertificate;
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -13,6 +15,8 @@ pub(super) struct Reload {
     pub args: ConfigArgs,
     pub environment: Environment,
     pub verifier: CurrentVerifier,
+    /// None where clients do not speak TLS.
+    pub certificate: Option<CurrentCertificate>,
     pub metrics: Metrics,
 }
 
@@ -33,6 +37,11 @@ impl Reload {
         match self.args.load(&self.environment) {
             Ok(config) => {
                 self.verifier.replace_keys(&config.auth.keys);
+                match (&self.certificate, config.web.certificate) {
+                    (Some(current), Some(certificate)) => current.replace(certificate),
+                    (None, None) => {}
+                    _ => tracing::warn!("TLS is switched on and off by a restart only"),
+                }
                 self.metrics.reload("taken");
                 tracing::info!(algorithms = ?config.auth.algorithms(), "keys are read anew");
             }

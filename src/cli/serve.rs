@@ -13,6 +13,7 @@ use crate::logs;
 use crate::metrics::Metrics;
 use crate::settings::Environment;
 use crate::shutdown::Stop;
+use crate::web::CurrentCertificate;
 use axum::Router;
 use clap::Args;
 use std::sync::Arc;
@@ -26,7 +27,8 @@ Examples:
   dumbwaiter serve --config dumbwaiter.toml --set web.listen=127.0.0.1:9000
   DUMBWAITER_KAFKA__BROKERS=kafka:9092 dumbwaiter serve --config dumbwaiter.toml --print-config
 
-Signals: SIGTERM or SIGINT drains and stops; the same again stops at once. SIGHUP reads the keys anew.
+Signals: SIGTERM or SIGINT drains and stops; the same again stops at once. SIGHUP reads keys and
+certificate anew.
 
 Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed while running, 2 wrong settings.")]
 pub(super) struct ServeArgs {
@@ -73,10 +75,11 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Outcome {
             return Outcome::WrongSettings;
         }
     };
-    let serving = serve(parts, |verifier| Reload {
+    let serving = serve(parts, |verifier, certificate| Reload {
         args: args.config.clone(),
         environment: environment.clone(),
         verifier,
+        certificate,
         metrics,
     });
     match runtime.block_on(serving) {
@@ -123,10 +126,13 @@ fn parts(config: Config, metrics: Metrics, runtime: &Runtime) -> Result<Parts, S
     })
 }
 
-async fn serve(parts: Parts, reload: impl FnOnce(CurrentVerifier) -> Reload) -> Result<(), AppFault> {
+async fn serve(
+    parts: Parts,
+    reload: impl FnOnce(CurrentVerifier, Option<CurrentCertificate>) -> Reload,
+) -> Result<(), AppFault> {
     let hang_up = hang_up().expect("SIGHUP can be handled");
     let app = App::bind(parts)?;
-    tokio::spawn(reload(app.verifier()).run(hang_up));
+    tokio::spawn(reload(app.verifier(), app.certificate()).run(hang_up));
     let stop = Stop::default();
     let signalled = stop.clone();
     tokio::spawn(async move {

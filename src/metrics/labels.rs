@@ -76,8 +76,11 @@ const CLOSED: &[Row] = &[
             "accept_error",
             "bad_request",
             "origin",
+            "not_by_proxy",
         ],
     ),
+    ("tls_handshakes_total", "outcome", &["full", "resumed", "failed", "late"]),
+    ("tls_certificates_read_total", "outcome", &["taken", "refused"]),
     (
         "backfills_total",
         "outcome",

@@ -33,15 +33,17 @@ impl Form for SmallFile {
 
     fn parse(&self, value: &Value) -> Result<(PathBuf, String), String> {
         let path = FilePath.parse(value)?;
-        match read_bounded(&path) {
-            Ok(content) => Ok((path, content)),
-            Err(error) => Err(format!("{path:?} cannot be read: {error}")),
-        }
+        read_small_file(&path).map(|content| (path, content))
     }
 
     fn show(&self, (path, _): &(PathBuf, String)) -> String {
         path.display().to_string()
     }
+}
+
+/// The text of a file that a setting names.
+pub fn read_small_file(path: &Path) -> Result<String, String> {
+    read_bounded(path).map_err(|error| format!("{path:?} cannot be read: {error}"))
 }
 
 /// A path that leads to something huge or endless is an error, not a hang.

@@ -33,6 +33,7 @@ mod tests;
 pub use description::{DescribedKey, DescribedSection, Kind, Shown};
 pub use document::{Document, ENVIRONMENT_PREFIX, Environment};
 pub use fault::{Fault, Faults, Origin, regex_fault};
+pub use file::read_small_file;
 pub use reqwest::Url;
 pub use section::{Key, Section};
 pub use unknown::did_you_mean;

@@ -132,7 +132,12 @@ impl Key<'_> {
     /// The path of a small text file, such as a key or a certificate: gives its content. One that cannot
     /// be read is a fault like any other.
     pub fn file_content_if_set(self) -> Option<String> {
-        self.read_if_set(&SmallFile).map(|(_, content)| content)
+        self.small_file_if_set().map(|(_, content)| content)
+    }
+
+    /// The same with the path.
+    pub fn small_file_if_set(self) -> Option<(PathBuf, String)> {
+        self.read_if_set(&SmallFile)
     }
 
     /// An http or https address without credentials in it, so it may be logged as it is.

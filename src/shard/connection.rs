@@ -51,6 +51,7 @@ pub(super) enum Overdue {
 }
 
 pub(super) enum Readout {
+    /// None, where a part has come of what can be read only as a whole: that is metered like any read.
     Bytes(usize),
     Empty,
     Closed,
@@ -175,14 +176,12 @@ impl<S: Socket> Connection<S> {
     }
 
     pub fn read(&mut self, buffer: &mut [u8]) -> Readout {
-        loop {
-            match self.socket.read(buffer) {
-                Ok(0) => return Readout::Closed,
-                Ok(count) => return Readout::Bytes(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Readout::Empty,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return Readout::Closed,
-            }
+        match self.socket.read(buffer) {
+            Ok(0) => Readout::Closed,
+            Ok(count) => Readout::Bytes(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Readout::Empty,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Readout::Bytes(0),
+            Err(_) => Readout::Closed,
         }
     }
 
@@ -198,19 +197,20 @@ impl<S: Socket> Connection<S> {
     }
 
     pub fn is_flushed(&self) -> bool {
-        self.output.is_empty()
+        self.output.is_empty() && !self.socket.holds_data()
     }
 
-    /// Writes what is queued; after the last of a leaving connection, shuts the writing side.
+    /// Writes what the socket holds and what is queued; after the last of a leaving connection, shuts the writing
+    /// side.
     pub fn flush(&mut self, now: Instant) -> io::Result<()> {
-        while !self.output.is_empty() {
-            let slices: Vec<IoSlice<'_>> =
-                self.output.iter().take(WRITE_FRAMES_MAX).map(|f| IoSlice::new(f)).collect();
-            match self.socket.write_vectored(&slices) {
-                Ok(written) => {
-                    self.advance(written);
-                    self.stalled_since = None;
-                }
+        while !self.is_flushed() {
+            let written = if self.socket.holds_data() {
+                self.socket.send_held().map(drop)
+            } else {
+                self.write_output()
+            };
+            match written {
+                Ok(()) => self.stalled_since = None,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.stalled_since.get_or_insert(now);
                     return Ok(());
@@ -227,11 +227,19 @@ impl<S: Socket> Connection<S> {
         Ok(())
     }
 
+    fn write_output(&mut self) -> io::Result<()> {
+        let slices: Vec<IoSlice<'_>> =
+            self.output.iter().take(WRITE_FRAMES_MAX).map(|frame| IoSlice::new(frame)).collect();
+        let written = self.socket.write_vectored(&slices)?;
+        self.advance(written);
+        Ok(())
+    }
+
     /// Writes frames directly from the journal, all that fit in one call. What is left of a frame that was cut
     /// is kept; frames that were not begun are not.
     pub fn write_frames(&mut self, frames: &[Bytes], now: Instant) -> io::Result<Taken> {
         self.flush(now)?;
-        if !self.output.is_empty() {
+        if !self.is_flushed() {
             return Ok(Taken { frames: 0, blocked: true });
         }
         let mut taken = 0;
@@ -241,7 +249,7 @@ impl<S: Socket> Connection<S> {
                 Ok(written) => {
                     let begun = self.keep_rest(chunk, written);
                     taken += begun;
-                    if begun < chunk.len() || !self.output.is_empty() {
+                    if begun < chunk.len() || !self.is_flushed() {
                         self.stalled_since = Some(now);
                         return Ok(Taken { frames: taken, blocked: true });
                     }

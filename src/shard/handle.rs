@@ -1,7 +1,7 @@
 //! The door of the shards: the web side hands sockets over, the pipeline says that there is something to read.
 
 use super::past::{Archive, Found, Past};
-use super::socket::Kernel;
+use super::socket::{ClientSocket, Kernel};
 use super::{ConnectionId, Settings, Shard, WAKER};
 use crate::admission::{Admission, Credentials};
 use crate::auth::Batch;
@@ -12,7 +12,6 @@ use crate::metrics::Metrics;
 use crate::protocol::{Ending, Gap, Protocol};
 use crate::seats::Seat;
 use bytes::Bytes;
-use mio::net::TcpStream;
 use mio::{Poll, Waker};
 use std::io;
 use std::sync::Arc;
@@ -22,7 +21,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 /// A connection after its handshake.
-pub struct Arrival<S = TcpStream> {
+pub struct Arrival<S = ClientSocket> {
     pub socket: S,
     /// What the client sent behind its handshake.
     pub received: Vec<u8>,
@@ -78,7 +77,7 @@ pub struct Shards {
 
 #[derive(Clone)]
 struct Handle {
-    commands: mpsc::Sender<Command<TcpStream>>,
+    commands: mpsc::Sender<Command<ClientSocket>>,
     waker: Arc<Waker>,
     /// Whether the shard has been woken and has not looked yet: a busy shard is not woken again.
     woken: Arc<AtomicBool>,
@@ -107,7 +106,7 @@ impl<S> Inbox<S> {
 }
 
 impl Handle {
-    fn send(&self, command: Command<TcpStream>) {
+    fn send(&self, command: Command<ClientSocket>) {
         // A shard that has stopped takes nothing more; dropping the socket is all that can be done.
         if self.commands.send(command).is_ok() {
             self.wake();

@@ -32,6 +32,7 @@ mod stale;
 #[cfg(test)]
 mod testing;
 mod timers;
+mod tls;
 
 pub use connection::ConnectionId;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use handle::{Admitted, Arrival, Shards};
 pub use past::{Asks, Found, Past, Question};
 pub use prelude::Prelude;
 pub use settings::Settings;
+pub use socket::ClientSocket;
 
 use crate::admission::{Admission, Credentials, Entrant};
 use crate::clock::Clock;

@@ -1,16 +1,28 @@
 //! What a shard needs of sockets, and of whoever tells which of them are ready: the kernel, or the simulation.
 
 use super::WAKER;
+use super::tls::Tls;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use std::io::{self, Read, Write};
+use rustls::ServerConnection;
+use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::time::Duration;
 
-/// A non-blocking stream.
-pub(crate) trait Socket: Read + Write {
+/// A non-blocking stream. A read may be `Interrupted`: something has come, and is not yet anything to be read.
+pub trait Socket: Read + Write {
+    /// Whether it has taken what it has not sent yet. What is offered to it meanwhile it does not take.
+    fn holds_data(&self) -> bool {
+        false
+    }
+
+    /// Sends of that what it can, and says how much.
+    fn send_held(&mut self) -> io::Result<usize> {
+        Ok(0)
+    }
+
     /// Ends the writing half; the peer may still be talking.
-    fn shut_down_write(&self) -> io::Result<()>;
+    fn shut_down_write(&mut self) -> io::Result<()>;
 }
 
 /// Tells which sockets are ready. It tells of a change, once: whoever is told reads and writes until the socket
@@ -36,8 +48,80 @@ pub(crate) struct Ready {
 }
 
 impl Socket for TcpStream {
-    fn shut_down_write(&self) -> io::Result<()> {
+    fn shut_down_write(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
+    }
+}
+
+/// The way to a client.
+pub enum ClientSocket {
+    Plain(TcpStream),
+    /// Boxed, since it is many times larger.
+    Tls(Box<Tls<TcpStream>>),
+}
+
+impl ClientSocket {
+    pub fn tls(stream: TcpStream, connection: ServerConnection) -> ClientSocket {
+        ClientSocket::Tls(Box::new(Tls::new(stream, connection)))
+    }
+
+    fn stream(&mut self) -> &mut TcpStream {
+        match self {
+            ClientSocket::Plain(stream) => stream,
+            ClientSocket::Tls(tls) => tls.socket(),
+        }
+    }
+}
+
+impl Read for ClientSocket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            ClientSocket::Plain(stream) => stream.read(buffer),
+            ClientSocket::Tls(tls) => tls.read(buffer),
+        }
+    }
+}
+
+impl Write for ClientSocket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            ClientSocket::Plain(stream) => stream.write(bytes),
+            ClientSocket::Tls(tls) => tls.write(bytes),
+        }
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            ClientSocket::Plain(stream) => stream.write_vectored(slices),
+            ClientSocket::Tls(tls) => tls.write_vectored(slices),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Socket for ClientSocket {
+    fn holds_data(&self) -> bool {
+        match self {
+            ClientSocket::Plain(_) => false,
+            ClientSocket::Tls(tls) => tls.holds_data(),
+        }
+    }
+
+    fn send_held(&mut self) -> io::Result<usize> {
+        match self {
+            ClientSocket::Plain(_) => Ok(0),
+            ClientSocket::Tls(tls) => tls.send_held(),
+        }
+    }
+
+    fn shut_down_write(&mut self) -> io::Result<()> {
+        match self {
+            ClientSocket::Plain(stream) => stream.shut_down_write(),
+            ClientSocket::Tls(tls) => tls.shut_down_write(),
+        }
     }
 }
 
@@ -54,15 +138,15 @@ impl Kernel {
 }
 
 impl Watch for Kernel {
-    type Socket = TcpStream;
+    type Socket = ClientSocket;
 
-    fn watch(&mut self, socket: &mut TcpStream, slot: usize) -> io::Result<()> {
-        self.poll.registry().register(socket, Token(slot), Interest::READABLE | Interest::WRITABLE)
+    fn watch(&mut self, socket: &mut ClientSocket, slot: usize) -> io::Result<()> {
+        self.poll.registry().register(socket.stream(), Token(slot), Interest::READABLE | Interest::WRITABLE)
     }
 
-    fn forget(&mut self, socket: &mut TcpStream) {
+    fn forget(&mut self, socket: &mut ClientSocket) {
         // A socket that is not in the poll set any more needs no deregistration.
-        let _ = self.poll.registry().deregister(socket);
+        let _ = self.poll.registry().deregister(socket.stream());
     }
 
     fn wait(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {

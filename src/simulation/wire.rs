@@ -180,7 +180,7 @@ impl Write for ServerSocket {
 }
 
 impl Socket for ServerSocket {
-    fn shut_down_write(&self) -> io::Result<()> {
+    fn shut_down_write(&mut self) -> io::Result<()> {
         self.wire.borrow_mut().server_shut = true;
         Ok(())
     }

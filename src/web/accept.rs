@@ -1,9 +1,11 @@
 //! The accept loop: HTTP/1.1 by hyper, with the deadlines and bounds that `axum::serve` does not set.
 
+use super::CurrentCertificate;
 use super::limited::Peer;
+use super::visitor::Proxies;
 use crate::limits::{
-    ACCEPT_BACKLOG, ACCEPT_ERROR_PAUSE, ACCEPT_WARN_INTERVAL, HANDSHAKES_MAX, HEAD_DEADLINE, HEAD_MAX_BYTES,
-    HEADERS_MAX,
+    ACCEPT_BACKLOG, ACCEPT_ERROR_PAUSE, ACCEPT_WARN_INTERVAL, ADDRESS_WARN_INTERVAL, HANDSHAKES_MAX,
+    HEAD_DEADLINE, HEAD_MAX_BYTES, HEADERS_MAX,
 };
 use crate::metrics::Metrics;
 use crate::throttle::Throttle;
@@ -19,6 +21,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +30,18 @@ use tokio_util::sync::CancellationToken;
 pub struct Listener {
     listener: TcpListener,
     pub address: SocketAddr,
+    entrance: Entrance,
+}
+
+/// How clients come to a listener.
+#[derive(Clone)]
+pub enum Entrance {
+    /// As they like.
+    Open,
+    /// In TLS, which ends here.
+    Tls(CurrentCertificate),
+    /// By proxies, where TLS has ended.
+    Proxies(Proxies),
 }
 
 impl Listener {
@@ -38,7 +53,11 @@ impl Listener {
         socket.bind(address)?;
         let listener = socket.listen(ACCEPT_BACKLOG)?;
         let address = listener.local_addr()?;
-        Ok(Listener { listener, address })
+        Ok(Listener { listener, address, entrance: Entrance::Open })
+    }
+
+    pub fn with(self, entrance: Entrance) -> Listener {
+        Listener { entrance, ..self }
     }
 }
 
@@ -53,6 +72,7 @@ pub async fn serve(
 ) {
     let handshakes = Handshakes::default();
     let trouble = Throttle::new(1, ACCEPT_WARN_INTERVAL);
+    let strangers = Throttle::new(1, ADDRESS_WARN_INTERVAL);
     loop {
         let accepted = tokio::select! {
             accepted = listener.listener.accept() => accepted,
@@ -63,8 +83,17 @@ pub async fn serve(
             Ok(_) if metrics.open_connections() + handshakes.under_way() >= sockets_max => {
                 metrics.connection_refused("descriptors");
             }
+            Ok((_, peer)) if !listener.entrance.admits(peer) => {
+                metrics.connection_refused("not_by_proxy");
+                if let Some(unsaid) = strangers.admit() {
+                    tracing::warn!(
+                        unsaid,
+                        "somebody who is not among web.trusted_proxies has connected, and was dropped"
+                    );
+                }
+            }
             Ok((stream, peer)) => {
-                if handshakes.begin(serve_one(stream, peer, router.clone())) {
+                if handshakes.begin(serve_one(stream, peer, router.clone(), listener.entrance.clone())) {
                     metrics.connection_refused("handshakes");
                 }
             }
@@ -118,8 +147,28 @@ impl Handshakes {
     }
 }
 
+impl Entrance {
+    fn admits(&self, peer: SocketAddr) -> bool {
+        match self {
+            Entrance::Open | Entrance::Tls(_) => true,
+            Entrance::Proxies(proxies) => proxies.trust(peer.ip()),
+        }
+    }
+}
+
 /// One connection, until it is closed or has become a WebSocket.
-async fn serve_one(stream: TcpStream, peer: SocketAddr, router: Router) {
+async fn serve_one(stream: TcpStream, peer: SocketAddr, router: Router, entrance: Entrance) {
+    let Entrance::Tls(certificate) = entrance else { return serve_http(stream, peer, router).await };
+    if let Some(stream) = certificate.shake_hands(stream).await {
+        serve_http(stream, peer, router).await;
+    }
+}
+
+async fn serve_http(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    router: Router,
+) {
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer.ip()));

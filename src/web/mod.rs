@@ -3,6 +3,7 @@
 
 mod accept;
 mod admin;
+mod certificate;
 mod credentials;
 mod descriptors;
 mod limited;
@@ -11,14 +12,17 @@ mod rates;
 mod settings;
 mod since;
 mod ticket;
+mod tls;
 mod upgrade;
 mod visitor;
 
-pub use accept::{Listener, serve};
+pub use accept::{Entrance, Listener, serve};
+pub use certificate::Certificate;
 pub use descriptors::sockets_max;
 pub use origin::Origins;
 pub use rates::RateSettings;
 pub use settings::Settings;
+pub use tls::CurrentCertificate;
 pub use visitor::{ForwardedBy, Proxies};
 
 use crate::admission::Admission;

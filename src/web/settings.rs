@@ -1,5 +1,6 @@
 //! The `[web]` section: where clients and operators connect.
 
+use super::certificate::Certificate;
 use super::{ForwardedBy, Origins, Proxies, RateSettings};
 use crate::limits::{
     BAD_KEYS_PER_ADDRESS, CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS, CONNECTIONS_PER_USER,
@@ -18,6 +19,10 @@ pub struct Settings {
     pub rates: RateSettings,
     pub connections_per_address: usize,
     pub connections_per_user: usize,
+    /// A proxy does TLS: nobody but proxies connects.
+    pub tls_in_front: bool,
+    /// Clients speak TLS, and this is what they are shown.
+    pub certificate: Option<Certificate>,
 }
 
 /// What is said of a text that no browser would send.
@@ -37,7 +42,7 @@ impl Settings {
             section.fault("origins", format!("{wrong:?} {NO_ORIGIN}"));
             Origins::default()
         });
-        let settings = Settings {
+        let mut settings = Settings {
             origins,
             proxies: read_proxies(&mut section),
             rates: read_rates(&mut section),
@@ -62,11 +67,30 @@ impl Settings {
                     "Open connections of one user (sub); at it the client is to come back.",
                 )
                 .integer(CONNECTIONS_PER_USER, 1..=CONNECTIONS_MAX),
+            tls_in_front: section
+                .key("tls_in_front", "The trusted proxies do TLS: connections of anybody else are dropped.")
+                .flag(false),
+            certificate: None,
         };
+        if settings.tls_in_front && !section.is_written("trusted_proxies") {
+            section.fault("tls_in_front", "is true, and web.trusted_proxies names no proxy");
+        }
         if settings.listen == settings.admin_listen && settings.listen.port() != 0 {
             section.fault("admin_listen", "is the address of web.listen: give operators a port of their own");
         }
+        settings.certificate = Certificate::read(&mut section);
+        if settings.tls_in_front && settings.certificate.is_some() {
+            section.fault(
+                "tls_in_front",
+                "is true, and with web.tls_certificate_file clients speak TLS with the service itself",
+            );
+        }
         settings
+    }
+
+    /// Whether clients of other machines are heard without anybody having said that this is safe.
+    pub fn is_in_the_clear(&self) -> bool {
+        self.certificate.is_none() && !self.tls_in_front && !self.listen.ip().is_loopback()
     }
 }
 
@@ -130,5 +154,37 @@ mod tests {
             "in web.trusted_proxies: \"10.0.0.0/64\" is not a network",
         );
         check("forwarded_header = \"via\"", "in web.forwarded_header: \"via\" is not one of");
+        check("tls_in_front = true", "in web.tls_in_front: is true, and web.trusted_proxies names no proxy");
+        let folder = "tests/fixtures/test-only-keys";
+        check(
+            &format!(
+                "tls_in_front = true\ntrusted_proxies = [\"10.0.0.0/8\"]\n\
+                 tls_certificate_file = \"{folder}/certificate.pem\"\ntls_key_file = \"{folder}/p256-private.pem\""
+            ),
+            "in web.tls_in_front: is true, and with web.tls_certificate_file clients speak TLS",
+        );
+    }
+
+    #[test]
+    fn who_is_heard_by_other_machines_without_tls_is_told() {
+        let check = |lines: &str, expected: bool| {
+            let mut document = Document::parse("d.toml", &format!("[web]\n{lines}"));
+            let settings = Settings::read(&mut document);
+            assert!(document.finish().is_ok(), "{lines}");
+            assert_eq!(settings.is_in_the_clear(), expected, "{lines}");
+        };
+        let folder = "tests/fixtures/test-only-keys";
+        check("", false);
+        check("listen = \"[::1]:80\"", false);
+        check("listen = \"0.0.0.0:80\"", true);
+        check("listen = \"192.0.2.1:80\"\ntrusted_proxies = [\"10.0.0.0/8\"]", true);
+        check("listen = \"192.0.2.1:80\"\ntls_in_front = true\ntrusted_proxies = [\"10.0.0.0/8\"]", false);
+        check(
+            &format!(
+                "listen = \"0.0.0.0:80\"\ntls_certificate_file = \"{folder}/certificate.pem\"\n\
+                 tls_key_file = \"{folder}/p256-private.pem\""
+            ),
+            false,
+        );
     }
 }

@@ -10,18 +10,20 @@ use crate::protocol::Ending;
 use crate::protocol::engineio::{self, RequestError};
 use crate::protocol::handshake::{self, UpgradeError, VERSION};
 use crate::seats::Seat;
-use crate::shard::{Admitted, Arrival};
+use crate::shard::{Admitted, Arrival, ClientSocket};
 use axum::Json;
 use axum::extract::{Query, Request, State};
 use axum::http::header::{CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_VERSION, UPGRADE};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
+use std::io::{self, ErrorKind, Read};
 use std::time::SystemTime;
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 /// Decoded pairs, in the order of the request.
 type Pairs = Vec<(String, String)>;
@@ -141,10 +143,8 @@ async fn hand_over(web: Web, upgrade: OnUpgrade, admitted: Admitted, wants_open:
         tracing::debug!("client left during the handshake");
         return;
     };
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().expect("the accept loop serves TokioIo<TcpStream>");
-    match prepare(parts.io.into_inner()) {
-        Ok(socket) => {
-            let received = parts.read_buf.to_vec();
+    match take_socket(upgraded) {
+        Ok((socket, received)) => {
             web.shards.adopt(Arrival {
                 socket,
                 received,
@@ -158,8 +158,27 @@ async fn hand_over(web: Web, upgrade: OnUpgrade, admitted: Admitted, wants_open:
     }
 }
 
+/// The socket, and what has been read from it: by hyper, and by TLS beyond that.
+fn take_socket(upgraded: Upgraded) -> io::Result<(ClientSocket, Vec<u8>)> {
+    let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(plain) => {
+            let socket = prepare(plain.io.into_inner())?;
+            return Ok((ClientSocket::Plain(socket), plain.read_buf.to_vec()));
+        }
+        Err(upgraded) => upgraded,
+    };
+    let tls = upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>().expect("the accept loop serves these two");
+    let (stream, mut connection) = tls.io.into_inner().into_inner();
+    let mut received = tls.read_buf.to_vec();
+    match connection.reader().read_to_end(&mut received) {
+        // There is no more for now, or never again: the shard will read the same.
+        Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::UnexpectedEof) => Err(error),
+        _ => Ok((ClientSocket::tls(prepare(stream)?, connection), received)),
+    }
+}
+
 /// Bounds what the kernel keeps for a client that does not read, and for how long.
-fn prepare(stream: TcpStream) -> std::io::Result<mio::net::TcpStream> {
+fn prepare(stream: TcpStream) -> io::Result<mio::net::TcpStream> {
     let stream = socket2::Socket::from(stream.into_std()?);
     stream.set_send_buffer_size(SOCKET_SEND_BUFFER_BYTES)?;
     stream.set_tcp_user_timeout(Some(STALLED_MAX))?;

@@ -75,7 +75,7 @@ impl Proxies {
     pub(super) fn visitor(&self, peer: IpAddr, headers: &HeaderMap) -> Visitor {
         let mut nearest = peer.to_canonical();
         for forwarded_for in self.claimed(headers).into_iter().rev() {
-            if !self.trusts(nearest) {
+            if !self.trust(nearest) {
                 break;
             }
             // A proxy that hides whom it forwards for, or writes nonsense, is itself the visitor.
@@ -85,7 +85,8 @@ impl Proxies {
         Visitor::of(nearest)
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    pub(super) fn trust(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
         self.trusted.iter().any(|network| network.has(address))
     }
 

@@ -13,7 +13,7 @@ use dumbwaiter::journal;
 use dumbwaiter::metrics::Metrics;
 use dumbwaiter::seats::Seats;
 use dumbwaiter::settings::Document;
-use dumbwaiter::shard::{self, Admitted, Arrival, Shards};
+use dumbwaiter::shard::{self, Admitted, Arrival, ClientSocket, Shards};
 use serde_json::{Map, Value, json};
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
@@ -218,7 +218,7 @@ fn who_is_revoked_on_the_way_to_the_shard_is_ended_by_it() {
     let admitted = Admitted::Plain { identity: Ok(identity), cursor: None, since_ms: None };
     let socket = mio::net::TcpStream::from_std(stream);
     shards.adopt(Arrival {
-        socket,
+        socket: ClientSocket::Plain(socket),
         received: Vec::new(),
         response: Default::default(),
         admitted,

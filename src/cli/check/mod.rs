@@ -68,6 +68,8 @@ fn wrong_settings(faults: &Faults, report: &mut Report) {
     }
 }
 
+const IN_THE_CLEAR: &str = "set web.tls_certificate_file; or web.tls_in_front, if proxies do it";
+
 /// What the settings say, without asking anybody.
 fn offline(config: &Config, report: &mut Report) {
     report.ok("settings", written(config));
@@ -77,6 +79,9 @@ fn offline(config: &Config, report: &mut Report) {
         let detail =
             format!("comes from topic {topic}, which is not among kafka.topics: it will never occur");
         report.warn(format!("event {event}"), detail, "add the topic to kafka.topics");
+    }
+    if config.web.is_in_the_clear() {
+        report.warn("web.listen", "is heard by other machines without TLS", IN_THE_CLEAR);
     }
     let mut keys = config.auth.algorithms();
     keys.extend(config.auth.jwks.as_ref().map(|jwks| format!("those at {}", jwks.url)));

@@ -49,7 +49,7 @@ impl Write for Scripted {
 }
 
 impl Socket for Scripted {
-    fn shut_down_write(&self) -> io::Result<()> {
+    fn shut_down_write(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

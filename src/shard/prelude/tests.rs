@@ -2,7 +2,7 @@
 
 use super::super::connection::{ConnectionId, Standing};
 use super::super::past::{Archive, Asks, Past, Question};
-use super::super::socket::Kernel;
+use super::super::socket::{ClientSocket, Kernel};
 use super::super::testing::{no_commands, publish, small_journal};
 use super::super::{Shard, WAKER};
 use super::*;
@@ -51,7 +51,7 @@ impl Bench {
         // Large enough that only our own bounds cut what a turn writes.
         socket2::SockRef::from(&socket).set_send_buffer_size(1 << 20).unwrap();
         let session = Session::plain(bench.time.clock().now());
-        bench.shard.insert(mio::net::TcpStream::from_std(socket), session).unwrap();
+        bench.shard.insert(ClientSocket::Plain(mio::net::TcpStream::from_std(socket)), session).unwrap();
         bench
     }
 

@@ -4,6 +4,7 @@ All is PEM, in files of one folder, as librdkafka and Kafka's PEM key stores tak
 """
 
 import datetime
+import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,9 +35,9 @@ class Authority:
         self.certificate.write_bytes(_pem(self._sign(self._name, self._key.public_key(), constraints)))
 
     def issue(self, name, hosts=(), password=None):
-        """A certificate of that common name, good for these host names; a password encrypts its key."""
+        """A certificate of that common name, good for these hosts and addresses; a password encrypts its key."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts])
+        names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
         extensions = [names] if hosts else []
         signed = self._sign(_common_name(name), key.public_key(), *extensions)
         files = Certificate(self._folder / f"{name}.pem", self._folder / f"{name}-key.pem")
@@ -58,6 +59,13 @@ class Authority:
         for extension in extensions:
             builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
         return builder.sign(self._key, hashes.SHA256())
+
+
+def _general_name(host):
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _common_name(name):

@@ -34,13 +34,14 @@ class Message:
 class PlainClient:
     """One connection. `close` tells how it ended: (code, reason), once it has."""
 
-    def __init__(self, url, name="plain client", headers=None):
+    def __init__(self, url, name="plain client", headers=None, ssl=None):
         self.inbox = Inbox(name)
         self.name = name
         self._ended = threading.Event()
         self._connection = connect(
             url,
             additional_headers=headers,
+            ssl=ssl,
             proxy=None,
             compression=None,
             max_queue=None,

@@ -40,14 +40,17 @@ def text(payload):
 
 
 class RawClient:
-    """Connects with a small receive buffer; until `frames` is called, nothing is taken off the socket."""
+    """Connects with a small receive buffer, over TLS if `ssl` is a context for it; until `frames` is called, nothing is taken
+    off the socket."""
 
-    def __init__(self, url, receive_buffer_bytes=4096):
+    def __init__(self, url, receive_buffer_bytes=4096, ssl=None):
         address = urlsplit(url)
         self._socket = socket.socket()
         # Before connect: the window is agreed on in the handshake.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
         self._socket.connect((address.hostname, address.port))
+        if ssl:
+            self._socket = ssl.wrap_socket(self._socket, server_hostname=address.hostname, suppress_ragged_eofs=False)
         self._received = bytearray()
         self._upgrade(address)
 

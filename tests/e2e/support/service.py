@@ -3,6 +3,7 @@
 import copy
 import itertools
 import json
+import ssl
 
 import requests
 
@@ -51,6 +52,8 @@ class Service:
         self._http.trust_env = False
         self._clients = []
         self.process = None
+        # The file of the authority that its clients trust, if they speak TLS.
+        self.authority = None
 
     # Life
 
@@ -110,7 +113,8 @@ class Service:
     # The clients' side
 
     def http(self, method, path, **more):
-        answer = self._http.request(method, f"http://{self.listen}{path}", timeout=10, **more)
+        url = f"{self._over('http')}{path}"
+        answer = self._http.request(method, url, timeout=10, verify=self.authority, **more)
         check_answer(answer)
         return answer
 
@@ -124,13 +128,18 @@ class Service:
         return answer.json()["token"]
 
     def ws_url(self, query, path="/ws"):
-        return f"ws://{self.listen}{path}?{query}"
+        return f"{self._over('ws')}{path}?{query}"
+
+    def _over(self, scheme, address=None):
+        return f"{scheme}{'s' if self.authority else ''}://{address or self.listen}"
 
     def plain(self, sub, **claims):
         """A plain client with a ticket of its own."""
         return self.plain_at(f"key={self.ticket(sub, **claims)}", name=f"plain {sub}")
 
     def plain_at(self, query, name="plain client", path="/ws", **more):
+        if self.authority:
+            more["ssl"] = ssl.create_default_context(cafile=self.authority)
         return self._keep(PlainClient(self.ws_url(query, path), name, **more))
 
     def socket_io(self, sub, **claims):
@@ -139,7 +148,9 @@ class Service:
 
     def open_socket_io(self, name="client", namespace="", address=None, **options):
         """`address`: where it connects to, if not to the service itself."""
-        return self._keep(self._driver.open(f"http://{address or self.listen}{namespace}", name, **options))
+        if self.authority:
+            options["ca"] = self.authority.read_text()
+        return self._keep(self._driver.open(f"{self._over('http', address)}{namespace}", name, **options))
 
     def seen_at(self, address):
         """The clients' side of it at another address, a load balancer's: each request by a connection of its own."""
