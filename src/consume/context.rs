@@ -1,6 +1,7 @@
 //! What librdkafka calls back: rebalances, statistics, errors and its own log.
 
-use super::assignment::{Assignment, Fetched};
+use super::assignment::{Assignment, Doubt, Doubts, Fetched};
+use super::topic_ids::{Named, TopicIds};
 use super::trouble::{Trouble, Troubles, shortened};
 use crate::metrics::Metrics;
 use parking_lot::Mutex;
@@ -11,13 +12,19 @@ use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 pub(super) struct Context {
     /// Written by the pipeline's thread, in `poll` and in the callbacks that `poll` makes; read by it too. A lock
     /// only because librdkafka's contexts are shared by type; it is never held across a call into the client.
     pub assignment: Mutex<Assignment>,
-    /// As `assignment`.
+    /// As `assignment`, and so are the others.
+    pub doubts: Mutex<Doubts>,
+    ids: Mutex<TopicIds>,
+    named: Mutex<Vec<Named>>,
+    /// Lines of the client's log, which comes by the way of records.
+    logged: AtomicU64,
     troubles: Mutex<Reported>,
     metrics: Metrics,
     is_beside: bool,
@@ -33,7 +40,16 @@ struct Reported {
 
 impl Context {
     pub fn new(metrics: Metrics) -> Context {
-        Context { assignment: Mutex::default(), troubles: Mutex::default(), metrics, is_beside: false }
+        Context {
+            assignment: Mutex::default(),
+            doubts: Mutex::default(),
+            ids: Mutex::default(),
+            named: Mutex::default(),
+            logged: AtomicU64::new(0),
+            troubles: Mutex::default(),
+            metrics,
+            is_beside: false,
+        }
     }
 
     /// For a client beside the instance's own consumer. It has the same troubles at the same time, which are told
@@ -45,7 +61,8 @@ impl Context {
     /// Counts an error and says it, with the way out, unless that was said of late.
     pub fn note_error(&self, error: &KafkaError, reason: &str) {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-        if self.is_beside && !is_with_topic(code) {
+        // An offset that does not exist is no trouble with Kafka: what it means is found and told elsewhere.
+        if code == RDKafkaErrorCode::AutoOffsetReset || self.is_beside && !is_with_topic(code) {
             return;
         }
         let mut reported = self.troubles.lock();
@@ -61,6 +78,20 @@ impl Context {
             let reason = shortened(reason);
             tracing::warn!(code = row.code, reason, unsaid, "cannot read from kafka: {}", row.way_out);
         }
+    }
+
+    /// Lines that the client has logged so far.
+    pub fn logged(&self) -> u64 {
+        self.logged.load(Ordering::Relaxed)
+    }
+
+    /// What has become known of topics' ids.
+    pub fn take_named(&self) -> Vec<Named> {
+        std::mem::take(&mut self.named.lock())
+    }
+
+    pub fn topic_id(&self, topic: &str) -> Option<String> {
+        self.ids.lock().get(topic).map(str::to_owned)
     }
 
     /// What keeps us from reading, for whoever asks after our health.
@@ -94,7 +125,12 @@ impl Context {
                 tracing::error!(topic, partition, %error, "cannot set where a partition starts");
             }
         }
-        self.assignment.lock().assigned(&names(partitions));
+        for topic in self.assignment.lock().assigned(&names(partitions)) {
+            // Where topics have ids, the new one tells.
+            if self.ids.lock().get(&topic).is_none() {
+                self.doubts.lock().add(&topic, Doubt::Anew);
+            }
+        }
         let outcome = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions),
             _ => consumer.assign(partitions),
@@ -177,6 +213,15 @@ impl ClientContext for Context {
     }
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.logged.fetch_add(1, Ordering::Relaxed);
+        if matches!(level, RDKafkaLogLevel::Debug) {
+            // These are many, and asked for one kind of them only.
+            if let Some(named) = self.ids.lock().read(message) {
+                self.named.lock().push(named);
+            }
+            tracing::trace!(target: "librdkafka", facility, message);
+            return;
+        }
         if facility == "FAIL" {
             // What comes before is the name of the client's thread.
             let failure = message.split_once("]: ").map_or(message, |(_, failure)| failure);
