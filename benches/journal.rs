@@ -32,7 +32,7 @@ fn filled(partitions: i32, entries: i64) -> (Writer, Journal) {
     let frame = event_frame(Protocol::SocketIo, "order:new", b"{}");
     for offset in 0..entries {
         for partition in 0..partitions {
-            writer.append(draft(partition, offset, &frame), Instant::now());
+            writer.append(draft(partition, offset, &frame), Instant::now(), 0);
         }
     }
     writer.publish(Instant::now());

@@ -287,6 +287,10 @@ pub const ENDS_QUESTION_INTERVAL: Duration = Duration::from_millis(10);
 /// One such question; what fails is asked again while somebody waits for it.
 pub const ENDS_QUESTION_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Between two questions whether topics exist and what they have, while that is in doubt: it mostly is because
+/// they are being deleted or made.
+pub const DOUBT_QUESTION_INTERVAL: Duration = Duration::from_millis(500);
+
 // ---- pipeline ----
 
 /// Records handled before their events are shown to the shards: only a backlog ever makes a batch.

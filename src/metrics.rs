@@ -39,6 +39,7 @@ pub struct Metrics {
     dead_letters: IntCounterVec,
     partitions_waiting: IntGaugeVec,
     order_waits: IntCounterVec,
+    partitions_lost: IntCounterVec,
     partitions_stalled: IntGauge,
     stale_seconds: Gauge,
     events: IntCounterVec,
@@ -125,6 +126,11 @@ impl Metrics {
             partitions_waiting: new.gauges(
                 "partitions_waiting",
                 "Partitions whose next record waits, by what for: the schema registry, or the order it is about.",
+                &["reason"],
+            ),
+            partitions_lost: new.counters(
+                "partitions_lost_total",
+                "Partitions that lost records before they were read: recreated with their topic, or overtaken by retention.",
                 &["reason"],
             ),
             order_waits: new.counters(
@@ -341,6 +347,11 @@ impl Metrics {
             OrderWait::GivenUp => "given_up",
         };
         self.order_waits.with_label_values(&[label]).inc();
+    }
+
+    pub fn partition_lost(&self, is_overtaken: bool) {
+        let reason = if is_overtaken { "overtaken" } else { "recreated" };
+        self.partitions_lost.with_label_values(&[reason]).inc();
     }
 
     pub fn stale(&self, partitions_stalled: usize, stale_for: Duration) {

@@ -5,6 +5,7 @@
 //! dead letters and passed over. What cannot be handled yet waits with its partition while the others flow: for
 //! the registry, which does not answer, or for the order that it is about, which is in another topic.
 
+mod loss;
 mod start;
 mod waiting;
 
@@ -123,6 +124,7 @@ impl Work {
             }
             wait = Duration::ZERO;
         }
+        self.note_news(source);
         self.retry_waiting(source);
         self.publish();
         self.report(source);
@@ -209,7 +211,7 @@ impl Work {
             note_audience(metrics, event, &audience);
             let origin = Origin { topic, partition, offset };
             let draft = Draft { origin, timestamp_ms, event: event.id, audience: audience.keys, frames };
-            let appended = journal.append(draft, clock.now());
+            let appended = journal.append(draft, clock.now(), unix_ms(clock.wall()));
             if appended == Appended::Stored {
                 metrics.event(&event.name);
             }

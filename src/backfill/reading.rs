@@ -107,6 +107,12 @@ impl<'w> Reading<'w> {
             Asks::Since(since_ms) => {
                 // Where nothing is as new, nothing is to be read; what comes meanwhile is in the journal.
                 let mut positions = Positions::default();
+                for (id, ended_ms) in partitions.ended() {
+                    if ended_ms >= *since_ms {
+                        return Err(Gap::Recreated);
+                    }
+                    positions.advance(id, Positions::ENDED);
+                }
                 let first = self.reader.first_since(places, *since_ms).map_err(gap)?;
                 for ((topic, partition), first) in places.iter().zip(first) {
                     let Some(id) = partitions.find(topic, *partition) else { continue };

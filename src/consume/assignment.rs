@@ -3,6 +3,10 @@
 //! A partition is (re)assigned at the offset behind the newest one handled; else, if it existed at the start, at
 //! the offset found for it then; else it is new, and read from its beginning. Pure: the Kafka side feeds it.
 
+mod verdict;
+
+pub(super) use verdict::{Answer, Bounds, Doubt, Doubts, Verdict};
+
 use super::{Backlog, Behind};
 use std::collections::HashMap;
 
@@ -56,6 +60,12 @@ struct Progress {
     behind: bool,
     /// The group has taken it from us because it had not heard of us, and has not given it back yet.
     lost: bool,
+    /// The group has taken it from us, whyever.
+    away: bool,
+    /// It does not exist any more.
+    gone: bool,
+    /// Where reading stood when the brokers were asked what the topic has.
+    asked_at: Option<i64>,
 }
 
 /// What the client's statistics say of a partition.
@@ -148,6 +158,7 @@ impl Assignment {
             let progress = self.progress(topic, *partition);
             progress.behind = lost;
             progress.lost = lost;
+            progress.away = true;
         }
         self.settled &= !lost;
     }
@@ -155,20 +166,29 @@ impl Assignment {
     /// The client is another one, which the group has to let in: all is lost until then, and nothing is paused.
     pub fn begin_anew(&mut self) {
         (self.joined, self.settled) = (false, false);
-        for progress in self.topics.values_mut().flat_map(HashMap::values_mut) {
-            (progress.behind, progress.lost, progress.paused) = (true, true, false);
+        let there = self.topics.values_mut().flat_map(HashMap::values_mut).filter(|progress| !progress.gone);
+        for progress in there {
+            (progress.behind, progress.lost, progress.away, progress.paused) = (true, true, true, false);
             (progress.fetched_to_end, progress.drained) = (None, false);
         }
     }
 
-    /// The group gives us partitions, and with these all that we had lost, if they still exist.
-    pub fn assigned(&mut self, partitions: &[(String, i32)]) {
+    /// The group gives us partitions, and with these all that we had lost, if they still exist. Returns topics that
+    /// did not exist any more, and thus are others.
+    pub fn assigned(&mut self, partitions: &[(String, i32)]) -> Vec<String> {
+        let mut others = Vec::new();
         for (topic, partition) in partitions {
-            self.progress(topic, *partition).lost = false;
+            let progress = self.progress(topic, *partition);
+            progress.lost = false;
+            progress.away = false;
+            if std::mem::take(&mut progress.gone) {
+                others.push(topic.clone());
+            }
         }
         for progress in self.topics.values_mut().flat_map(HashMap::values_mut) {
             progress.behind &= !std::mem::take(&mut progress.lost);
         }
+        others
     }
 
     pub fn behind(&self) -> Vec<Behind> {
@@ -215,7 +235,11 @@ impl Assignment {
     /// The partitions met so far of the topics that are `wanted`.
     pub fn partitions(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, i32)> {
         let topics = self.topics.iter().filter(|(topic, _)| wanted(topic));
-        topics.flat_map(|(topic, partitions)| partitions.keys().map(|p| (topic.clone(), *p))).collect()
+        let of = |(topic, partitions): (&String, &HashMap<i32, Progress>)| {
+            let there = partitions.iter().filter(|(_, progress)| !progress.gone);
+            there.map(|(partition, _)| (topic.clone(), *partition)).collect::<Vec<_>>()
+        };
+        topics.flat_map(of).collect()
     }
 
     pub fn backlog(&self) -> Backlog {
@@ -237,9 +261,8 @@ impl Assignment {
     /// Behind the newest offset handled, for commits.
     pub fn positions(&self) -> impl Iterator<Item = (&str, i32, i64)> {
         self.topics.iter().flat_map(|(topic, partitions)| {
-            partitions
-                .iter()
-                .filter_map(move |(partition, progress)| Some((topic.as_str(), *partition, progress.next?)))
+            let there = partitions.iter().filter(|(_, progress)| !progress.gone);
+            there.filter_map(move |(partition, progress)| Some((topic.as_str(), *partition, progress.next?)))
         })
     }
 

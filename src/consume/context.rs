@@ -1,6 +1,7 @@
 //! What librdkafka calls back: rebalances, statistics, errors and its own log.
 
-use super::assignment::{Assignment, Fetched};
+use super::assignment::{Assignment, Doubt, Doubts, Fetched};
+use super::topic_ids::{Named, TopicIds};
 use super::trouble::{Trouble, Troubles, shortened};
 use crate::limits::KAFKA_SILENCE;
 use crate::metrics::Metrics;
@@ -12,7 +13,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::statistics::{Broker, Statistics};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A client without any broker is given so many seconds to find one: it never did, but the moment between two lists
@@ -23,7 +24,12 @@ pub(super) struct Context {
     /// Written by the pipeline's thread, in `poll` and in the callbacks that `poll` makes; read by it too. A lock
     /// only because librdkafka's contexts are shared by type; it is never held across a call into the client.
     pub assignment: Mutex<Assignment>,
-    /// As `assignment`.
+    /// As `assignment`, and so are the others.
+    pub doubts: Mutex<Doubts>,
+    ids: Mutex<TopicIds>,
+    named: Mutex<Vec<Named>>,
+    /// Lines of the client's log, which comes by the way of records.
+    logged: AtomicU64,
     troubles: Mutex<Reported>,
     /// Statistics in a row that knew no broker. As `assignment`.
     brokerless: AtomicU8,
@@ -43,6 +49,10 @@ impl Context {
     pub fn new(metrics: Metrics) -> Context {
         Context {
             assignment: Mutex::default(),
+            doubts: Mutex::default(),
+            ids: Mutex::default(),
+            named: Mutex::default(),
+            logged: AtomicU64::new(0),
             troubles: Mutex::default(),
             brokerless: AtomicU8::new(0),
             metrics,
@@ -50,12 +60,16 @@ impl Context {
         }
     }
 
-    /// For a client that goes on where that of this context was.
+    /// For a client that goes on where that of this context was, with what is known of topics.
     pub fn following(&self) -> Context {
         self.metrics.kafka_client_renewed();
-        let mut assignment = std::mem::take(&mut *self.assignment.lock());
-        assignment.begin_anew();
-        Context { assignment: Mutex::new(assignment), ..Context::new(self.metrics.clone()) }
+        let mut context = Context::new(self.metrics.clone());
+        context.assignment = moved(&self.assignment);
+        context.assignment.get_mut().begin_anew();
+        context.doubts = moved(&self.doubts);
+        context.ids = moved(&self.ids);
+        context.named = moved(&self.named);
+        context
     }
 
     /// For a client beside the instance's own consumer. It has the same troubles at the same time, which are told
@@ -67,7 +81,8 @@ impl Context {
     /// Counts an error and says it, with the way out, unless that was said of late.
     pub fn note_error(&self, error: &KafkaError, reason: &str) {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-        if self.is_beside && !is_with_topic(code) {
+        // An offset that does not exist is no trouble with Kafka: what it means is found and told elsewhere.
+        if code == RDKafkaErrorCode::AutoOffsetReset || self.is_beside && !is_with_topic(code) {
             return;
         }
         let mut reported = self.troubles.lock();
@@ -83,6 +98,20 @@ impl Context {
             let reason = shortened(reason);
             tracing::warn!(code = row.code, reason, unsaid, "cannot read from kafka: {}", row.way_out);
         }
+    }
+
+    /// Lines that the client has logged so far.
+    pub fn logged(&self) -> u64 {
+        self.logged.load(Ordering::Relaxed)
+    }
+
+    /// What has become known of topics' ids.
+    pub fn take_named(&self) -> Vec<Named> {
+        std::mem::take(&mut self.named.lock())
+    }
+
+    pub fn topic_id(&self, topic: &str) -> Option<String> {
+        self.ids.lock().get(topic).map(str::to_owned)
     }
 
     /// What keeps us from reading, for whoever asks after our health.
@@ -132,7 +161,12 @@ impl Context {
                 tracing::error!(topic, partition, %error, "cannot set where a partition starts");
             }
         }
-        self.assignment.lock().assigned(&names(partitions));
+        for topic in self.assignment.lock().assigned(&names(partitions)) {
+            // Where topics have ids, the new one tells.
+            if self.ids.lock().get(&topic).is_none() {
+                self.doubts.lock().add(&topic, Doubt::Anew);
+            }
+        }
         let outcome = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions),
             _ => consumer.assign(partitions),
@@ -158,6 +192,10 @@ impl Context {
 fn is_with_topic(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode::{TopicAuthorizationFailed, UnknownTopic, UnknownTopicOrPartition};
     matches!(code, TopicAuthorizationFailed | UnknownTopic | UnknownTopicOrPartition)
+}
+
+fn moved<T: Default>(value: &Mutex<T>) -> Mutex<T> {
+    Mutex::new(std::mem::take(&mut *value.lock()))
 }
 
 fn names(partitions: &TopicPartitionList) -> Vec<(String, i32)> {
@@ -230,6 +268,15 @@ impl ClientContext for Context {
     }
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.logged.fetch_add(1, Ordering::Relaxed);
+        if matches!(level, RDKafkaLogLevel::Debug) {
+            // These are many, and asked for one kind of them only.
+            if let Some(named) = self.ids.lock().read(message) {
+                self.named.lock().push(named);
+            }
+            tracing::trace!(target: "librdkafka", facility, message);
+            return;
+        }
         if facility == "FAIL" {
             // What comes before is the name of the client's thread.
             let failure = message.split_once("]: ").map_or(message, |(_, failure)| failure);

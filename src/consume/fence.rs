@@ -51,6 +51,11 @@ impl Fence {
         may
     }
 
+    /// Partitions have become others, whose ends are elsewhere: asks anew.
+    pub fn forget(&mut self) {
+        self.state = State::Idle;
+    }
+
     /// None: there was no answer, and it is asked again.
     pub fn answered(&mut self, ends: Option<Ends>) {
         let State::Asked(asked) = self.state else { return };

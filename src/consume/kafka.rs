@@ -4,12 +4,14 @@
 //! those ends is having caught up. Topics that tell of orders are read from farther back. Then it subscribes, and topics that appear later are read from their first
 //! record. Commits tell lag tools how far the journal is; they never decide where reading starts.
 
+use super::assignment::{Doubt, Verdict};
 use super::context::Context;
-use super::ends::EndsQuestions;
 use super::fence::Fence;
+use super::questions::Questions;
+use super::topic_ids::{self, Named};
 use super::{
-    Backlog, Begun, BegunPartition, Behind, ClientFault, Fetch, GroupProtocol, Handled, Headers, Record,
-    Settings, SourceFault, Start,
+    Backlog, Begun, BegunPartition, Behind, ClientFault, Fetch, GroupProtocol, Handled, Headers, LossCause,
+    News, Record, Settings, SourceFault, Start,
 };
 use crate::clock::unix_ms;
 use crate::limits::{
@@ -22,18 +24,20 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
 pub struct KafkaSource {
     /// Dropped before the consumer, whose other owner is its thread.
-    questions: EndsQuestions,
+    questions: Questions,
     fence: Fence,
     consumer: Arc<BaseConsumer<Context>>,
     settings: Settings,
     committed_at: Instant,
     begun: Option<Begun>,
+    news: Vec<News>,
 }
 
 impl KafkaSource {
@@ -43,11 +47,17 @@ impl KafkaSource {
     }
 
     fn create(settings: Settings, context: Context) -> Result<KafkaSource, ClientFault> {
-        let created = events_config(&settings).create_with_context(context);
+        let mut config = events_config(&settings);
+        config.set_log_level(RDKafkaLogLevel::Debug);
+        config
+            .set("debug", topic_ids::DEBUG_CONTEXT)
+            // Where to read on from is decided in assignment/verdict.rs, and told.
+            .set("auto.offset.reset", "error");
+        let created = config.create_with_context(context);
         let consumer = Arc::new(created.map_err(client_fault)?);
-        let questions = EndsQuestions::start(Arc::clone(&consumer)).map_err(ClientFault::Thread)?;
+        let questions = Questions::start(Arc::clone(&consumer)).map_err(ClientFault::Thread)?;
         let (committed_at, fence) = (Instant::now(), Fence::default());
-        Ok(KafkaSource { questions, fence, consumer, settings, committed_at, begun: None })
+        Ok(KafkaSource { questions, fence, consumer, settings, committed_at, begun: None, news: Vec::new() })
     }
 
     pub(super) fn poll(
@@ -63,20 +73,34 @@ impl KafkaSource {
             self.join_anew("the kafka client has forgotten all brokers")?;
         }
         self.commit_if_due();
+        self.resolve_doubts();
+        if self.news.iter().any(|news| matches!(news, News::Lost(_))) {
+            // What comes behind it is given when it is known.
+            return Ok(false);
+        }
         let begin = Instant::now();
-        let message = match self.consumer.poll(wait) {
+        let polled = poll_past_the_log(&self.consumer, wait, begin);
+        let is_news = note_named(self.consumer.context(), &mut self.news);
+        let message = match polled {
             None => {
                 let has_waited = !wait.is_zero() && begin.elapsed() >= wait;
                 self.consumer.context().assignment.lock().polled_in_vain(has_waited);
                 return Ok(false);
             }
-            // The context has heard of the error already, with the client's words for it.
-            Some(Err(_)) => {
+            Some(Err(error)) => {
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
+                    self.doubt_all();
+                }
+                // The context has heard of the error already, with the client's words for it.
                 self.judge_fatal()?;
                 return Ok(false);
             }
             Some(Ok(message)) => message,
         };
+        if self.consumer.context().doubts.lock().is_anew(message.topic()) {
+            // It comes again when its topic is read from the beginning.
+            return Ok(!is_news);
+        }
         let record = lend(&message);
         let Record { topic, partition, offset, .. } = record;
         match handle(record) {
@@ -85,6 +109,58 @@ impl KafkaSource {
             Handled::WaitsFull => self.pause(topic, partition),
         }
         Ok(true)
+    }
+
+    /// The client does not say which partition it was.
+    fn doubt_all(&self) {
+        let context = self.consumer.context();
+        for topic in context.assignment.lock().topics() {
+            context.doubts.lock().add(topic, Doubt::OutOfRange);
+        }
+    }
+
+    /// Asks what has become of topics, and goes by the answer.
+    fn resolve_doubts(&mut self) {
+        let context = self.consumer.context();
+        for topic in context.assignment.lock().away() {
+            context.doubts.lock().add(&topic, Doubt::Away);
+        }
+        let asks = context.assignment.lock().asks(&mut context.doubts.lock(), Instant::now());
+        if let Some(topics) = asks {
+            self.questions.ask_topics(topics);
+        }
+        let Some(answer) = self.questions.topics() else { return };
+        let Verdict { losses, gone, starts } =
+            context.assignment.lock().judge(&mut context.doubts.lock(), answer);
+        for topic in gone {
+            tracing::warn!(topic, "a topic that was read does not exist any more");
+        }
+        for (topic, partition, offset) in starts {
+            self.start_at(&topic, partition, offset);
+        }
+        for mut loss in losses {
+            self.fence.forget();
+            if let LossCause::Anew { id } = &mut loss.cause {
+                *id = self.consumer.context().topic_id(&loss.topic);
+            }
+            self.news.push(News::Lost(loss));
+        }
+    }
+
+    /// Taken and given anew, since a partition whose offset did not exist cannot be told to seek. What was fetched of
+    /// it is thrown away with that.
+    fn start_at(&self, topic: &str, partition: i32, offset: i64) {
+        let mut list = one_partition(topic, partition);
+        // The group may have taken it just now. Then it is read from there when it is given back.
+        let outcome = self.consumer.incremental_unassign(&list).and_then(|()| {
+            list.set_partition_offset(topic, partition, Offset::Offset(offset))?;
+            self.consumer.incremental_assign(&list)
+        });
+        self.note_outcome(outcome, "cannot read a partition from another place");
+    }
+
+    pub(super) fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
     }
 
     pub(super) fn take_begun(&mut self) -> Option<Begun> {
@@ -112,7 +188,7 @@ impl KafkaSource {
     }
 
     pub(super) fn has_settled(&mut self, moment: Instant, excused: impl Fn(&str, i32) -> bool) -> bool {
-        if let Some(ends) = self.questions.answer() {
+        if let Some(ends) = self.questions.ends() {
             self.fence.answered(ends);
         }
         let assignment = self.consumer.context().assignment.lock();
@@ -120,7 +196,7 @@ impl KafkaSource {
             excused(topic, partition) || assignment.has_passed(topic, partition, end)
         });
         if !settled && self.fence.may_ask(Instant::now()) {
-            self.questions.ask(assignment.partitions(|topic| self.settings.opens_orders(topic)));
+            self.questions.ask_ends(assignment.partitions(|topic| self.settings.opens_orders(topic)));
         }
         settled
     }
@@ -167,7 +243,7 @@ impl KafkaSource {
             .consumer
             .client()
             .fetch_cluster_id(timeout)
-            .ok_or(KafkaError::MetadataFetch(rdkafka::types::RDKafkaErrorCode::OperationTimedOut))?;
+            .ok_or(KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut))?;
         let found = self.partitions()?;
         let since_ms = self.begin_ms(self.settings.window);
         let windows = since_ms.map(|since_ms| self.starts(&found, since_ms)).transpose()?;
@@ -291,12 +367,10 @@ impl KafkaSource {
         let Some((code, reason)) = self.consumer.client().fatal_error() else { return Ok(()) };
         match code {
             // A commit was under way when the group lost us: it was ourselves.
-            rdkafka::types::RDKafkaErrorCode::FencedInstanceId
-                if self.consumer.context().assignment.lock().has_lost() =>
-            {
+            RDKafkaErrorCode::FencedInstanceId if self.consumer.context().assignment.lock().has_lost() => {
                 self.join_anew("the group has taken us for another process after an outage")
             }
-            rdkafka::types::RDKafkaErrorCode::FencedInstanceId => {
+            RDKafkaErrorCode::FencedInstanceId => {
                 Err(SourceFault::Fenced { instance: self.settings.instance.clone() })
             }
             _ => Err(SourceFault::Fatal(reason)),
@@ -310,8 +384,8 @@ impl KafkaSource {
         let source = KafkaSource::create(self.settings.clone(), context)
             .map_err(|fault| SourceFault::Fatal(fault.to_string()))?;
         source.subscribe().map_err(|error| SourceFault::Fatal(error.to_string()))?;
-        let begun = self.begun.take();
-        let lost = std::mem::replace(self, KafkaSource { begun, ..source });
+        let (begun, news) = (self.begun.take(), std::mem::take(&mut self.news));
+        let lost = std::mem::replace(self, KafkaSource { begun, news, ..source });
         // Closing a client that has nobody to say goodbye to may take its time.
         let closing = std::thread::Builder::new().name("kafka-lost".to_owned()).spawn(move || drop(lost));
         closing.map(drop).map_err(|error| SourceFault::Fatal(error.to_string()))
@@ -324,6 +398,36 @@ pub fn client_fault(error: KafkaError) -> ClientFault {
         KafkaError::ClientCreation(reason) => ClientFault::Properties(reason),
         other => ClientFault::Properties(other.to_string()),
     }
+}
+
+/// The client's log comes by the way of records, and says nothing of whether there are any.
+fn poll_past_the_log(
+    consumer: &BaseConsumer<Context>,
+    wait: Duration,
+    begin: Instant,
+) -> Option<KafkaResult<BorrowedMessage<'_>>> {
+    loop {
+        let logged = consumer.context().logged();
+        let polled = consumer.poll(wait.saturating_sub(begin.elapsed()));
+        if polled.is_some() || consumer.context().logged() == logged {
+            return polled;
+        }
+    }
+}
+
+/// Topics' ids that have become known; true if there are any.
+fn note_named(context: &Context, news: &mut Vec<News>) -> bool {
+    let named = context.take_named();
+    let is_news = !named.is_empty();
+    for Named { topic, id, is_anew } in named {
+        tracing::debug!(topic, id, is_anew, "a topic's id is known");
+        if is_anew && context.assignment.lock().knows(&topic) {
+            context.doubts.lock().add(&topic, Doubt::Anew);
+        } else {
+            news.push(News::Named { topic, id: Some(id) });
+        }
+    }
+    is_news
 }
 
 /// A message as a record.

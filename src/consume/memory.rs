@@ -1,12 +1,13 @@
 //! A record source without Kafka: tests put records into a channel.
 
-use super::{Begun, Handled, OwnedRecord, Record};
+use super::{Begun, Handled, News, OwnedRecord, Record};
 use std::collections::HashSet;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 pub struct MemorySource {
     records: mpsc::Receiver<OwnedRecord>,
+    news: Option<mpsc::Receiver<News>>,
     begun: Option<Begun>,
     /// Partitions whose records wait with the handler.
     waiting: HashSet<(String, i32)>,
@@ -20,7 +21,21 @@ pub fn memory() -> (mpsc::Sender<OwnedRecord>, MemorySource) {
 /// One that began to read somewhere.
 pub fn memory_from(begun: Begun) -> (mpsc::Sender<OwnedRecord>, MemorySource) {
     let (sender, records) = mpsc::channel();
-    (sender, MemorySource { records, begun: Some(begun), waiting: HashSet::new() })
+    (sender, MemorySource { records, news: None, begun: Some(begun), waiting: HashSet::new() })
+}
+
+/// What is put into a source.
+pub struct MemoryFeed {
+    pub records: mpsc::Sender<OwnedRecord>,
+    /// Taken at the end of a turn, behind the records that came before.
+    pub news: mpsc::Sender<News>,
+}
+
+/// One that also tells what becomes of its topics.
+pub fn memory_with_news(begun: Begun) -> (MemoryFeed, MemorySource) {
+    let (records, source) = memory_from(begun);
+    let (news, receiver) = mpsc::channel();
+    (MemoryFeed { records, news }, MemorySource { news: Some(receiver), ..source })
 }
 
 impl MemorySource {
@@ -43,6 +58,10 @@ impl MemorySource {
 
     pub(super) fn take_begun(&mut self) -> Option<Begun> {
         self.begun.take()
+    }
+
+    pub(super) fn take_news(&mut self) -> Vec<News> {
+        self.news.iter().flat_map(mpsc::Receiver::try_iter).collect()
     }
 
     /// A channel gives each record once and cannot be paused: what comes meanwhile waits with the handler.

@@ -15,8 +15,6 @@ mod credentials;
 #[cfg(feature = "kafka")]
 mod embedded;
 #[cfg(feature = "kafka")]
-mod ends;
-#[cfg(feature = "kafka")]
 mod fence;
 mod headers;
 #[cfg(feature = "kafka")]
@@ -25,8 +23,12 @@ mod memory;
 mod past;
 #[cfg(feature = "kafka")]
 mod probe;
+#[cfg(feature = "kafka")]
+mod questions;
 mod record;
 mod settings;
+#[cfg(feature = "kafka")]
+mod topic_ids;
 #[cfg(feature = "kafka")]
 mod trouble;
 
@@ -39,7 +41,7 @@ pub use embedded::EmbeddedBroker;
 pub use headers::{Header, Headers, OwnedHeader};
 #[cfg(feature = "kafka")]
 pub use kafka::{KafkaSource, client_fault, connection_config};
-pub use memory::{MemorySource, memory, memory_from};
+pub use memory::{MemoryFeed, MemorySource, memory, memory_from, memory_with_news};
 pub use past::{MemoryPast, Past, PastFault, PastReader, Step};
 #[cfg(feature = "kafka")]
 pub use probe::{Cluster, Probe, ProbeFault};
@@ -67,6 +69,42 @@ pub struct BegunPartition {
     pub window: i64,
     /// The first offset that is read.
     pub start: i64,
+}
+
+/// What a source finds out about topics that it reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// A topic's id in Kafka is known; none where the brokers give topics no ids.
+    Named {
+        topic: String,
+        id: Option<String>,
+    },
+    Lost(Loss),
+}
+
+/// What Kafka does not have any more and was not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    pub topic: String,
+    pub cause: LossCause,
+    pub partitions: Vec<LostPartition>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LossCause {
+    /// The topic was deleted and made anew: its partitions are others. With its id now, if that is known.
+    Anew { id: Option<String> },
+    /// Kafka has dropped what we had not read yet.
+    Overtaken,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostPartition {
+    pub partition: i32,
+    /// The offset that was to be read next.
+    pub position: i64,
+    /// The first offset now, and the one that the next record will have; none if there is no such partition any more.
+    pub range: Option<(i64, i64)>,
 }
 
 /// How far reading has come of what was there at the start, in offsets.
@@ -144,6 +182,15 @@ impl Source {
             #[cfg(feature = "kafka")]
             Source::Kafka(source) => source.take_begun(),
             Source::Memory(source) => source.take_begun(),
+        }
+    }
+
+    /// What is new about its topics. What comes behind a loss is given only when that was taken.
+    pub fn take_news(&mut self) -> Vec<News> {
+        match self {
+            #[cfg(feature = "kafka")]
+            Source::Kafka(source) => source.take_news(),
+            Source::Memory(source) => source.take_news(),
         }
     }
 

@@ -31,6 +31,11 @@ const BUNDLED_SCHEMAS: [(&str, &str); 3] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EventId(pub u16);
 
+impl EventId {
+    /// Of what is no event of the catalog.
+    pub const NONE: EventId = EventId(u16::MAX);
+}
+
 /// All that is known before the first record arrives.
 #[derive(Debug)]
 pub struct Catalog {

@@ -15,6 +15,12 @@ impl Key {
         Key(text.into())
     }
 
+    /// Of whoever asked for cursors, and of no other: no grant can give it, since what tokens say is behind a kind and
+    /// a colon, or is a name.
+    pub fn of_cursors() -> Key {
+        Key::new("\0cursors")
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

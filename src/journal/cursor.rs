@@ -2,25 +2,26 @@
 //!
 //! ```text
 //! cursor  = base64url( plain / sealed )
-//! plain   = %x01 body
-//! sealed  = %x02 nonce(12) AES-256-GCM( body, authenticated with the version byte )
-//! body    = cluster(4) topics *( topic(4) partitions *position )
+//! plain   = %x03 body
+//! sealed  = %x04 nonce(12) AES-256-GCM( body, authenticated with the version byte )
+//! body    = cluster(4) topics *( topic(4) incarnation(4) partitions *position )
 //! cluster = first 4 bytes of SHA-256 of the cluster's id        topic = the same of the topic's name
+//! incarnation = the same of the topic's id in Kafka, 0 if that is not known
 //! topics, partitions, position = LEB128; a position is the newest offset + 1, so 0 is "none"
 //! ```
 //!
 //! It says only where a reader is. What a reader may see is decided by the keys that it has when it comes with
 //! the cursor, so a forged one gains nothing. Whatever does not parse is no cursor, never an error.
 
-use super::positions::{NameHash, PartitionId, Partitions, Positions, name_hash};
+use super::positions::{Incarnation, NameHash, PartitionId, Partitions, Positions, UNKNOWN, name_hash};
 use crate::limits::{CURSOR_MAX_BYTES, CURSOR_PARTITIONS_MAX};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::BTreeMap;
 
-const PLAIN: u8 = 1;
-const SEALED: u8 = 2;
+const PLAIN: u8 = 3;
+const SEALED: u8 = 4;
 
 /// Makes and reads the cursors of one cluster.
 pub struct CursorCodec {
@@ -34,7 +35,15 @@ pub struct CursorCodec {
 pub struct Guard {
     pub positions: Positions,
     /// Of partitions that this instance has not met.
-    unmet: Vec<(NameHash, i32, i64)>,
+    unmet: Vec<Unmet>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Unmet {
+    topic: NameHash,
+    incarnation: Incarnation,
+    partition: i32,
+    offset: i64,
 }
 
 /// Without its keys.
@@ -58,8 +67,9 @@ impl CursorCodec {
         body.extend_from_slice(&self.cluster);
         let topics = topics(partitions, guard);
         write_number(&mut body, topics.len() as u64);
-        for (topic, positions) in &topics {
+        for ((topic, incarnation), positions) in &topics {
             body.extend_from_slice(topic);
+            body.extend_from_slice(incarnation);
             write_number(&mut body, positions.len() as u64);
             for offset in positions {
                 write_number(&mut body, (offset + 1).cast_unsigned());
@@ -75,19 +85,20 @@ impl CursorCodec {
         }
         let body = self.unwrap(URL_SAFE_NO_PAD.decode(text).ok()?)?;
         let mut rest = body.strip_prefix(&self.cluster[..])?;
-        let mut guard = Guard::default();
+        let mut guard = Guard::past_all_that_ended(partitions);
         for _ in 0..read_number(&mut rest)? {
             let (topic, after) = rest.split_first_chunk()?;
+            let (incarnation, after) = after.split_first_chunk()?;
             rest = after;
             let count = read_number(&mut rest)?;
             for partition in 0..i32::try_from(count).ok().filter(|count| *count <= CURSOR_PARTITIONS_MAX)? {
-                let position = read_number(&mut rest)?;
-                if position > 0 {
-                    guard.unmet.push((*topic, partition, i64::try_from(position).ok()? - 1));
-                }
+                let offset = i64::try_from(read_number(&mut rest)?).ok()? - 1;
+                guard.unmet.push(Unmet { topic: *topic, incarnation: *incarnation, partition, offset });
             }
         }
         guard.meet(partitions);
+        // What has nothing yet says something only where there was a partition of that name before.
+        guard.unmet.retain(|unmet| unmet.offset > Positions::NONE || unmet.is_of_another(partitions));
         rest.is_empty().then_some(guard)
     }
 
@@ -122,22 +133,35 @@ impl Guard {
         Guard { positions, unmet: Vec::new() }
     }
 
+    /// What was deleted before the reader began does not concern it.
+    fn past_all_that_ended(partitions: &Partitions) -> Guard {
+        let mut positions = Positions::default();
+        for (id, _) in partitions.ended() {
+            positions.advance(id, Positions::ENDED);
+        }
+        Guard::at(positions)
+    }
+
     /// Takes in the partitions that this instance has met meanwhile.
     pub fn meet(&mut self, partitions: &Partitions) {
-        if self.unmet.is_empty() {
-            return;
-        }
-        for (id, topic, partition) in partitions.iter() {
-            let met = |unmet: &(NameHash, i32, i64)| unmet.0 == topic && unmet.1 == partition;
-            for (_, _, offset) in self.unmet.extract_if(.., |unmet| met(unmet)) {
-                self.positions.advance(id, offset);
+        let Guard { positions, unmet } = self;
+        unmet.retain(|unmet| match unmet.find(partitions) {
+            None => true,
+            Some(id) => {
+                unmet.stand(id, partitions, positions);
+                false
             }
-        }
+        });
     }
 
     /// Partitions that the cursor names and this instance has not met; it may yet.
     pub fn has_unmet(&self) -> bool {
         !self.unmet.is_empty()
+    }
+
+    /// Whether it names a topic which another one of that name has taken the place of, or will.
+    pub fn is_of_another(&self, partitions: &Partitions) -> bool {
+        self.unmet.iter().any(|unmet| unmet.is_of_another(partitions))
     }
 
     /// Its position in a partition, met or not.
@@ -146,8 +170,8 @@ impl Guard {
             return self.positions.get(id);
         }
         let topic = name_hash(topic);
-        let unmet = self.unmet.iter().find(|unmet| unmet.0 == topic && unmet.1 == partition);
-        unmet.map_or(Positions::NONE, |(_, _, offset)| *offset)
+        let unmet = self.unmet.iter().find(|unmet| unmet.topic == topic && unmet.partition == partition);
+        unmet.map_or(Positions::NONE, |unmet| unmet.offset)
     }
 
     /// Whether it stands at records that an instance has not read yet, which is at `handled`.
@@ -169,17 +193,49 @@ impl Guard {
     }
 }
 
+impl Unmet {
+    /// The partition that is meant, be it gone or not.
+    fn find(&self, partitions: &Partitions) -> Option<PartitionId> {
+        let mut next = partitions.newest(self.topic, self.partition);
+        while let Some(id) = next {
+            let met = partitions.get(id);
+            if self.incarnation == met.incarnation || [self.incarnation, met.incarnation].contains(&UNKNOWN) {
+                return Some(id);
+            }
+            next = met.previous;
+        }
+        None
+    }
+
+    /// Whoever stands in a partition has read nothing of those that came after it.
+    fn stand(&self, at: PartitionId, partitions: &Partitions, positions: &mut Positions) {
+        let mut next = partitions.newest(self.topic, self.partition).filter(|newest| *newest != at);
+        while let Some(id) = next {
+            positions.set(id, Positions::NONE);
+            next = partitions.get(id).previous.filter(|previous| *previous != at);
+        }
+        positions.set(at, self.offset);
+    }
+
+    fn is_of_another(&self, partitions: &Partitions) -> bool {
+        self.find(partitions).is_none() && partitions.newest(self.topic, self.partition).is_some()
+    }
+}
+
 /// Topic → offset of each partition, in an order that does not depend on the instance.
-fn topics(partitions: &Partitions, guard: &Guard) -> BTreeMap<NameHash, Vec<i64>> {
-    let met = partitions.iter().map(|(id, topic, partition)| (topic, partition, guard.positions.get(id)));
-    let mut topics: BTreeMap<NameHash, Vec<i64>> = BTreeMap::new();
-    for (topic, partition, offset) in met.chain(guard.unmet.iter().copied()) {
+fn topics(partitions: &Partitions, guard: &Guard) -> BTreeMap<(NameHash, Incarnation), Vec<i64>> {
+    let met = partitions.iter().filter(|(id, _)| partitions.is_current(*id, &guard.positions));
+    let met = met.map(|(id, met)| ((met.topic, met.incarnation), met.partition, guard.positions.get(id)));
+    let unmet =
+        guard.unmet.iter().map(|unmet| ((unmet.topic, unmet.incarnation), unmet.partition, unmet.offset));
+    let mut topics: BTreeMap<(NameHash, Incarnation), Vec<i64>> = BTreeMap::new();
+    for (topic, partition, offset) in met.chain(unmet) {
         let positions = topics.entry(topic).or_default();
         let place = usize::try_from(partition).expect("Kafka numbers partitions from 0");
         if positions.len() <= place {
             positions.resize(place + 1, Positions::NONE);
         }
-        positions[place] = offset;
+        positions[place] = positions[place].max(offset);
     }
     topics
 }
@@ -294,6 +350,6 @@ mod tests {
             codec.encode(&partitions(&names), &guard(&vec![1_000_000_000; count as usize])).len()
         };
         let sizes = [15, 120, 1_000].map(|count| (size(count, false), size(count, true)));
-        assert_eq!(sizes, [(128, 166), (828, 866), (6_699, 6_736)]);
+        assert_eq!(sizes, [(144, 182), (844, 882), (6_715, 6_752)]);
     }
 }

@@ -1,8 +1,9 @@
-//! One event of the journal: where it came from, who may see it, and its finished frames.
+//! One event of the journal: where it came from, who may see it, and its finished frames. That something is
+//! missing between events is an entry, too.
 
 use super::PartitionId;
 use crate::event::{EventId, Key, shared};
-use crate::protocol::Frames;
+use crate::protocol::{Frames, Gap};
 use std::sync::Arc;
 
 /// A record's place in Kafka.
@@ -34,12 +35,14 @@ pub struct Entry {
     pub event: EventId,
     pub audience: Box<[Key]>,
     pub frames: Frames,
+    /// It is no event, but tells that there is a gap.
+    pub gap: Option<Gap>,
 }
 
 impl Entry {
-    pub(super) fn new(sequence: u64, partition: PartitionId, draft: Draft) -> Entry {
+    pub(super) fn new(sequence: u64, partition: PartitionId, draft: Draft, gap: Option<Gap>) -> Entry {
         let Draft { origin, timestamp_ms, event, audience, frames } = draft;
-        Entry { sequence, partition, origin, timestamp_ms, event, audience, frames }
+        Entry { sequence, partition, origin, timestamp_ms, event, audience, frames, gap }
     }
 
     /// Memory that the entry holds, near enough to bound it: itself, its frames, its keys and their place in the index.

@@ -25,7 +25,7 @@ pub use writer::{Appended, Writer};
 pub use crate::protocol::Frames;
 
 use crate::event::{Key, OpenOrders};
-use crate::protocol::Protocol;
+use crate::protocol::{Gap, Protocol};
 use arc_swap::ArcSwap;
 use segment::Segment;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,6 +57,9 @@ struct Head {
     /// The sequence of the next event.
     sequence: u64,
     reached: Reached,
+    /// In each partition the newest offset that Kafka had lost before it was read here: whoever comes back from
+    /// before it has a gap.
+    lost: Arc<Positions>,
     orders: OpenOrders,
 }
 
@@ -154,6 +157,12 @@ impl View {
         }
         let covered = |segment: &&Arc<Segment>| positions.has_passed(&segment.reached().events);
         self.segments.iter().rev().find(covered).map(|segment| segment.base())
+    }
+
+    /// What is missing for a reader that comes back at these positions and goes on here.
+    pub fn gap_behind(&self, positions: &Positions) -> Option<Gap> {
+        let lost = positions.behind(&self.head.lost).map(|id| self.head.lost.get(id));
+        lost.max().map(|offset| if offset == Positions::ENDED { Gap::Recreated } else { Gap::TooOld })
     }
 
     /// How far a reader of Kafka itself has to read for `resume` to find its place: to the end of the window's

@@ -10,14 +10,32 @@ use aws_lc_rs::digest::{SHA256, digest};
 /// some 10^9 catalogs.
 pub(super) type NameHash = [u8; 4];
 
-/// A partition's number within this instance.
+/// First bytes of the SHA-256 of a topic's id in Kafka: tells topics apart that had one name one after the other.
+pub(super) type Incarnation = [u8; 4];
+
+/// Of brokers that give topics no id. It may be any of them.
+pub(super) const UNKNOWN: Incarnation = [0; 4];
+
+/// A partition's number within this instance. A partition of a topic that was made anew is another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PartitionId(pub u32);
 
 /// The partitions met so far; only ever longer.
 #[derive(Debug, Clone, Default)]
 pub struct Partitions {
-    list: Vec<(NameHash, i32)>,
+    list: Vec<Met>,
+}
+
+/// A partition that this instance has met.
+#[derive(Debug, Clone)]
+pub(super) struct Met {
+    pub topic: NameHash,
+    pub partition: i32,
+    pub incarnation: Incarnation,
+    /// The partition of that name and number before it, whose topic was deleted.
+    pub previous: Option<PartitionId>,
+    /// When that was found to have happened to this one, in milliseconds since 1970.
+    pub ended_ms: Option<i64>,
 }
 
 impl Partitions {
@@ -34,25 +52,73 @@ impl Partitions {
         self.len().div_ceil(CURSOR_EVERY_EVENT_PARTITIONS_MAX).max(1) as u64
     }
 
-    /// None if this instance has not met it.
+    /// None if this instance has not met it, or it is gone.
     pub fn find(&self, topic: &str, partition: i32) -> Option<PartitionId> {
-        let name = (name_hash(topic), partition);
-        let place = self.list.iter().position(|met| *met == name)?;
+        self.newest(name_hash(topic), partition).filter(|id| self.get(*id).ended_ms.is_none())
+    }
+
+    /// Those whose topic was deleted, and when that was found, in milliseconds since 1970.
+    pub fn ended(&self) -> impl Iterator<Item = (PartitionId, i64)> {
+        self.iter().filter_map(|(id, met)| Some((id, met.ended_ms?)))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn push(&mut self, topic: &str, partition: i32) -> PartitionId {
+        self.push_of(name_hash(topic), partition, UNKNOWN)
+    }
+
+    /// Where there was one of that name and number, the new one takes its place.
+    pub(super) fn push_of(
+        &mut self,
+        topic: NameHash,
+        partition: i32,
+        incarnation: Incarnation,
+    ) -> PartitionId {
+        let previous = self.newest(topic, partition);
+        self.list.push(Met { topic, partition, incarnation, previous, ended_ms: None });
+        PartitionId(u32::try_from(self.list.len() - 1).expect("fewer partitions than 4 billion"))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (PartitionId, &Met)> {
+        self.list.iter().zip(0..).map(|(met, id)| (PartitionId(id), met))
+    }
+
+    pub(super) fn get(&self, id: PartitionId) -> &Met {
+        &self.list[id.0 as usize]
+    }
+
+    /// The newest of that name and number, be it gone or not.
+    pub(super) fn newest(&self, topic: NameHash, partition: i32) -> Option<PartitionId> {
+        let place = self.list.iter().rposition(|met| met.topic == topic && met.partition == partition)?;
         u32::try_from(place).ok().map(PartitionId)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (PartitionId, NameHash, i32)> {
-        self.list.iter().zip(0..).map(|((topic, partition), id)| (PartitionId(id), *topic, *partition))
+    /// What a topic of that name is now.
+    pub(super) fn set_incarnation(&mut self, topic: NameHash, incarnation: Incarnation) {
+        for met in self.list.iter_mut().filter(|met| met.topic == topic && met.ended_ms.is_none()) {
+            met.incarnation = incarnation;
+        }
     }
 
-    pub(crate) fn push(&mut self, topic: &str, partition: i32) -> PartitionId {
-        self.list.push((name_hash(topic), partition));
-        PartitionId(u32::try_from(self.list.len() - 1).expect("fewer partitions than 4 billion"))
+    pub(super) fn end(&mut self, id: PartitionId, now_ms: i64) {
+        self.list[id.0 as usize].ended_ms = Some(now_ms);
+    }
+
+    /// Whether a reader at `positions` counts this partition: neither has it read all that there will ever be of
+    /// it, nor does it still stand in the one before.
+    pub(super) fn is_current(&self, id: PartitionId, positions: &Positions) -> bool {
+        let has_ended = |id| positions.get(id) == Positions::ENDED;
+        !has_ended(id) && self.get(id).previous.is_none_or(has_ended)
     }
 }
 
 pub(super) fn name_hash(name: &str) -> NameHash {
     *digest(&SHA256, name.as_bytes()).as_ref().first_chunk().expect("a hash has 32 bytes")
+}
+
+/// None where the broker gives no id.
+pub(super) fn incarnation(id: Option<&str>) -> Incarnation {
+    id.map_or(UNKNOWN, name_hash)
 }
 
 /// The newest offset of each partition, `NONE` before its first.
@@ -64,9 +130,17 @@ pub struct Positions {
 impl Positions {
     /// Before the first offset.
     pub const NONE: i64 = -1;
+    /// Behind all that a partition will ever have: its topic was deleted, and the reader is past that.
+    pub const ENDED: i64 = i64::MAX;
 
     pub fn get(&self, partition: PartitionId) -> i64 {
         self.offsets.get(partition.0 as usize).copied().unwrap_or(Positions::NONE)
+    }
+
+    /// Puts a partition's position wherever that is.
+    pub(super) fn set(&mut self, partition: PartitionId, offset: i64) {
+        self.advance(partition, offset);
+        self.offsets[partition.0 as usize] = offset;
     }
 
     /// Moves a partition's position; never back.

@@ -10,6 +10,8 @@ use proptest::prelude::*;
 use std::time::{Duration, Instant};
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// The time of day, which is later than any of these records'.
+const NOW_MS: i64 = 1_000_000;
 
 fn settings(max_bytes: usize) -> Settings {
     Settings { max_bytes, max_age: 15 * MINUTE, cursor_keys: Vec::new() }
@@ -43,7 +45,7 @@ fn read(journal: &Journal, keys: &[&str], from: u64) -> Vec<u64> {
 fn readers_see_what_is_published_and_nothing_else() {
     let (mut writer, journal) = open(&settings(1 << 20));
     let now = Instant::now();
-    writer.append(draft(0, &["a"]), now);
+    writer.append(draft(0, &["a"]), now, NOW_MS);
     assert_eq!((journal.head(), journal.view().entry(0).is_none()), (0, true));
     assert!(writer.publish(now));
     assert!(!writer.publish(now));
@@ -56,11 +58,11 @@ fn readers_see_what_is_published_and_nothing_else() {
 fn an_offset_that_is_not_above_the_newest_is_refused() {
     let (mut writer, _journal) = open(&settings(1 << 20));
     let now = Instant::now();
-    let outcomes = [5, 5, 4, 6].map(|offset| writer.append(draft(offset, &["a"]), now));
+    let outcomes = [5, 5, 4, 6].map(|offset| writer.append(draft(offset, &["a"]), now, NOW_MS));
     assert_eq!(outcomes, [Appended::Stored, Appended::Repeated, Appended::Repeated, Appended::Stored]);
     let elsewhere =
         Draft { origin: Origin { topic: "t".into(), partition: 1, offset: 0 }, ..draft(0, &["a"]) };
-    assert_eq!(writer.append(elsewhere, now), Appended::Stored);
+    assert_eq!(writer.append(elsewhere, now, NOW_MS), Appended::Stored);
 }
 
 #[test]
@@ -68,7 +70,7 @@ fn an_entry_is_found_once_however_many_keys_match_and_only_with_a_frame() {
     let (mut writer, journal) = open(&settings(1 << 30));
     let now = Instant::now();
     for offset in 0..2 * SEGMENT_ENTRIES_MAX as i64 + 10 {
-        writer.append(draft(offset, &["a", "b"]), now);
+        writer.append(draft(offset, &["a", "b"]), now, NOW_MS);
     }
     writer.publish(now);
     let all: Vec<u64> = (0..journal.head()).collect();
@@ -83,7 +85,7 @@ fn the_oldest_segments_leave_when_the_window_is_too_heavy() {
     let (mut writer, journal) = open(&settings(1 << 20));
     let now = Instant::now();
     for offset in 0..20 * SEGMENT_ENTRIES_MAX as i64 {
-        writer.append(draft(offset, &["a"]), now);
+        writer.append(draft(offset, &["a"]), now, NOW_MS);
         writer.publish(now);
     }
     let view = journal.view();
@@ -97,7 +99,7 @@ fn the_oldest_segments_leave_when_they_are_too_old() {
     let (mut writer, journal) = open(&settings(1 << 30));
     let start = Instant::now();
     for minute in 0..40 {
-        writer.append(draft(i64::from(minute), &["a"]), start + minute * MINUTE);
+        writer.append(draft(i64::from(minute), &["a"]), start + minute * MINUTE, NOW_MS);
         writer.publish(start + minute * MINUTE);
     }
     let kept = read(&journal, &["a"], 0);
@@ -111,7 +113,7 @@ fn segments_that_a_reader_holds_count_against_the_bound() {
     let now = Instant::now();
     let mut views = Vec::new();
     for offset in 0..20 * SEGMENT_ENTRIES_MAX as i64 {
-        writer.append(draft(offset, &["a"]), now);
+        writer.append(draft(offset, &["a"]), now, NOW_MS);
         writer.publish(now);
         if offset % 512 == 0 {
             views.push(journal.view());
@@ -137,7 +139,7 @@ proptest! {
         for (offset, audience) in audiences.iter().enumerate() {
             let keys: Vec<String> = audience.iter().map(|key| format!("k:{key}")).collect();
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-            writer.append(draft(offset as i64, &keys), now);
+            writer.append(draft(offset as i64, &keys), now, NOW_MS);
         }
         writer.publish(now);
         let keys: Vec<String> = held.iter().map(|key| format!("k:{key}")).collect();
@@ -167,7 +169,7 @@ fn a_reader_resumes_where_nothing_before_is_missing() {
     assert_eq!(journal.view().resume(&at(&[99])), Some(0));
     assert_eq!(journal.view().resume(&at(&[98])), None, "an event before the start may be missing");
     for offset in 100..100 + 3 * SEGMENT_ENTRIES_MAX as i64 {
-        writer.append(draft(offset, &["a"]), now);
+        writer.append(draft(offset, &["a"]), now, NOW_MS);
     }
     writer.publish(now);
     let view = journal.view();
@@ -198,7 +200,7 @@ fn a_view_has_the_open_orders_as_of_its_head() {
     let orders = OrderSettings::read(&mut Document::empty());
     let mut book = OrderBook::new(&orders, [].into());
     let change = OrderChange { id: "o1".into(), kind: ChangeKind::Opens { owner: Owner::Guest } };
-    writer.append(draft(0, &["a"]), now);
+    writer.append(draft(0, &["a"]), now, NOW_MS);
     book.apply(&change, Shown { audience: [Key::new("a")].into(), frames: Frames::default() }, 0);
     writer.set_orders(book.orders().clone());
     let before = journal.view();
@@ -214,7 +216,7 @@ fn records_that_are_no_events_are_no_loss() {
     let (mut writer, journal) = open(&settings(1 << 30));
     let now = Instant::now();
     writer.begin("t", 0, 0);
-    writer.append(draft(0, &["a"]), now);
+    writer.append(draft(0, &["a"]), now, NOW_MS);
     for offset in 1..50 {
         writer.pass_over("t", 0, offset);
     }
@@ -240,7 +242,7 @@ fn the_first_entry_of_a_time_and_since_when_the_window_has_all() {
     assert_eq!((journal.view().complete_since(), first(2_000)), (Some(1_000), 0));
     // Partitions are not read in the order of time: every tenth is late.
     for offset in 0..3 * SEGMENT_ENTRIES_MAX as i64 {
-        writer.append(timed(offset, 1_000 + offset - if offset % 10 == 9 { 500 } else { 0 }), now);
+        writer.append(timed(offset, 1_000 + offset - if offset % 10 == 9 { 500 } else { 0 }), now, NOW_MS);
     }
     writer.publish(now);
     for (time_ms, sequence) in [(0, 0), (1_000, 0), (1_001, 1), (1_009, 10), (2_500, 1_500), (9_999, 3_072)] {
@@ -253,7 +255,7 @@ fn what_has_left_the_window_says_since_when_it_has_all() {
     let (mut writer, journal) = open(&settings(1 << 20));
     let now = Instant::now();
     for offset in 0..20 * SEGMENT_ENTRIES_MAX as i64 {
-        writer.append(timed(offset, offset), now);
+        writer.append(timed(offset, offset), now, NOW_MS);
         writer.publish(now);
     }
     let view = journal.view();
@@ -267,10 +269,129 @@ fn a_reader_of_kafka_joins_behind_the_first_quarter() {
     let now = Instant::now();
     writer.begin("t", 0, 0);
     for offset in 0..8 * SEGMENT_ENTRIES_MAX as i64 {
-        writer.append(draft(offset, &["a"]), now);
+        writer.append(draft(offset, &["a"]), now, NOW_MS);
     }
     writer.publish(now);
     let view = journal.view();
     assert_eq!(*view.joining(), at(&[2 * SEGMENT_ENTRIES_MAX as i64 - 1]));
     assert_eq!(view.resume(view.joining()), Some(2 * SEGMENT_ENTRIES_MAX as u64));
+}
+
+/// What somebody who asked for cursors and holds `keys` finds from `from` on: sequences, and the gaps that are told.
+fn read_with_gaps(journal: &Journal, keys: &[&str], from: u64) -> Vec<(u64, Option<Gap>)> {
+    let keys: Vec<Key> = keys.iter().map(|key| Key::new(key)).chain([Key::of_cursors()]).collect();
+    let view = journal.view();
+    let mut found = Vec::new();
+    view.find(&keys, Protocol::Plain, from, view.head(), &mut found);
+    found.iter().map(|sequence| (*sequence, view.entry(*sequence).unwrap().gap)).collect()
+}
+
+/// A cursor of a reader of everything before `sequence`.
+fn cursor_at(journal: &Journal, sequence: u64) -> String {
+    let guard = Guard::at(journal.view().positions_at(sequence));
+    journal.codec().encode(&journal.partitions(), &guard)
+}
+
+fn guard(journal: &Journal, cursor: &str) -> Guard {
+    journal.codec().decode(&journal.partitions(), cursor).unwrap()
+}
+
+#[test]
+fn a_topic_made_anew_is_read_anew_and_told_in_between() {
+    let (mut writer, journal) = open(&settings(1 << 20));
+    let now = Instant::now();
+    writer.set_cluster("cluster");
+    writer.name_topic("t", Some("first"));
+    for offset in 0..5 {
+        writer.append(draft(offset, &["a"]), now, NOW_MS);
+    }
+    writer.publish(now);
+    let before = cursor_at(&journal, 5);
+    writer.recreate("t", Some("second"), &[(0, Some(0))], now, NOW_MS);
+    for offset in 0..3 {
+        assert_eq!(
+            writer.append(draft(offset, &["a"]), now, NOW_MS),
+            Appended::Stored,
+            "it is another topic"
+        );
+    }
+    assert_eq!(writer.append(draft(2, &["a"]), now, NOW_MS), Appended::Repeated);
+    writer.publish(now);
+    assert_eq!(read(&journal, &["a"], 4), [4, 6, 7, 8], "who asked for no cursors gets the records");
+    let told = [(4, None), (5, Some(Gap::Recreated)), (6, None), (7, None), (8, None)];
+    assert_eq!(read_with_gaps(&journal, &["a"], 4), told);
+    assert_eq!(cursor_at(&journal, 5), before, "before that place nothing has changed");
+    let gap = |cursor: &str| journal.view().gap_behind(&guard(&journal, cursor).positions);
+    assert_eq!((gap(&before), gap(&cursor_at(&journal, 6))), (Some(Gap::Recreated), None));
+    for sequence in [6, 8, 9] {
+        let guard = guard(&journal, &cursor_at(&journal, sequence));
+        assert!(!guard.is_ahead_of(journal.view().handled()), "at {sequence}");
+        let start = journal.view().resume(&guard.positions).unwrap();
+        let covered =
+            |at: &u64| journal.view().entry(*at).is_some_and(|e| guard.covers(e.partition, e.origin.offset));
+        assert_eq!((start..9).find(|at| !covered(at)).unwrap_or(9), sequence);
+    }
+}
+
+#[test]
+fn cursors_of_another_topic_of_that_name_are_known_by_its_id() {
+    let journal_of = |id| {
+        let (mut writer, journal) = open(&settings(1 << 20));
+        writer.set_cluster("cluster");
+        writer.name_topic("t", id);
+        for offset in 0..5 {
+            writer.append(draft(offset, &["a"]), Instant::now(), NOW_MS);
+        }
+        writer.publish(Instant::now());
+        journal
+    };
+    let cursor = |id| cursor_at(&journal_of(id), 3);
+    let is_of_another = |here, cursor: &str| {
+        let journal = journal_of(here);
+        guard(&journal, cursor).is_of_another(&journal.partitions())
+    };
+    assert!(is_of_another(Some("new"), &cursor(Some("old"))));
+    for (here, there) in [(Some("new"), Some("new")), (None, Some("old")), (Some("new"), None), (None, None)]
+    {
+        assert!(!is_of_another(here, &cursor(there)), "{here:?} {there:?}");
+    }
+}
+
+#[test]
+fn what_was_lost_before_it_was_read_is_a_gap_for_whoever_is_before_it() {
+    let (mut writer, journal) = open(&settings(1 << 20));
+    let now = Instant::now();
+    writer.set_cluster("cluster");
+    for offset in 0..5 {
+        writer.append(draft(offset, &["a"]), now, NOW_MS);
+    }
+    writer.skip("t", 0, 100, now);
+    writer.append(draft(100, &["a"]), now, NOW_MS);
+    writer.publish(now);
+    assert_eq!(read_with_gaps(&journal, &["a"], 4), [(4, None), (5, Some(Gap::TooOld)), (6, None)]);
+    for (offset, gap) in
+        [(-1, Some(Gap::TooOld)), (4, Some(Gap::TooOld)), (98, Some(Gap::TooOld)), (99, None)]
+    {
+        assert_eq!(journal.view().gap_behind(&at(&[offset])), gap, "at {offset}");
+    }
+}
+
+#[test]
+fn a_topic_made_anew_with_fewer_partitions_is_told_once() {
+    let (mut writer, journal) = open(&settings(1 << 20));
+    let now = Instant::now();
+    writer.set_cluster("cluster");
+    for partition in 0..3 {
+        let origin = Origin { topic: "t".into(), partition, offset: 7 };
+        writer.append(Draft { origin, ..draft(7, &["a"]) }, now, NOW_MS);
+    }
+    writer.recreate("t", Some("id"), &[(0, Some(4)), (1, None), (2, None)], now, NOW_MS);
+    writer.publish(now);
+    let told: Vec<_> = read_with_gaps(&journal, &[], 0).into_iter().filter_map(|(_, gap)| gap).collect();
+    assert_eq!(told, [Gap::Recreated]);
+    let here = guard(&journal, &cursor_at(&journal, journal.head()));
+    assert_eq!(journal.view().gap_behind(&here.positions), None);
+    let partitions = journal.partitions();
+    assert_eq!(here.get(&partitions, "t", 0), 3);
+    assert_eq!((partitions.find("t", 1), partitions.find("t", 2)), (None, None));
 }

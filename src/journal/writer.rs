@@ -3,17 +3,21 @@
 //! `append` puts an event behind the others, `publish` shows all appended ones to the readers at once. An
 //! offset that is not above its partition's newest is refused: after a rebalance or a restart of the consumer
 //! the same record may come again, and nobody shall see it twice.
+//!
+//! What Kafka has lost before it was read is an entry, too, for whoever asked for cursors: so each such reader is
+//! told at its place among the events, and its cursors stand before or behind it.
 
+use super::positions::{Incarnation, Partitions, Positions, incarnation, name_hash};
 use super::segment::Segment;
-use super::{CursorCodec, Draft, Entry, Head, PartitionId, Reached, Settings, Shared};
-use crate::clock::unix_ms;
-use crate::event::OpenOrders;
+use super::{CursorCodec, Draft, Entry, Head, Origin, PartitionId, Reached, Settings, Shared};
+use crate::event::{EventId, Key, OpenOrders};
+use crate::protocol::{Frames, Gap, Protocol, Status, status_frame};
 use aws_lc_rs::digest::{SHA256, digest};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +37,9 @@ pub struct Writer {
     retired: Vec<(Weak<Segment>, usize)>,
     window_bytes: usize,
     partition_ids: HashMap<String, HashMap<i32, PartitionId>>,
+    incarnations: HashMap<String, Incarnation>,
     reached: Reached,
+    lost: Arc<Positions>,
     orders: OpenOrders,
     /// `reached` or `orders` has changed since it was shown.
     moved: bool,
@@ -58,14 +64,16 @@ impl Writer {
             retired: Vec::new(),
             window_bytes: 0,
             partition_ids: HashMap::new(),
+            incarnations: HashMap::new(),
             reached: Reached::default(),
+            lost: Arc::default(),
             orders: OpenOrders::default(),
             moved: false,
         }
     }
 
-    /// Appends an event; readers see it after `publish`.
-    pub fn append(&mut self, draft: Draft, now: Instant) -> Appended {
+    /// Appends an event; readers see it after `publish`. `now_ms` is the time of day, in milliseconds since 1970.
+    pub fn append(&mut self, draft: Draft, now: Instant, now_ms: i64) -> Appended {
         let offset = draft.origin.offset;
         let partition = self.partition_id(&draft.origin.topic, draft.origin.partition);
         let repeated = offset <= self.reached.handled.get(partition);
@@ -74,13 +82,19 @@ impl Writer {
         if repeated {
             return Appended::Repeated;
         }
+        // A producer whose clock is ahead must not make the window look empty for all times until then.
+        let timestamp_ms = draft.timestamp_ms.unwrap_or(i64::MIN).min(now_ms);
+        self.put(partition, draft, None, now);
+        self.reached.newest_ms = self.reached.newest_ms.max(timestamp_ms);
+        Appended::Stored
+    }
+
+    fn put(&mut self, partition: PartitionId, draft: Draft, gap: Option<Gap>, now: Instant) {
+        let offset = draft.origin.offset;
         self.next += 1;
         self.open_segment(now);
-        let entry = Entry::new(self.next - 1, partition, draft);
+        let entry = Entry::new(self.next - 1, partition, draft, gap);
         let weight_bytes = entry.weight_bytes();
-        // A producer whose clock is ahead must not make the window look empty for all times until then.
-        let timestamp_ms = entry.timestamp_ms.unwrap_or(i64::MIN).min(unix_ms(SystemTime::now()));
-        self.reached.newest_ms = self.reached.newest_ms.max(timestamp_ms);
         self.window_bytes += weight_bytes;
         let open = self.segments.back_mut().expect("a segment is open");
         open.weight_bytes += weight_bytes;
@@ -89,7 +103,62 @@ impl Writer {
         open.segment.append(entry);
         Arc::make_mut(&mut self.reached.events).advance(partition, offset);
         self.advance(partition, offset);
-        Appended::Stored
+    }
+
+    /// A topic's id in Kafka is known. Partitions that are met later are of that one, too.
+    pub fn name_topic(&mut self, topic: &str, id: Option<&str>) {
+        let incarnation = incarnation(id);
+        self.incarnations.insert(topic.to_owned(), incarnation);
+        self.change_partitions(|partitions| partitions.set_incarnation(name_hash(topic), incarnation));
+    }
+
+    /// A topic was deleted and made anew, with that id. `partitions` are all that it had, each with the first offset
+    /// that it has now, if it still exists: what comes from there on is of a partition that nobody has read before.
+    pub fn recreate(
+        &mut self,
+        topic: &str,
+        id: Option<&str>,
+        partitions: &[(i32, Option<i64>)],
+        now: Instant,
+        now_ms: i64,
+    ) {
+        for (place, (partition, _)) in partitions.iter().enumerate() {
+            let old = self.partition_id(topic, *partition);
+            self.change_partitions(|partitions| partitions.end(old, now_ms));
+            // One telling will do, when all of them have ended.
+            let told = (place + 1 == partitions.len()).then_some(Gap::Recreated);
+            let end = Origin { topic: topic.into(), partition: *partition, offset: Positions::ENDED };
+            self.lose(end, old, told, now);
+            if let Some(ids) = self.partition_ids.get_mut(topic) {
+                ids.remove(partition);
+            }
+        }
+        self.incarnations.insert(topic.to_owned(), incarnation(id));
+        for (partition, first) in partitions {
+            if let Some(first) = first {
+                self.begin(topic, *partition, *first);
+            }
+        }
+    }
+
+    /// Kafka has dropped what lies before `first` and was not read yet.
+    pub fn skip(&mut self, topic: &str, partition: i32, first: i64, now: Instant) {
+        let id = self.partition_id(topic, partition);
+        let newest = Origin { topic: topic.into(), partition, offset: first - 1 };
+        self.lose(newest, id, Some(Gap::TooOld), now);
+    }
+
+    /// What is at or before that place and was not read is lost.
+    fn lose(&mut self, place: Origin, id: PartitionId, told: Option<Gap>, now: Instant) {
+        let mut frames = Frames::default();
+        for protocol in Protocol::ALL.into_iter().filter(|_| told.is_some()) {
+            let status = Status { resumed: false, gap: told, stale_since: None, since: None };
+            frames.set(protocol, status_frame(protocol, status, None));
+        }
+        let audience = told.map(|_| Key::of_cursors()).into_iter().collect();
+        Arc::make_mut(&mut self.lost).advance(id, place.offset);
+        let draft = Draft { origin: place, timestamp_ms: None, event: EventId::NONE, audience, frames };
+        self.put(id, draft, told, now);
     }
 
     /// Which cluster the offsets are of; before it is known, there are no cursors.
@@ -129,7 +198,8 @@ impl Writer {
         self.evict(now);
         if std::mem::take(&mut self.moved) {
             let (reached, orders) = (self.reached.clone(), self.orders.clone());
-            let head = Head { sequence: self.next, reached, orders };
+            let lost = Arc::clone(&self.lost);
+            let head = Head { sequence: self.next, reached, lost, orders };
             self.shared.head.store(Arc::new(head));
         }
         self.shared.head_sequence.swap(self.next, Ordering::AcqRel) != self.next
@@ -144,11 +214,17 @@ impl Writer {
         if let Some(id) = self.partition_ids.get(topic).and_then(|ids| ids.get(&partition)) {
             return *id;
         }
-        let mut partitions = (*self.shared.partitions.load_full()).clone();
-        let id = partitions.push(topic, partition);
-        self.shared.partitions.store(Arc::new(partitions));
+        let incarnation = self.incarnations.get(topic).copied().unwrap_or_default();
+        let id = self.change_partitions(|met| met.push_of(name_hash(topic), partition, incarnation));
         self.partition_ids.entry(topic.to_owned()).or_default().insert(partition, id);
         id
+    }
+
+    fn change_partitions<T>(&mut self, change: impl FnOnce(&mut Partitions) -> T) -> T {
+        let mut partitions = (*self.shared.partitions.load_full()).clone();
+        let outcome = change(&mut partitions);
+        self.shared.partitions.store(Arc::new(partitions));
+        outcome
     }
 
     /// Memory held by the window and by evicted segments that are still read.

@@ -55,6 +55,7 @@ const CLOSED: &[Row] = &[
     ),
     ("dead_letters_total", "outcome", &["written", "failed", "refused"]),
     ("partitions_waiting", "reason", &["registry", "order"]),
+    ("partitions_lost_total", "reason", &["recreated", "overtaken"]),
     ("order_waits_total", "outcome", &["found", "unknown", "given_up"]),
     ("deliveries_total", "protocol", PROTOCOLS),
     ("connections", "protocol", PROTOCOLS),

@@ -62,6 +62,11 @@ impl LookBack {
         }
     }
 
+    /// What came before the window is not there any more.
+    pub fn forget(&mut self, topic: &str, partition: i32) {
+        self.partitions.remove(&(topic.to_owned(), partition));
+    }
+
     /// Whether a record is older than the window; if so, whether it has been looked at already.
     pub fn has_seen(&self, record: Record<'_>) -> Option<bool> {
         if self.partitions.is_empty() {

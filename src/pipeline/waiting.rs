@@ -77,6 +77,11 @@ impl Waiting {
         Handled::Waits
     }
 
+    /// The partition's records are of a topic that is gone.
+    pub fn forget(&mut self, topic: &str, partition: i32) {
+        self.queues.remove(&(topic.to_owned(), partition));
+    }
+
     pub fn take(&mut self) -> BTreeMap<Place, Queue> {
         std::mem::take(&mut self.queues)
     }

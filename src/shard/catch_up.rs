@@ -76,7 +76,8 @@ impl<W: Watch> Shard<W> {
                 cursors.meet(&partitions);
                 found.retain(|sequence| view.entry(*sequence).is_some_and(|entry| !cursors.covers(entry)));
                 if cursors.sent {
-                    let writer = CursorWriter::new(view, self.journal.codec(), &partitions, position);
+                    let (codec, stale_since) = (self.journal.codec(), self.stale_since);
+                    let writer = CursorWriter::new(view, codec, &partitions, stale_since, position);
                     share_with_cursors(view, connection.protocol, &found, cursors, writer)
                 } else {
                     share(view, connection.protocol, &found)

@@ -101,7 +101,8 @@ impl<W: Watch> Shard<W> {
             }
         }
         let partitions = self.journal.partitions();
-        let mut writer = CursorWriter::new(view, self.journal.codec(), &partitions, self.next);
+        let mut writer =
+            CursorWriter::new(view, self.journal.codec(), &partitions, self.stale_since, self.next);
         let frames = (self.next..end).zip(wanted).map(|(sequence, wanted)| {
             Protocol::ALL.map(|protocol| {
                 let entry = view.entry(sequence).filter(|_| wanted[protocol as usize])?;

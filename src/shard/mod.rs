@@ -45,7 +45,7 @@ pub use socket::ClientSocket;
 
 use crate::admission::{Admission, Barred, Entrant};
 use crate::clock::Clock;
-use crate::event::Identity;
+use crate::event::{Identity, Key};
 use crate::journal::Journal;
 use crate::limits::{READ_BUFFER_BYTES, READS_PER_TURN_MAX};
 use crate::metrics::ShardMetrics;
@@ -237,9 +237,15 @@ impl<W: Watch> Shard<W> {
     fn join(&mut self, id: ConnectionId, identity: &Identity, standing: Standing, now: Instant) {
         let connection = &mut self.connections[id];
         let left = identity.expires_at.duration_since(self.clock.wall()).unwrap_or_default();
-        connection.join(Arc::clone(&identity.keys), now + left);
+        let has_cursors = connection.cursors.as_ref().is_some_and(|cursors| cursors.sent);
+        let keys = if has_cursors {
+            identity.keys.iter().cloned().chain([Key::of_cursors()]).collect()
+        } else {
+            Arc::clone(&identity.keys)
+        };
+        self.indexes[connection.protocol as usize].insert(id, &keys);
+        connection.join(keys, now + left);
         connection.login = identity.login;
-        self.indexes[connection.protocol as usize].insert(id, &identity.keys);
         self.stand(id, standing);
     }
 

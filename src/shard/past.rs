@@ -110,7 +110,11 @@ impl<W: Watch> Shard<W> {
         now: Instant,
     ) -> Result<(), (Wanted, Gap)> {
         let Some(Archive { past, reply }) = &self.archive else { return Err((wanted, Gap::TooOld)) };
-        let Some(asks) = asks(&wanted, &self.journal.view()) else { return Err((wanted, Gap::TooOld)) };
+        let view = self.journal.view();
+        if let Some(gap) = self.lost_behind(&wanted, &view) {
+            return Err((wanted, gap));
+        }
+        let Some(asks) = asks(&wanted, &view) else { return Err((wanted, Gap::TooOld)) };
         let (queue, timeout) = match asks {
             Asks::Ends(_) => (Some(&past.ends), PAST_ENDS_TIMEOUT),
             Asks::Behind(_) | Asks::Since(_) => (past.readings.as_ref(), past.timeout),
@@ -144,7 +148,10 @@ impl<W: Watch> Shard<W> {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let Some(preparing) = connection.preparing.take() else { return };
         let wanted = preparing.wanted;
-        let begin = match outcome {
+        // Kafka may have lost something meanwhile.
+        let begin = match outcome
+            .and_then(|found| self.lost_behind(&wanted, &self.journal.view()).map_or(Ok(found), Err))
+        {
             Ok(found) => self.begin_with(&wanted, found),
             Err(gap) => {
                 let keys = Arc::clone(&self.connections[id].keys);

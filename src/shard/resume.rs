@@ -16,7 +16,7 @@ use crate::limits::GUARD_UNMET_MAX;
 use crate::protocol::{Action, Gap, Protocol, Recovery, Status, cursor_frame, status_frame};
 use bytes::Bytes;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// What a client asks for beyond the contracts.
 pub(super) struct Wanted {
@@ -190,7 +190,9 @@ impl<W: Watch> Shard<W> {
     /// orders: what the client has of them is brought up to date, or told.
     pub(super) fn begin_now(&self, id: ConnectionId, keys: &Arc<[Key]>, wanted: &Wanted, gap: Gap) -> Begin {
         let view = self.journal.view();
-        let guard = wanted.guard.as_ref().filter(|_| gap != Gap::Recreated);
+        let lost = self.lost_behind(wanted, &view);
+        let gap = lost.unwrap_or(gap);
+        let guard = wanted.guard.as_ref().filter(|_| gap != Gap::Recreated && lost.is_none());
         let start = |guard: &Guard| {
             let start = view.resume(&guard.positions);
             #[cfg(test)]
@@ -242,6 +244,13 @@ impl<W: Watch> Shard<W> {
             cursor: self.encode(&found.from),
             status: self.status(resumed, wanted.unreadable.then_some(Gap::Unreadable), since_ms),
         }
+    }
+
+    /// Why whoever comes back with this cursor can't have all that is behind it, as far as is known without a question.
+    pub(super) fn lost_behind(&self, wanted: &Wanted, view: &View) -> Option<Gap> {
+        let guard = wanted.guard.as_ref()?;
+        let is_of_another = guard.is_of_another(&self.journal.partitions());
+        if is_of_another { Some(Gap::Recreated) } else { view.gap_behind(&guard.positions) }
     }
 
     fn status(&self, resumed: bool, gap: Option<Gap>, since: Option<i64>) -> Status {
@@ -317,6 +326,7 @@ pub(super) struct CursorWriter<'a> {
     view: &'a View,
     codec: &'a CursorCodec,
     partitions: &'a Partitions,
+    stale_since: Option<SystemTime>,
     /// What a reader of everything before `at` has.
     here: Positions,
     at: u64,
@@ -325,9 +335,15 @@ pub(super) struct CursorWriter<'a> {
 }
 
 impl<'a> CursorWriter<'a> {
-    pub(super) fn new(view: &'a View, codec: &'a CursorCodec, partitions: &'a Partitions, at: u64) -> Self {
+    pub(super) fn new(
+        view: &'a View,
+        codec: &'a CursorCodec,
+        partitions: &'a Partitions,
+        stale_since: Option<SystemTime>,
+        at: u64,
+    ) -> Self {
         let every = partitions.events_per_cursor();
-        CursorWriter { view, codec, partitions, here: view.positions_at(at), at, every }
+        CursorWriter { view, codec, partitions, stale_since, here: view.positions_at(at), at, every }
     }
 
     /// The entry's frame for a connection with this guard; entries come in order.
@@ -339,7 +355,7 @@ impl<'a> CursorWriter<'a> {
     ) -> Option<Bytes> {
         self.advance_behind(entry.sequence);
         let frame = entry.frames.get(protocol)?;
-        if !entry.sequence.is_multiple_of(self.every) {
+        if entry.gap.is_none() && !entry.sequence.is_multiple_of(self.every) {
             return Some(frame.clone());
         }
         #[cfg(test)]
@@ -348,7 +364,13 @@ impl<'a> CursorWriter<'a> {
             None => Guard::at(self.here.clone()),
             Some(guard) => guard.or_newer(&self.here),
         };
-        Some(cursor_frame(protocol, frame, &self.codec.encode(self.partitions, &here)))
+        let cursor = self.codec.encode(self.partitions, &here);
+        if entry.gap.is_some() {
+            let Self { stale_since, .. } = *self;
+            let status = Status { resumed: false, gap: entry.gap, stale_since, since: None };
+            return Some(status_frame(protocol, status, Some(&cursor)));
+        }
+        Some(cursor_frame(protocol, frame, &cursor))
     }
 
     fn advance_behind(&mut self, sequence: u64) {

@@ -28,6 +28,6 @@ pub(super) fn publish(writer: &mut Writer, offset: i64, key: &str, frame: Bytes)
     let origin = Origin { topic: "t".into(), partition: 0, offset };
     let draft =
         Draft { origin, timestamp_ms: None, event: EventId(0), audience: [Key::new(key)].into(), frames };
-    writer.append(draft, Instant::now());
+    writer.append(draft, Instant::now(), 0);
     writer.publish(Instant::now());
 }

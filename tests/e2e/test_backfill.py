@@ -182,32 +182,3 @@ def test_twenty_at_once_take_turns_and_all_get_all(start_service, producer):
         assert status_of(client) == RESUMED
         expect_each_once(client, missed)
     assert service.metric("dumbwaiter_backfills_running") == 0
-
-
-def test_a_cursor_of_a_topic_that_was_made_anew_is_a_gap(kafka, start_service, producer, tmp_path):
-    topic = "pizza.anew"
-    catalog = tmp_path / "catalog.toml"
-    catalog.write_text(catalogs.catalog(catalogs.pizza_event(topic)))
-    settings = {"kafka": {"topics": [topic]}, "catalog": {"file": str(catalog)}}
-
-    def produce(count):
-        made = [records.pizza() for _ in range(count)]
-        for pizza in made:
-            producer.send(topic, shapes.PIZZA, pizza)
-        return [pizza["uuid"] for pizza in made]
-
-    kafka.create_topics(topic, partitions=1)
-    service = start_service(settings)
-    client = plain(service, "cursor=")
-    status_of(client)
-    expect_each_once(client, produce(10))
-    cursor = cursor_of(client)
-    service.stop()
-
-    kafka.delete_topics(topic)
-    kafka.create_topics(topic, partitions=1)
-    produce(3)
-    service = start_service(settings)
-    client = plain(service, f"cursor={quote(cursor)}")
-    assert status_of(client) == {"resumed": False, "gap": "recreated", "stale_since": None}
-    expect_each_once(client, produce(2))

@@ -7,6 +7,7 @@ A test may ask for more listeners, with TLS and SASL as it likes.
 import signal
 from dataclasses import dataclass, field
 
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from support.paths import KAFKA_LIBS
@@ -144,6 +145,13 @@ class Kafka:
         """How many it has."""
         admin = AdminClient({"bootstrap.servers": self.brokers})
         return len(admin.list_topics(name, timeout=30).topics[name].partitions)
+
+    def delete_records(self, topic, before):
+        """What retention does: `before` has the first offset to be kept, by partition."""
+        wanted = [TopicPartition(topic, partition, offset) for partition, offset in before.items()]
+        admin = AdminClient({"bootstrap.servers": self.brokers})
+        for outcome in admin.delete_records(wanted).values():
+            outcome.result(timeout=30)
 
     def _administer(self, deed, wanted):
         # The client must live until its answers are there.
