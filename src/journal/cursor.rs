@@ -7,6 +7,7 @@
 //! body    = cluster(4) topics *( topic(4) incarnation(4) partitions *position )
 //! cluster = first 4 bytes of SHA-256 of the cluster's id        topic = the same of the topic's name
 //! incarnation = the same of the topic's id in Kafka, 0 if that is not known
+//! topics stand in ascending order, each incarnation once
 //! topics, partitions, position = LEB128; a position is the newest offset + 1, so 0 is "none"
 //! ```
 //!
@@ -86,10 +87,16 @@ impl CursorCodec {
         let body = self.unwrap(URL_SAFE_NO_PAD.decode(text).ok()?)?;
         let mut rest = body.strip_prefix(&self.cluster[..])?;
         let mut guard = Guard::past_all_that_ended(partitions);
+        let mut last = None;
         for _ in 0..read_number(&mut rest)? {
             let (topic, after) = rest.split_first_chunk()?;
             let (incarnation, after) = after.split_first_chunk()?;
             rest = after;
+            // What stood twice would have two positions, and which one counts would be chance.
+            let named = (topic, incarnation);
+            if last.replace(named).is_some_and(|last| last >= named) {
+                return None;
+            }
             let count = read_number(&mut rest)?;
             for partition in 0..i32::try_from(count).ok().filter(|count| *count <= CURSOR_PARTITIONS_MAX)? {
                 let offset = i64::try_from(read_number(&mut rest)?).ok()? - 1;
@@ -326,6 +333,20 @@ mod tests {
         check(CursorCodec::new("one", &[KEY, OLD_KEY]), &sealed, Some(guard(&[5])));
         check(CursorCodec::new("one", &[]), "authorization:ok", None);
         check(CursorCodec::new("one", &[]), "", None);
+    }
+
+    #[test]
+    fn a_topic_that_stands_twice_is_no_cursor() {
+        let cursor = |topics: [&str; 2]| {
+            let position = |name| [&name_hash(name)[..], &UNKNOWN[..], &[1, 6]].concat();
+            let body = [&[PLAIN][..], &name_hash("one"), &[2], &topics.map(position).concat()].concat();
+            URL_SAFE_NO_PAD.encode(body)
+        };
+        let (codec, here) = (CursorCodec::new("one", &[]), partitions(&[("b", 0), ("a", 0)]));
+        assert!(name_hash("b") < name_hash("a"));
+        assert_eq!(codec.decode(&here, &cursor(["b", "a"])), Some(guard(&[5, 5])));
+        assert_eq!(codec.decode(&here, &cursor(["a", "b"])), None);
+        assert_eq!(codec.decode(&here, &cursor(["a", "a"])), None);
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub mod close;
 pub mod engineio;
 pub mod handshake;
 
+#[cfg(feature = "conformance")]
+mod echo;
 mod frames;
 mod heartbeat;
 mod meter;
@@ -27,8 +29,11 @@ pub use frames::Frames;
 pub use status::{Gap, Status, status_frame};
 
 use bytes::Bytes;
+#[cfg(feature = "conformance")]
+use echo::Echo as Plain;
 use heartbeat::Pongs;
 use meter::Meter;
+#[cfg(not(feature = "conformance"))]
 use plain::Plain;
 use secrecy::SecretString;
 use socketio::SocketIo;
@@ -150,7 +155,12 @@ trait Dialect {
     fn handle_bytes(&mut self) {}
     fn handle_text(&mut self, text: &str, pongs: &mut Pongs, actions: &mut Vec<Action>)
     -> Result<(), Ending>;
-    fn handle_binary(&mut self) -> Result<(), Ending>;
+    fn handle_binary(
+        &mut self,
+        payload: &[u8],
+        pongs: &mut Pongs,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Ending>;
     /// For protocols that authenticate after the upgrade: the answer takes until then.
     fn answers_by(&mut self, _: Instant) {}
     /// The same.
@@ -311,7 +321,7 @@ impl Session {
         }
         match message {
             Message::Text(text) => self.dialect_mut().handle_text(&text, pongs, actions),
-            Message::Binary => self.dialect_mut().handle_binary(),
+            Message::Binary(payload) => self.dialect_mut().handle_binary(&payload, pongs, actions),
             Message::Ping(payload) => {
                 pongs.owe(Opcode::Pong, &[&payload]);
                 Ok(())

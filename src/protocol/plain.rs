@@ -54,7 +54,7 @@ impl Dialect for Plain {
         Ok(())
     }
 
-    fn handle_binary(&mut self) -> Result<(), Ending> {
+    fn handle_binary(&mut self, _: &[u8], _: &mut Pongs, _: &mut Vec<Action>) -> Result<(), Ending> {
         Ok(())
     }
 

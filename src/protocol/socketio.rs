@@ -144,7 +144,7 @@ impl Dialect for SocketIo {
         Ok(())
     }
 
-    fn handle_binary(&mut self) -> Result<(), Ending> {
+    fn handle_binary(&mut self, _: &[u8], _: &mut Pongs, _: &mut Vec<Action>) -> Result<(), Ending> {
         Err(Ending::BadPacket)
     }
 

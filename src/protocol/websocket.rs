@@ -21,7 +21,7 @@ use std::mem;
 /// A complete message or control frame from the client, unmasked.
 pub(super) enum Message<'b> {
     Text(Cow<'b, str>),
-    Binary,
+    Binary(Cow<'b, [u8]>),
     Ping(Cow<'b, [u8]>),
     Pong,
     /// Close with the client's code, if it gave one.
@@ -49,7 +49,7 @@ struct Frame<'b> {
 struct Fragments {
     opcode: Opcode,
     payload: Vec<u8>,
-    frames: u16,
+    frames: u32,
 }
 
 impl Reader {
@@ -159,7 +159,7 @@ impl Reader {
 
 fn data_message(opcode: Opcode, payload: Cow<'_, [u8]>) -> Result<Message<'_>, Violation> {
     if opcode == Opcode::Binary {
-        return Ok(Message::Binary);
+        return Ok(Message::Binary(payload));
     }
     let text = match payload {
         Cow::Borrowed(bytes) => str::from_utf8(bytes).map(Cow::Borrowed).ok(),

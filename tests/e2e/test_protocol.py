@@ -110,6 +110,35 @@ def test_what_breaks_the_protocol_ends_the_connection(service, frame):
     client.wait_for_close()
 
 
+@pytest.mark.parametrize("frame", ["1", "abc", "4abc"])
+def test_a_fresh_connection_ends_when_the_client_says_so_or_talks_nonsense(service, frame):
+    client = socket_by_hand(service)
+
+    client.send(frame)
+
+    client.wait_for_close()
+
+
+def test_a_disconnect_of_the_client_ends_the_connection(service):
+    client = socket_by_hand(service)
+    client.send("40")
+    client.inbox.wait_for(lambda message: message.text == '42["authorization:ok"]', 2, "authorization:ok")
+
+    client.send("41")
+
+    client.wait_for_close()
+
+
+def test_pings_of_the_client_are_answered_one_by_one(service):
+    client = socket_by_hand(service)
+
+    for count in (1, 2, 3):
+        client.send("2")
+        client.inbox.wait_for_count(1 + count, 2, "frames")
+
+    assert [message.text for message in client.inbox.all()[1:4]] == ["3", "3", "3"]
+
+
 def test_an_event_before_the_connect_ends_the_connection(service):
     client = socket_by_hand(service)
 

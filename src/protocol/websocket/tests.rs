@@ -39,7 +39,7 @@ fn describe(message: &Message<'_>) -> String {
     match message {
         Message::Text(text) if text.len() > 20 => format!("text of {} bytes", text.len()),
         Message::Text(text) => format!("text {text}"),
-        Message::Binary => "binary".to_owned(),
+        Message::Binary(_) => "binary".to_owned(),
         Message::Ping(payload) => format!("ping {}", payload.escape_ascii()),
         Message::Pong => "pong".to_owned(),
         Message::Close(code) => format!("close {code:?}"),
@@ -148,8 +148,8 @@ fn a_message_is_bounded_in_fragments() {
         let frames = [vec![(0x01, &b""[..])], vec![(0x00, &b""[..]); continuations], vec![(0x80, &b""[..])]];
         frames.concat()
     };
-    check(&message(usize::from(MESSAGE_MAX_FRAGMENTS) - 2), &["text "]);
-    check(&message(usize::from(MESSAGE_MAX_FRAGMENTS) - 1), &["TooBig"]);
+    check(&message(MESSAGE_MAX_FRAGMENTS as usize - 2), &["text "]);
+    check(&message(MESSAGE_MAX_FRAGMENTS as usize - 1), &["TooBig"]);
 }
 
 #[test]
