@@ -53,11 +53,20 @@ pub enum Credentials {
     Session(Result<Arc<Claims>, Refusal>),
 }
 
+/// Why somebody does not come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Barred {
+    pub ending: Ending,
+    /// What was brought was never good, or is so no longer by its own terms: whoever tries keys brings such. A login
+    /// that was revoked is none of these, for those of a whole shop can be revoked at once.
+    pub is_bad_key: bool,
+}
+
 /// Why there is no ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoTicket {
     /// Whoever asks is not entitled to one.
-    Refused,
+    Refused { is_bad_key: bool },
     /// Not now: there are too many, nobody knows who asks, or they cannot be kept.
     TryLater,
 }
@@ -109,20 +118,22 @@ impl Admission {
         connect_token: Option<SecretString>,
         request: Credentials,
         now: SystemTime,
-    ) -> Result<Entrant, Ending> {
+    ) -> Result<Entrant, Barred> {
         let credentials = connect_token.map_or(request, Credentials::Token);
         match self.verify(Protocol::SocketIo, &credentials, now) {
             Ok(claims) => self.entrant(&claims, now),
-            Err(refusal) if refusal.is_passing() => Err(Ending::Unavailable),
-            Err(_) => Err(Ending::Unauthorized),
+            Err(refusal) if refusal.is_passing() => Err(Ending::Unavailable.into()),
+            Err(refusal) => Err(Barred { ending: Ending::Unauthorized, is_bad_key: refusal.is_bad_key() }),
         }
     }
 
     /// A ticket for whoever the request is from.
     pub async fn issue_ticket(&self, request: &Credentials) -> Result<TicketKey, NoTicket> {
-        let claims = self
-            .verify(Protocol::Plain, request, SystemTime::now())
-            .map_err(|refusal| if refusal.is_passing() { NoTicket::TryLater } else { NoTicket::Refused })?;
+        let claims =
+            self.verify(Protocol::Plain, request, SystemTime::now()).map_err(|refusal| match refusal {
+                refusal if refusal.is_passing() => NoTicket::TryLater,
+                refusal => NoTicket::Refused { is_bad_key: refusal.is_bad_key() },
+            })?;
         let ticket = self.tickets.issue(claims, Instant::now()).await;
         self.metrics.ticket(match &ticket {
             Ok(_) => "issued",
@@ -139,10 +150,10 @@ impl Admission {
     }
 
     /// The identity behind a ticket, which is used up by this.
-    pub async fn redeem_ticket(&self, key: &str) -> Result<Entrant, Ending> {
+    pub async fn redeem_ticket(&self, key: &str) -> Result<Entrant, Barred> {
         if key.is_empty() {
             self.metrics.ticket("empty");
-            return Err(Ending::EmptyKey);
+            return Err(Ending::EmptyKey.into());
         }
         let claims = self.tickets.redeem(key, Instant::now()).await;
         // What is behind a ticket may have expired in the ticket's own minute, or have been revoked.
@@ -150,10 +161,10 @@ impl Admission {
         let claims = claims
             .and_then(|claims| if claims.expires_at() > now { Ok(claims) } else { Err(Unredeemed::Unknown) });
         let (outcome, verdict) = match claims {
-            Ok(claims) if self.is_revoked(&claims, now) => ("revoked", Err(Ending::WrongKey)),
+            Ok(claims) if self.is_revoked(&claims, now) => ("revoked", Err(Ending::WrongKey.into())),
             Ok(claims) => ("redeemed", self.entrant(&claims, now)),
-            Err(Unredeemed::Unknown) => ("wrong", Err(Ending::WrongKey)),
-            Err(Unredeemed::StoreFailed) => ("not_looked_up", Err(Ending::Unavailable)),
+            Err(Unredeemed::Unknown) => ("wrong", Err(Barred { ending: Ending::WrongKey, is_bad_key: true })),
+            Err(Unredeemed::StoreFailed) => ("not_looked_up", Err(Ending::Unavailable.into())),
         };
         self.metrics.ticket(outcome);
         verdict
@@ -165,7 +176,7 @@ impl Admission {
         if self.revocations.revoke(&identity.login) { Err(Ending::Revoked) } else { Ok(identity) }
     }
 
-    fn entrant(&self, claims: &Claims, now: SystemTime) -> Result<Entrant, Ending> {
+    fn entrant(&self, claims: &Claims, now: SystemTime) -> Result<Entrant, Barred> {
         let seat = claims.subject().map(|user| self.users.take(Some(user))).transpose();
         let seat = seat.map_err(|_| {
             self.metrics.connection_refused("user_full");
@@ -202,6 +213,13 @@ impl Admission {
 
     fn is_revoked(&self, claims: &Claims, now: SystemTime) -> bool {
         self.revocations.revoke(&self.revocations.login(claims, now))
+    }
+}
+
+/// An ending for which no key is to blame.
+impl From<Ending> for Barred {
+    fn from(ending: Ending) -> Barred {
+        Barred { ending, is_bad_key: false }
     }
 }
 

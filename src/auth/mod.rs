@@ -146,6 +146,11 @@ impl Refusal {
     pub fn is_passing(&self) -> bool {
         matches!(self, Refusal::LookupFailed | Refusal::KeysAwaited)
     }
+
+    /// Whether whoever tries keys would be refused like this. One that was revoked is a real one.
+    pub fn is_bad_key(&self) -> bool {
+        !self.is_passing() && *self != Refusal::Revoked
+    }
 }
 
 /// The token of an `Authorization` header: `Bearer` in any case (RFC 7235, section 2.1), one or more

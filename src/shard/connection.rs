@@ -3,10 +3,10 @@
 //! A connection that takes everything is live and holds no data. One that takes less is lagging: it holds what
 //! is left of one frame, its position, and the control frames that it is owed.
 
+use super::handle::Shown;
 use super::past::Preparing;
 use super::prelude::Prelude;
 use super::socket::Socket;
-use crate::admission::Credentials;
 use crate::auth::Login;
 use crate::event::Key;
 use crate::journal::Guard;
@@ -97,7 +97,7 @@ pub(super) struct Connection<S> {
     /// What it is revoked by, once it has joined.
     pub login: Login,
     /// What the upgrade request has said of the client, until CONNECT.
-    pub credentials: Option<Box<Credentials>>,
+    pub shown: Option<Box<Shown>>,
     /// It asked for cursors.
     pub cursors: Option<Box<Cursors>>,
     /// It asked for the open orders, and has not joined yet.
@@ -129,7 +129,7 @@ impl<S: Socket> Connection<S> {
             standing: Standing::Arriving,
             keys: Arc::new([]),
             login: Login::default(),
-            credentials: None,
+            shown: None,
             cursors: None,
             wants_open: false,
             preparing: None,

@@ -41,7 +41,14 @@ pub enum Admitted {
     Plain { identity: Result<Identity, Ending>, cursor: Option<String>, since_ms: Option<i64> },
     /// It says who it is after the upgrade, or leaves it at what its request has said. `recovers`: it asked for
     /// connection state recovery.
-    SocketIo { credentials: Credentials, recovers: bool, since_ms: Option<i64> },
+    SocketIo { shown: Shown, recovers: bool, since_ms: Option<i64> },
+}
+
+/// What a Socket.IO client's request has shown; its CONNECT may say more.
+pub struct Shown {
+    pub credentials: Credentials,
+    /// To be called if it turns out that what the client has is a bad key.
+    pub bad_key: Box<dyn FnOnce() + Send>,
 }
 
 impl Admitted {

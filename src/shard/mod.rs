@@ -37,13 +37,13 @@ mod tls;
 pub use connection::ConnectionId;
 #[cfg(test)]
 pub(crate) use driven::Driven;
-pub use handle::{Admitted, Arrival, Shards};
+pub use handle::{Admitted, Arrival, Shards, Shown};
 pub use past::{Asks, Found, Past, Question};
 pub use prelude::Prelude;
 pub use settings::Settings;
 pub use socket::ClientSocket;
 
-use crate::admission::{Admission, Credentials, Entrant};
+use crate::admission::{Admission, Barred, Entrant};
 use crate::clock::Clock;
 use crate::event::Identity;
 use crate::journal::Journal;
@@ -207,8 +207,8 @@ impl<W: Watch> Shard<W> {
                     Err(ending) => connection.session.end(ending, now, &mut self.actions),
                 }
             }
-            Admitted::SocketIo { credentials, recovers, since_ms } => {
-                connection.credentials = Some(Box::new(credentials));
+            Admitted::SocketIo { shown, recovers, since_ms } => {
+                connection.shown = Some(Box::new(shown));
                 self.ask_for_more(id, recovers, since_ms);
             }
         }
@@ -343,14 +343,24 @@ impl<W: Watch> Shard<W> {
         else {
             return;
         };
-        let request = connection.credentials.take().map_or(Credentials::Nothing, |boxed| *boxed);
-        match self.admission.admit(token, request, self.clock.wall()) {
+        // One CONNECT is all that a connection may send, so it is there.
+        let Some(shown) = connection.shown.take() else { return };
+        let Shown { credentials, bad_key } = *shown;
+        match self.admission.admit(token, credentials, self.clock.wall()) {
             Ok(Entrant { identity, seat }) => {
                 self.connections[id].seats.extend(seat);
                 self.join_socket_io(id, &identity, recovery, now, actions);
             }
-            Err(Ending::Unauthorized) => self.connections[id].session.refused(now, actions),
-            Err(ending) => self.connections[id].session.end(ending, now, actions),
+            Err(Barred { ending, is_bad_key }) => {
+                if is_bad_key {
+                    bad_key();
+                }
+                let session = &mut self.connections[id].session;
+                match ending {
+                    Ending::Unauthorized => session.refused(now, actions),
+                    ending => session.end(ending, now, actions),
+                }
+            }
         }
     }
 

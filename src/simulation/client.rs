@@ -7,7 +7,7 @@ use super::wire::{ClientEnd, Received, Shared, connect};
 use crate::admission::Credentials;
 use crate::auth::{Claims, Login};
 use crate::protocol::{Ending, Protocol};
-use crate::shard::{Admitted, Arrival};
+use crate::shard::{Admitted, Arrival, Shown};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -110,7 +110,11 @@ impl Client {
                 since_ms: None,
             },
             Protocol::SocketIo => Admitted::SocketIo {
-                credentials: claims.map_or(Credentials::Nothing, |claims| Credentials::Session(Ok(claims))),
+                shown: Shown {
+                    credentials: claims
+                        .map_or(Credentials::Nothing, |claims| Credentials::Session(Ok(claims))),
+                    bad_key: Box::new(|| ()),
+                },
                 recovers: self.resumes,
                 since_ms: None,
             },

@@ -10,6 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The other end of the connection that a request came by; the accept loop puts it there.
@@ -47,6 +48,14 @@ impl Web {
     /// A key that is none, or a token that entitles to nothing.
     pub(super) fn bad_key(&self, visitor: Visitor) {
         self.rates.take(Kind::BadKey, visitor, Instant::now());
+    }
+
+    /// The same for who finds out later: Socket.IO clients show their token behind the upgrade, to a shard.
+    pub(super) fn bad_key_later(&self, visitor: Visitor) -> Box<dyn FnOnce() + Send> {
+        let rates = Arc::clone(&self.rates);
+        Box::new(move || {
+            rates.take(Kind::BadKey, visitor, Instant::now());
+        })
     }
 
     /// A place for a connection, if there is one.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 pub(super) enum Kind {
     Handshake,
     Ticket,
-    /// A ticket that is none, or a request for one by somebody who is entitled to none.
+    /// A ticket or a token that is none.
     BadKey,
 }
 

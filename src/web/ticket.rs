@@ -71,8 +71,10 @@ async fn answer(web: &Web, request: &Parts) -> Response {
             let body = refused("No ticket for now, try again later");
             (StatusCode::SERVICE_UNAVAILABLE, retry_after(), body).into_response()
         }
-        Err(NoTicket::Refused) => {
-            web.bad_key(visitor);
+        Err(NoTicket::Refused { is_bad_key }) => {
+            if is_bad_key {
+                web.bad_key(visitor);
+            }
             (StatusCode::UNAUTHORIZED, refused(WRONG_DATA)).into_response()
         }
     }

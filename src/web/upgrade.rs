@@ -5,12 +5,12 @@ use super::origin::Page;
 use super::rates::Kind;
 use super::since::{self, BadSince};
 use super::{Web, refuse_body, try_later};
+use crate::admission::Barred;
 use crate::limits::{SOCKET_SEND_BUFFER_BYTES, STALLED_MAX};
-use crate::protocol::Ending;
 use crate::protocol::engineio::{self, RequestError};
 use crate::protocol::handshake::{self, UpgradeError, VERSION};
 use crate::seats::Seat;
-use crate::shard::{Admitted, Arrival, ClientSocket};
+use crate::shard::{Admitted, Arrival, ClientSocket, Shown};
 use axum::Json;
 use axum::extract::{Query, Request, State};
 use axum::http::header::{CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_VERSION, UPGRADE};
@@ -75,18 +75,25 @@ pub(super) async fn connect(
         let query_token = value(&query, "token").filter(|_| web.admission.query_token);
         let presented = web.presented(request.headers(), query_token);
         let recovers = value(&query, "recovery") == Some("1");
-        Admitted::SocketIo { credentials: web.admission.look_up(presented).await, recovers, since_ms }
+        let credentials = web.admission.look_up(presented).await;
+        let shown = Shown { credentials, bad_key: web.bad_key_later(visitor) };
+        Admitted::SocketIo { shown, recovers, since_ms }
     } else {
         let key = value(&query, "key").unwrap_or_default();
         let cursor = value(&query, "cursor").map(str::to_owned);
         let redeemed = web.admission.redeem_ticket(key).await;
-        if matches!(redeemed, Err(Ending::WrongKey)) {
-            web.bad_key(visitor);
-        }
-        let identity = redeemed.map(|entrant| {
-            seats.extend(entrant.seat);
-            entrant.identity
-        });
+        let identity = match redeemed {
+            Ok(entrant) => {
+                seats.extend(entrant.seat);
+                Ok(entrant.identity)
+            }
+            Err(Barred { ending, is_bad_key }) => {
+                if is_bad_key {
+                    web.bad_key(visitor);
+                }
+                Err(ending)
+            }
+        };
         Admitted::Plain { identity, cursor, since_ms }
     };
     let wants_open = value(&query, "open") == Some("1");

@@ -1,10 +1,12 @@
 //! What one address and one user may cost: connections at a time, and requests. Addresses are those that a trusted
 //! proxy names, since this machine's own are not limited.
 
+use crate::revocation::{of_everybody, wait_for_revocations};
 use crate::support::{Instance, token};
 use axum::http::StatusCode;
+use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
@@ -54,6 +56,17 @@ fn check_refusal(refusal: Result<Socket, (StatusCode, String)>, expected: Status
     let (status, wait) = refusal.map(drop).unwrap_err();
     assert_eq!(status, expected);
     assert!((1..=5).contains(&wait.parse::<u32>().unwrap()), "{wait}");
+}
+
+/// A bucket refills once a second, and a busy machine may take as long for one request: what is to be refused is so at
+/// one of the next tries.
+async fn is_refused_soon(mut status: impl AsyncFnMut() -> StatusCode) {
+    for _ in 0..100 {
+        if status().await == StatusCode::TOO_MANY_REQUESTS {
+            return;
+        }
+    }
+    panic!("never refused");
 }
 
 /// A place that was given back is there a moment later.
@@ -142,20 +155,23 @@ async fn requests_of_one_address_are_bounded_by_kind() {
     let settings = ["web.handshakes_per_address=1", "web.tickets_per_address=1"];
     let instance = start(&settings).await;
     let good = token(json!({"role": "ADMIN"}));
+    let start = Instant::now();
     let mut tickets = 0;
     while ticket_status(&instance, &good, HERE).await == StatusCode::OK {
         tickets += 1;
     }
     // A hundred at once, and one for each second that this has taken.
-    assert!((100..120).contains(&tickets), "{tickets}");
-    assert_eq!(ticket_status(&instance, &good, HERE).await, StatusCode::TOO_MANY_REQUESTS);
+    let with_refill = |start: Instant| 100..=101 + start.elapsed().as_secs();
+    assert!(with_refill(start).contains(&tickets), "{tickets}");
+    is_refused_soon(async || ticket_status(&instance, &good, HERE).await).await;
     assert_eq!(ticket_status(&instance, &good, ELSEWHERE).await, StatusCode::OK);
 
+    let start = Instant::now();
     let mut handshakes = 0;
     while open(&instance, SOCKET_IO, Some(HERE)).await.is_ok() {
         handshakes += 1;
     }
-    assert!((100..120).contains(&handshakes), "{handshakes}");
+    assert!(with_refill(start).contains(&handshakes), "{handshakes}");
     assert!(open(&instance, SOCKET_IO, Some(ELSEWHERE)).await.is_ok());
     assert!(
         refused(&instance, "ticket_rate").await >= 2.0 && refused(&instance, "handshake_rate").await >= 1.0
@@ -167,17 +183,71 @@ async fn requests_of_one_address_are_bounded_by_kind() {
 async fn an_address_with_too_many_bad_keys_is_not_heard_for_a_while() {
     let instance = start(&["web.bad_keys_per_address=1"]).await;
     let good = token(json!({"role": "ADMIN"}));
+    let start = Instant::now();
     let (mut wrong, mut refusal) = (0, None);
     while refusal.is_none() {
         wrong += 1;
         refusal = open(&instance, "/ws?key=wrong", Some(HERE)).await.err();
         assert_ne!(ticket_status(&instance, "nonsense", HERE).await, StatusCode::OK);
     }
-    assert!((50..70).contains(&wrong), "{wrong}");
+    assert!((50..=51 + start.elapsed().as_secs()).contains(&wrong), "{wrong}");
     assert_eq!(refusal.map(|(status, _)| status), Some(StatusCode::TOO_MANY_REQUESTS));
-    assert_eq!(ticket_status(&instance, &good, HERE).await, StatusCode::TOO_MANY_REQUESTS);
+    is_refused_soon(async || {
+        ticket_status(&instance, "nonsense", HERE).await;
+        ticket_status(&instance, &good, HERE).await
+    })
+    .await;
     assert_eq!(ticket_status(&instance, &good, ELSEWHERE).await, StatusCode::OK);
     assert!(refused(&instance, "bad_key_rate").await >= 2.0);
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn bad_tokens_of_socket_io_clients_are_bad_keys_wherever_they_stand() {
+    let instance = start(&["web.bad_keys_per_address=1", "auth.query_token=true"]).await;
+    let in_query = format!("{SOCKET_IO}&token=nonsense");
+    let mut ways =
+        [(SOCKET_IO, r#"40{"token":"nonsense"}"#), (&in_query, "40"), (SOCKET_IO, "40")].into_iter().cycle();
+    let (start, mut wrong) = (Instant::now(), 0);
+    let refusal = loop {
+        let (path, connect) = ways.next().unwrap();
+        let mut socket = match open(&instance, path, Some(HERE)).await {
+            Ok(socket) => socket,
+            Err((status, _)) => break status,
+        };
+        wrong += 1;
+        socket.send(connect.into()).await.unwrap();
+        while !socket.next().await.unwrap().unwrap().into_text().unwrap().contains("authorization:error") {}
+    };
+    assert_eq!(refusal, StatusCode::TOO_MANY_REQUESTS);
+    assert!((100..=101 + start.elapsed().as_secs()).contains(&wrong), "{wrong}");
+    assert!(open(&instance, SOCKET_IO, Some(ELSEWHERE)).await.is_ok());
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn revoked_logins_are_no_bad_keys_of_their_address() {
+    let instance = start(&["web.bad_keys_per_address=1"]).await;
+    let of = |number: u32| json!({"sub": format!("u{number}"), "role": "ADMIN", "iat": 1_000});
+    let mut tickets = Vec::new();
+    for number in 0..110 {
+        tickets.push(instance.ticket(&token(of(number))).await.1["token"].as_str().unwrap().to_owned());
+    }
+    instance.revoke(of_everybody());
+    wait_for_revocations(&instance, "revoked", 1.0).await;
+    for (number, ticket) in tickets.iter().enumerate() {
+        let mut socket =
+            open(&instance, &format!("/ws?key={ticket}"), Some(HERE)).await.expect("no bad key so far");
+        assert!(socket.next().await.unwrap().unwrap().is_close());
+        let old = token(of(u32::try_from(number).unwrap()));
+        assert_eq!(ticket_status(&instance, &old, HERE).await, StatusCode::UNAUTHORIZED);
+        let mut socket = open(&instance, SOCKET_IO, Some(HERE)).await.expect("no bad key so far");
+        socket.send(format!("40{}", json!({"token": old})).into()).await.unwrap();
+        while !socket.next().await.unwrap().unwrap().into_text().unwrap().contains("authorization:error") {}
+    }
+    let issued = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let new = token(json!({"sub": "u0", "role": "ADMIN", "iat": issued}));
+    assert_eq!(ticket_status(&instance, &new, HERE).await, StatusCode::OK);
     instance.stop().await;
 }
 

@@ -41,8 +41,13 @@ fn admin(sub: &str) -> Value {
     json!({"sub": sub, "role": "ADMIN", "iat": now() - 10})
 }
 
+/// Of everybody's logins until some seconds ago.
+pub fn of_everybody() -> OwnedRecord {
+    record("everybody", Some(json!({"issued_before": now() - 5})))
+}
+
 /// Waits until so many records of the control topic are in force.
-async fn wait_for_revocations(instance: &Instance, outcome: &str, count: f64) {
+pub async fn wait_for_revocations(instance: &Instance, outcome: &str, count: f64) {
     let name = format!("dumbwaiter_revocation_records_total{{outcome=\"{outcome}\"}}");
     let waiting = async {
         while instance.metric(&name).await < count {
@@ -175,7 +180,12 @@ async fn a_crowd_is_revoked_to_the_last() {
     }
     instance.revoke(record("everybody", Some(json!({"issued_before": now() + 1}))));
     for client in &mut clients {
-        assert_eq!(client.text().await, REFUSAL);
+        let mut said = client.text().await;
+        // On a busy machine the first of them is pinged before the last has come.
+        while said == "2" {
+            said = client.text().await;
+        }
+        assert_eq!(said, REFUSAL);
     }
     instance.stop().await;
 }
