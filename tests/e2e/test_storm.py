@@ -1,19 +1,13 @@
 """An instance is killed, and all its clients come back at once, at another one: what they missed, and how long it takes."""
 
-import os
 import time
 from collections import Counter
 
 import pytest
 
+from support.costs import cpu_seconds
 from support.shop import Shop, judge
 from support.swarm import Swarm
-
-
-def cpu_seconds(process):
-    with open(f"/proc/{process.pid}/stat") as file:
-        user, system = file.read().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def storm(start_service, producer, clients, stores, rate):
