@@ -16,7 +16,7 @@ E2E := tests/e2e
 E2E_WORKERS ?= 3
 SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev libcurl4-openssl-dev
 
-.PHONY: help setup build build-release demo check unit e2e drain-10000 e2e-setup crash storm soak measure packaging-check test bench bench-setup docs clean
+.PHONY: help setup build build-release demo check unit e2e drain-10000 e2e-setup crash storm abuse-memory soak measure packaging-check test bench bench-setup docs clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -60,6 +60,9 @@ soak: export SOAK_SEED ?= $(shell date +%s)
 soak: build-release e2e-setup ## an hour of 5,000 clients while one thing after the other breaks (SOAK_SECONDS, SOAK_SEED)
 	SOAK_CLIENTS=5000 SOAK_RATE=500 SOAK_FAULT_EVERY=20 SOAK_WINDOW=120 SOAK_WARM_UP=180 DUMBWAITER_BIN=$(RELEASE_BIN) \
 	  target/venv/bin/python -m pytest $(E2E)/test_soak.py -m by_hand $(PYTEST_ARGS)
+
+abuse-memory: build-release e2e-setup ## three minutes of all abuse at once in a control group at the computed bound, with figures
+	DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/test_abuse_memory.py -m by_hand $(PYTEST_ARGS)
 
 measure: build-release e2e-setup ## what connections, events and deliveries cost on this machine
 	DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/measure_costs.py

@@ -57,9 +57,10 @@ class Service:
 
     # Life
 
-    def start(self, log=None, descriptors=None):
-        """`log`: where its log goes, if not to a file of its own; `descriptors`: how many it may have open."""
-        self.process = start_serve(self.folder, self.settings, self._env, log, descriptors)
+    def start(self, log=None, descriptors=None, wrap=None):
+        """`log`: where its log goes, if not to a file of its own; `descriptors`: how many it may have open; `wrap`: makes
+        of its command another one that ends in it."""
+        self.process = start_serve(self.folder, self.settings, self._env, log, descriptors, wrap)
         return self
 
     def wait_until_ready(self, within=10):
@@ -172,14 +173,15 @@ class Service:
         return client
 
 
-def start_serve(folder, settings, env=None, log=None, descriptors=None):
+def start_serve(folder, settings, env=None, log=None, descriptors=None, wrap=None):
     """`dumbwaiter serve` with these settings as its file (as text: word for word; None: no file), come what may."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "dumbwaiter.toml"
     if settings is not None:
         config.write_text(settings if isinstance(settings, str) else toml(settings))
     limits = [] if descriptors is None else ["prlimit", f"--nofile={descriptors}"]
-    return Process("dumbwaiter", [*limits, SERVICE, "serve", "--config", config], folder / "service.log", env, log)
+    command = [*limits, SERVICE, "serve", "--config", config]
+    return Process("dumbwaiter", wrap(command) if wrap else command, folder / "service.log", env, log)
 
 
 def toml(settings):
