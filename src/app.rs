@@ -88,11 +88,16 @@ impl App {
         };
         let public = listen("web.listen", parts.web.listen)?;
         let admin = listen("web.admin_listen", parts.web.admin_listen)?;
+        Ok(App::on(parts, public, admin))
+    }
+
+    /// On ports that are bound already, for clients and for operators.
+    pub fn on(parts: Parts, public: Listener, admin: Listener) -> App {
         let verifier = CurrentVerifier::new(Verifier::new(&parts.auth));
         let certificate = parts.web.certificate.clone();
         let certificate =
             certificate.map(|certificate| CurrentCertificate::new(certificate, parts.metrics.clone()));
-        Ok(App { parts, verifier, certificate, public, admin })
+        App { parts, verifier, certificate, public, admin }
     }
 
     pub fn address(&self) -> SocketAddr {
