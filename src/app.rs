@@ -91,6 +91,11 @@ impl App {
         };
         let public = listen("web.listen", parts.web.listen)?;
         let admin = listen("web.admin_listen", parts.web.admin_listen)?;
+        Ok(App::on(parts, public, admin))
+    }
+
+    /// On ports that are bound already, for clients and for operators.
+    pub fn on(parts: Parts, public: Listener, admin: Listener) -> App {
         let metrics = parts.metrics.clone();
         let certificate = parts.web.certificate.clone();
         let live = Live {
@@ -100,7 +105,7 @@ impl App {
             shards: Arc::default(),
             certificate: certificate.map(|certificate| CurrentCertificate::new(certificate, metrics)),
         };
-        Ok(App { parts, live, public, admin })
+        App { parts, live, public, admin }
     }
 
     pub fn address(&self) -> SocketAddr {

@@ -2,6 +2,9 @@
 //!
 //! The folders follow a record on its way: `consume` → `decode` → `event` → `journal` → `protocol` →
 //! `shard` → `web`. ARCHITECTURE.md has the map and the rule which folder may import which.
+//!
+//! To have it inside a program of one's own: [`run`], with a [`Config`], a [`Source`] such as [`memory`], and [`Listeners`]. The other
+//! modules are public for this package's own tests and benches, and may change with any version.
 
 #[cfg(all(feature = "conformance", feature = "kafka"))]
 compile_error!("the feature conformance is for examples/echo.rs: build that with --no-default-features");
@@ -42,7 +45,12 @@ pub mod cli;
 pub mod config;
 #[cfg(feature = "kafka")]
 pub mod demo;
+pub mod embed;
 pub mod produce;
+
+pub use config::Config;
+pub use consume::{OwnedRecord, Source, memory};
+pub use embed::{Listeners, RunFault, run};
 
 #[cfg(test)]
 mod simulation;

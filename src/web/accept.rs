@@ -17,6 +17,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
+use socket2::SockRef;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -58,6 +59,14 @@ impl Listener {
 
     pub fn with(self, entrance: Entrance) -> Listener {
         Listener { entrance, ..self }
+    }
+
+    /// One that somebody else has bound.
+    pub fn of(listener: std::net::TcpListener) -> io::Result<Listener> {
+        listener.set_nonblocking(true)?;
+        SockRef::from(&listener).set_tcp_nodelay(true)?;
+        let address = listener.local_addr()?;
+        Ok(Listener { listener: TcpListener::from_std(listener)?, address, entrance: Entrance::Open })
     }
 }
 

@@ -7,7 +7,8 @@ use dumbwaiter::protocol::close::ComeBack;
 use dumbwaiter::protocol::{Ending, Protocol};
 use dumbwaiter::settings::Document;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 #[test]
 fn the_documented_close_codes_are_those_of_the_code() {
@@ -136,4 +137,63 @@ fn read_sources(folder: &Path, sources: &mut String) {
             sources.push_str(&std::fs::read_to_string(&path).expect("a text file"));
         }
     }
+}
+
+/// Every link from one document of the repository to another has its file, and its heading where it names one.
+#[test]
+fn links_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].map(|name| root.join(name));
+    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages: Vec<_> = pages.into_iter().chain(docs).filter(|path| is_markdown(path)).collect();
+    assert!(pages.len() > 15, "where are the documents?");
+    let broken = |page: &PathBuf| -> Vec<String> {
+        let text = fs::read_to_string(page).unwrap();
+        let leads = |link: &str| leads_somewhere(page, link);
+        links(&text).filter(|link| !leads(link)).map(|link| format!("{}: {link}", page.display())).collect()
+    };
+    assert_eq!(pages.iter().flat_map(broken).collect::<Vec<_>>(), Vec::<String>::new());
+    assert!(!leads_somewhere(&root.join("README.md"), "docs/nowhere.md"));
+    assert!(!leads_somewhere(&root.join("README.md"), "docs/limits.md#nothing-of-that-name"));
+}
+
+#[test]
+fn the_index_has_every_document() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let index = fs::read_to_string(root.join("docs/README.md")).unwrap();
+    let names = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = names
+        .map(|name| name.into_string().unwrap())
+        .filter(|name| name != "README.md" && (name.ends_with(".md") || name.ends_with(".yaml")));
+    assert_eq!(
+        names.filter(|name| !index.contains(&format!("({name})"))).collect::<Vec<_>>(),
+        Vec::<String>::new()
+    );
+}
+
+fn is_markdown(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "md")
+}
+
+/// What stands in `](here)`, but addresses of other places.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets.filter(|target| !target.contains("://"))
+}
+
+fn leads_somewhere(page: &Path, link: &str) -> bool {
+    let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+    let target = if file.is_empty() { page.to_owned() } else { page.parent().unwrap().join(file) };
+    if heading.is_empty() {
+        return target.exists();
+    }
+    let text = fs::read_to_string(target).unwrap_or_default();
+    text.lines().filter(|line| line.starts_with('#')).any(|line| anchor(line) == heading)
+}
+
+/// As forges make them of a heading: small letters, what is no word left out, hyphens between.
+fn anchor(line: &str) -> String {
+    let title = line.trim_start_matches('#').trim().to_lowercase();
+    let kept = title.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }

@@ -12,6 +12,7 @@ mod delivery;
 mod demo;
 mod documents;
 mod drain;
+mod embed;
 mod encodings;
 mod imports;
 mod open_orders;
