@@ -98,7 +98,7 @@ BOMBS = {
 }
 
 
-def test_hostile_schemas_and_bombs_are_poison_and_the_rest_flows(start_service, kafka, producer, hostile, tmp_path):
+def test_hostile_schemas_and_bombs_are_poison_and_the_rest_flows(start_service, kafka, producer, hostile, tmp_path, say):
     topic = f"hostile.poison.{new_id()[:8]}"
     kafka.create_topics(topic, partitions=1)
     hostile.answers[f"/schemas/ids/{GOOD_SCHEMA}"] = says({"schema": json.dumps(shapes.PIZZA)})
@@ -136,7 +136,7 @@ def test_hostile_schemas_and_bombs_are_poison_and_the_rest_flows(start_service, 
     assert service.metric("dumbwaiter_registry_requests_total", outcome="too_large") >= 2
     assert service.metric("dumbwaiter_records_poison_total", reason="panic") == 0
     grown = peak_resident_bytes(service.process) - before
-    print(f"{len(poison)} hostile schemas and records: {grown / 2**20:.1f} MiB at the peak")
+    say(f"{len(poison)} hostile schemas and records: {grown / 2**20:.1f} MiB at the peak")
     assert grown < MEMORY
 
 

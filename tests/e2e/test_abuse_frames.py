@@ -95,7 +95,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_broken_frames_end_the_connection_with_their_code_within_a_second(service, protocol):
+def test_broken_frames_end_the_connection_with_their_code_within_a_second(service, protocol, say):
     seconds = {}
     for what, (attack, code) in BROKEN.items():
         client = attacker(service, protocol)
@@ -107,7 +107,7 @@ def test_broken_frames_end_the_connection_with_their_code_within_a_second(servic
         seconds[what] = time.monotonic() - start
         client.close()
     slowest = max(seconds, key=seconds.get)
-    print(f"{protocol}: {len(seconds)} attacks, the slowest to be gone: {slowest}, {seconds[slowest]:.2f} s")
+    say(f"{protocol}: {len(seconds)} attacks, the slowest to be gone: {slowest}, {seconds[slowest]:.2f} s")
 
 
 FLOODS = {
@@ -128,14 +128,14 @@ ATTACKERS = 20
 
 
 @pytest.mark.parametrize("flood", FLOODS)
-def test_a_flood_ends_within_a_second(service, flood):
+def test_a_flood_ends_within_a_second(service, flood, say):
     told = flooded(service, "plain", [FLOODS[flood]])
-    print(f"{flood}: {told}")
+    say(f"{flood}: {told}")
 
 
-def test_floods_of_all_sorts_end_within_a_second(service):
+def test_floods_of_all_sorts_end_within_a_second(service, say):
     told = flooded(service, "socketio", FLOODS.values())
-    print(f"all at once: {told}")
+    say(f"all at once: {told}")
 
 
 def flooded(service, protocol, floods):
@@ -168,7 +168,7 @@ def test_a_patient_reader_of_its_own_flood_sees_1008(service, protocol):
     client.close()
 
 
-def test_who_stays_just_below_the_flood_costs_little(service):
+def test_who_stays_just_below_the_flood_costs_little(service, say):
     clients = [attacker(service, "plain") for _ in range(ATTACKERS)]
     cost = Cost(service)
     deadline = time.monotonic() + 2
@@ -176,7 +176,7 @@ def test_who_stays_just_below_the_flood_costs_little(service):
         for client in clients:
             assert client.send(client_frame(FINAL | PING, b"p" * 125))
         time.sleep(max(0, now + 1 / 30 - time.monotonic()))
-    print(f"30 long pings a second, each in a packet of its own, answers not read: {cost.share(ATTACKERS)[0]}")
+    say(f"30 long pings a second, each in a packet of its own, answers not read: {cost.share(ATTACKERS)[0]}")
     for client in clients:
         client.close()
 

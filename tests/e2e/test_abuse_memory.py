@@ -47,17 +47,17 @@ def group():
         group.remove()
 
 
-def test_all_abuse_at_once_stays_below_the_bound(start_service, producer, group, capsys):
-    abuse(start_service, producer, group, seconds=6, events=10_000, capsys=capsys)
+def test_all_abuse_at_once_stays_below_the_bound(start_service, producer, group, say):
+    abuse(start_service, producer, group, seconds=6, events=10_000, say=say)
 
 
 @pytest.mark.by_hand
 @pytest.mark.timeout(900)
-def test_minutes_of_all_abuse_stay_below_the_bound(start_service, producer, group, capsys):
-    abuse(start_service, producer, group, seconds=180, events=300_000, capsys=capsys)
+def test_minutes_of_all_abuse_stay_below_the_bound(start_service, producer, group, say):
+    abuse(start_service, producer, group, seconds=180, events=300_000, say=say)
 
 
-def abuse(start_service, producer, group, seconds, events, capsys):
+def abuse(start_service, producer, group, seconds, events, say):
     service = start_service(SETTINGS, wrap=group.command if group else None)
     deadline = time.monotonic() + seconds
     attacks = [slow_handshakes, floods, unfinished_messages, sleepers, sleepers_that_ping, ticket_hoard, storms, replays]
@@ -79,8 +79,7 @@ def abuse(start_service, producer, group, seconds, events, capsys):
     assert service.livez() == 200
     peak, bound = peak_resident_bytes(service.process), sum(BOUND.values())
     in_group = f"{group.peak_bytes() / MIB:.0f} MiB in its group" if group else "no control group could be made"
-    with capsys.disabled():
-        print(f"\nall abuse for {seconds} s: {peak / MIB:.0f} MiB resident at the peak, {in_group}; bound {bound / MIB:.0f} MiB")
+    say(f"all abuse for {seconds} s: {peak / MIB:.0f} MiB resident at the peak, {in_group}; bound {bound / MIB:.0f} MiB")
     assert peak < bound * 1.2
     eventually(lambda: is_served(service, producer), 5, "somebody good gets in, and what is new")
 

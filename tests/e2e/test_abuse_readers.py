@@ -56,7 +56,7 @@ def ended(service):
     )
 
 
-def test_who_does_not_read_costs_a_position_and_is_gone_after_25_s(service, producer, pizzas, orders):
+def test_who_does_not_read_costs_a_position_and_is_gone_after_25_s(service, producer, pizzas, orders, say):
     good = service.plain("good", role="USER", store_id=4711)
     alone = deliver_to(good, producer, pizzas)
 
@@ -77,8 +77,8 @@ def test_who_does_not_read_costs_a_position_and_is_gone_after_25_s(service, prod
     deliver_to(good, producer, pizzas[:1])
     eventually(lambda: service.metric("dumbwaiter_connections") == 1, 1, "the good one is the only one")
 
-    print(f"{READERS} clients did not read {PIZZAS} events: {grown / 1e6:.1f} MB beside {journal / 1e6:.1f} MB of journal;")
-    print(f"gone after {gone:.1f} s; the good one had all after {beside:.2f} s, without them {alone:.2f} s")
+    say(f"{READERS} clients did not read {PIZZAS} events: {grown / 1e6:.1f} MB beside {journal / 1e6:.1f} MB of journal;")
+    say(f"gone after {gone:.1f} s; the good one had all after {beside:.2f} s, without them {alone:.2f} s")
     # Not before: one that reads on within that time misses nothing (test_slow_client).
     assert gone > GONE_AFTER - 1
     for sleeper in sleepers:

@@ -277,7 +277,7 @@ def test_cve_2026_48779_tiny_fragments_are_too_many_before_they_are_too_large(se
     assert close_frame_of(client) == (1009, b"Message too big")
 
 
-def test_cve_2026_62389_fragments_of_messages_that_never_end_take_what_they_weigh(service):
+def test_cve_2026_62389_fragments_of_messages_that_never_end_take_what_they_weigh(service, say):
     before = resident_bytes(service.process)
     clients = [opened(service) for _ in range(100)]
     for client in clients:
@@ -287,7 +287,7 @@ def test_cve_2026_62389_fragments_of_messages_that_never_end_take_what_they_weig
     grown = resident_bytes(service.process) - before
     for client in clients:
         client.close()
-    print(f"1,000 fragments of a byte, of 100 clients: {grown / 100 / 1000:.0f} KB each")
+    say(f"1,000 fragments of a byte, of 100 clients: {grown / 100 / 1000:.0f} KB each")
     assert grown < 100 * 100_000
 
 

@@ -107,7 +107,7 @@ def forms(value):
         yield base64.b64encode(f"{user}:{value}".encode()).decode()
 
 
-def test_no_secret_is_ever_seen_again(canary, login, kafka, registry, producer, driver, run_folder, tmp_path):
+def test_no_secret_is_ever_seen_again(canary, login, kafka, registry, producer, driver, run_folder, tmp_path, say):
     seen = Seen()
     for what, value in [("a phone number", PHONE), ("an address", STREET), ("a session", SESSION)]:
         seen.secret(what, value)
@@ -132,7 +132,7 @@ def test_no_secret_is_ever_seen_again(canary, login, kafka, registry, producer, 
     seen.keep("the log", canary.log())
     # It must have been talkative, or it proves nothing.
     assert all(word in canary.log() for word in ("DEBUG", "librdkafka", "ending a connection", "poison"))
-    print(f"{len(seen.secrets)} secrets looked for in {sum(map(len, seen.outputs.values())) // 1000} KB of output")
+    say(f"{len(seen.secrets)} secrets looked for in {sum(map(len, seen.outputs.values())) // 1000} KB of output")
     assert seen.leaks() == []
 
 

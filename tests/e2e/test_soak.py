@@ -96,7 +96,7 @@ def as_judged(town, event):
 
 @pytest.mark.by_hand
 @pytest.mark.timeout(SECONDS + 5 * WARM_UP + 600)
-def test_whatever_breaks_nothing_is_lost_and_all_is_as_before(world, town, people, registry, capsys):
+def test_whatever_breaks_nothing_is_lost_and_all_is_as_before(world, town, people, registry, capsys, say):
     with capsys.disabled():
         print(f"\nSOAK_SEED={SEED}", end="", flush=True)
     people.wait_until_in()
@@ -111,8 +111,7 @@ def test_whatever_breaks_nothing_is_lost_and_all_is_as_before(world, town, peopl
     sums = people.settled(count, within=20)
     after = Footprint(world.first)
 
-    with capsys.disabled():
-        print(f"\n{figures(people, sums, count, traffic.poisoned, nemesis, before, after, grown)}")
+    say(figures(people, sums, count, traffic.poisoned, nemesis, before, after, grown))
     assert not any(sums[name] for name in WRONG), sums
     assert sums["gaps"] == {}
     assert sums["in"] == len(people.clients)

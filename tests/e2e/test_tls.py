@@ -211,7 +211,7 @@ def big_pizzas(secured):
     return [records.pizza(store_id=4242, name=f"pizza {n}", description="d" * 3_000) for n in range(2_000)]
 
 
-def test_1000_silent_clients_harm_nobody_and_are_gone_after_5_s(service, secured):
+def test_1000_silent_clients_harm_nobody_and_are_gone_after_5_s(service, secured, say):
     def get_in():
         start = time.monotonic()
         service.plain("somebody", role="ADMIN").close()
@@ -223,7 +223,7 @@ def test_1000_silent_clients_harm_nobody_and_are_gone_after_5_s(service, secured
     silent = [socket.create_connection((host, int(port))) for _ in range(1_000)]
     worst = max(get_in() for _ in range(20))
     eventually(lambda: secured.handshakes("late") >= late + 1_000, 6, "all are given up")
-    print(f"a good client took {worst * 1e3:.0f} ms at most, the silent ones were gone after {time.monotonic() - start:.1f} s")
+    say(f"a good client took {worst * 1e3:.0f} ms at most, the silent ones were gone after {time.monotonic() - start:.1f} s")
     assert worst < 0.5 * SLACK
     for connection in silent:
         connection.settimeout(5 * SLACK)
