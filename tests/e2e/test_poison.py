@@ -68,11 +68,11 @@ def test_the_log_says_where_poison_lies_but_not_what_it_is(service, producer):
 def test_an_order_topic_that_the_catalog_does_not_name_is_counted_and_passed_over(service, producer):
     staff = service.socket_io("staff", role="ADMIN")
     deleted = records.order()
-    producer.send("order.deleted", shapes.ORDER, deleted, key=deleted["_id"])
+    producer.send("order.archived", shapes.ORDER, deleted, key=deleted["_id"])
 
     # A new topic has to be found first; that its record is counted shows that it was.
     eventually(
-        lambda: service.metric("dumbwaiter_records_unmapped_total", topic="order.deleted") == 1,
+        lambda: service.metric("dumbwaiter_records_unmapped_total", topic="order.archived") == 1,
         4,
         "one record unmapped",
     )

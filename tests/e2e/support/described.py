@@ -33,16 +33,17 @@ def faults(name, schema, value):
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
 
 
-def check_answer(answer):
-    """An answer (of `requests`) is one that docs/openapi.yaml describes for its path, method and status."""
+def check_answer(answer, listener):
+    """An answer (of `requests`) of the `clients` or `operators` listener is one that docs/openapi.yaml describes for its path, method and status."""
     path = answer.request.path_url.partition("?")[0]
     described = document("openapi.yaml")["paths"].get(path)
-    if described is None or answer.request.method.lower() not in described:
-        # Routes that are none, and methods that a route has not.
+    operation = described.get(answer.request.method.lower()) if described else None
+    if operation is None or listener not in operation["tags"]:
+        # Routes that are none at this listener, and methods that a route has not.
         assert answer.status_code in (404, 405) or path.startswith("/ws"), f"undescribed: {path} {answer.status_code}"
         return
     whole = document("openapi.yaml")
-    responses = described[answer.request.method.lower()]["responses"]
+    responses = operation["responses"]
     where = f"{answer.request.method} {path} {answer.status_code}"
     # Below the routes: a head that is too long or broken.
     assert str(answer.status_code) in responses, f"docs/openapi.yaml does not have {where}"

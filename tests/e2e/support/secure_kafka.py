@@ -40,9 +40,9 @@ class SecureKafka(Kafka):
         super().__init__(
             folder,
             listeners=[
-                Listener("TLS", "SSL", "localhost", tls | {"ssl.client.auth": "none"}),
-                Listener("MTLS", "SSL", "localhost", tls | {"ssl.client.auth": "required"}),
-                Listener("SASL", "SASL_SSL", "localhost", tls | self._sasl()),
+                Listener("TLS", "SSL", "localhost", settings=tls | {"ssl.client.auth": "none"}),
+                Listener("MTLS", "SSL", "localhost", settings=tls | {"ssl.client.auth": "required"}),
+                Listener("SASL", "SASL_SSL", "localhost", settings=tls | self._sasl()),
             ],
             settings={
                 "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",

@@ -106,7 +106,7 @@ class Service:
         """The status, or None while nobody listens."""
         try:
             answer = self._http.get(f"http://{self.admin_listen}{path}", timeout=5)
-            check_answer(answer)
+            check_answer(answer, "operators")
             return answer.status_code
         except requests.ConnectionError:
             return None
@@ -116,7 +116,7 @@ class Service:
     def http(self, method, path, **more):
         url = f"{self._over('http')}{path}"
         answer = self._http.request(method, url, timeout=10, verify=self.authority, **more)
-        check_answer(answer)
+        check_answer(answer, "clients")
         return answer
 
     def request_ticket(self, token=None):
