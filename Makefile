@@ -67,7 +67,7 @@ soak: export SOAK_SECONDS ?= 3600
 soak: export SOAK_SEED ?= $(shell date +%s)
 soak: build-release e2e-setup ## an hour of 5,000 clients while one thing after the other breaks (SOAK_SECONDS, SOAK_SEED)
 	SOAK_CLIENTS=5000 SOAK_RATE=500 SOAK_FAULT_EVERY=20 SOAK_WINDOW=120 SOAK_WARM_UP=180 DUMBWAITER_BIN=$(RELEASE_BIN) \
-	  target/venv/bin/python -m pytest $(E2E)/test_soak.py -m by_hand $(PYTEST_ARGS)
+	  target/venv/bin/python -m pytest $(E2E)/test_soak.py $(PYTEST_ARGS)
 
 abuse-memory: build-release e2e-setup ## three minutes of all abuse at once in a control group at the computed bound, with figures
 	DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/test_abuse_memory.py -m by_hand $(PYTEST_ARGS)
@@ -95,7 +95,7 @@ conformance: setup target/stamps/autobahn ## the cases of the Autobahn testsuite
 	cargo build --locked --no-default-features --features conformance --example echo
 	tests/conformance/run
 
-test: setup check deny unit e2e ## everything that must pass before a change lands
+test: setup check deny unit fuzz-smoke e2e ## everything that must pass before a change lands
 
 bench: bench-setup ## compare servers under load, an hour on an idle machine (BENCH_ARGS=--quick: only whether it works)
 	target/venv/bin/python benches/load/run.py $(BENCH_ARGS)

@@ -29,7 +29,7 @@ LAST = ("test_dead_letters", "test_poison")
 
 
 # A worker that met one of these last would be waited for by the others.
-FIRST = ("test_crash", "test_tickets", "test_brokers")
+FIRST = ("test_soak", "test_crash", "test_tickets", "test_brokers")
 
 
 def pytest_collection_modifyitems(items):

@@ -1,7 +1,7 @@
 """Thousands of clients, and every few seconds something breaks: a judge says at the end what came of the promises.
 
-`make soak` runs it in full size, for as long as SOAK_SECONDS says, and prints the figures (docs/reliability.md). SOAK_SEED repeats
-the order of the faults. By default it is some hundred clients for a minute.
+Some hundred clients for a minute by default; `make soak` runs it in full size, for as long as SOAK_SECONDS says, and prints the
+figures (docs/reliability.md). SOAK_SEED repeats the order of the faults.
 """
 
 import json
@@ -94,7 +94,6 @@ def as_judged(town, event):
     }
 
 
-@pytest.mark.by_hand
 @pytest.mark.timeout(SECONDS + 5 * WARM_UP + 600)
 def test_whatever_breaks_nothing_is_lost_and_all_is_as_before(world, town, people, registry, capsys, say):
     with capsys.disabled():
