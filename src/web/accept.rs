@@ -1,11 +1,12 @@
 //! The accept loop: HTTP/1.1 by hyper, with the deadlines and bounds that `axum::serve` does not set.
 
 use super::CurrentCertificate;
+use super::hand_over::{HandOver, Held, Leaves};
 use super::limited::Peer;
 use super::visitor::Proxies;
 use crate::limits::{
     ACCEPT_BACKLOG, ACCEPT_ERROR_PAUSE, ACCEPT_WARN_INTERVAL, ADDRESS_WARN_INTERVAL, HANDSHAKES_MAX,
-    HEAD_DEADLINE, HEAD_MAX_BYTES, HEADERS_MAX,
+    HEAD_DEADLINE, HEAD_MAX_BYTES, HEADERS_MAX, SOCKET_SEND_BUFFER_BYTES, STALLED_MAX,
 };
 use crate::metrics::Metrics;
 use crate::throttle::Throttle;
@@ -22,7 +23,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
@@ -49,8 +50,7 @@ impl Listener {
     pub fn bind(address: SocketAddr) -> io::Result<Listener> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_reuseaddr(true)?;
-        // Accepted sockets inherit it: an event must not wait for an acknowledgement.
-        socket.set_nodelay(true)?;
+        set_for_accepted(&SockRef::from(&socket))?;
         socket.bind(address)?;
         let listener = socket.listen(ACCEPT_BACKLOG)?;
         let address = listener.local_addr()?;
@@ -64,10 +64,19 @@ impl Listener {
     /// One that somebody else has bound.
     pub fn of(listener: std::net::TcpListener) -> io::Result<Listener> {
         listener.set_nonblocking(true)?;
-        SockRef::from(&listener).set_tcp_nodelay(true)?;
+        set_for_accepted(&SockRef::from(&listener))?;
         let address = listener.local_addr()?;
         Ok(Listener { listener: TcpListener::from_std(listener)?, address, entrance: Entrance::Open })
     }
+}
+
+/// What the sockets of a listener inherit.
+fn set_for_accepted(listener: &SockRef<'_>) -> io::Result<()> {
+    // An event must not wait for an acknowledgement.
+    listener.set_tcp_nodelay(true)?;
+    // What the kernel keeps for a client that does not read, and for how long.
+    listener.set_send_buffer_size(SOCKET_SEND_BUFFER_BYTES)?;
+    listener.set_tcp_user_timeout(Some(STALLED_MAX))
 }
 
 /// Serves until `stop`; requests under way then are let finish by their own deadlines. `sockets_max` bounds them
@@ -173,14 +182,14 @@ async fn serve_one(stream: TcpStream, peer: SocketAddr, router: Router, entrance
     }
 }
 
-async fn serve_http(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: SocketAddr,
-    router: Router,
-) {
+async fn serve_http(stream: impl Leaves, peer: SocketAddr, router: Router) {
     let router = TowerToHyperService::new(router);
+    let hand_over = HandOver::default();
+    let stream = Held { stream, hand_over: hand_over.clone() };
+    let of_requests = hand_over.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer.ip()));
+        request.extensions_mut().insert(of_requests.clone());
         router.call(request)
     });
     let connection = http1::Builder::new()
@@ -188,9 +197,14 @@ async fn serve_http(
         .header_read_timeout(HEAD_DEADLINE)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_MAX_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, "http connection ended");
+        .serve_connection(TokioIo::new(stream), service);
+    match connection.without_shutdown().await {
+        Ok(parts) => {
+            let stays = hand_over.carry_out(parts.io.into_inner().stream, &parts.read_buf);
+            if let Some(mut stream) = stays {
+                let _ = stream.shutdown().await;
+            }
+        }
+        Err(error) => tracing::debug!(%error, "http connection ended"),
     }
 }

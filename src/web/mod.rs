@@ -6,6 +6,7 @@ mod admin;
 mod certificate;
 mod credentials;
 mod descriptors;
+mod hand_over;
 mod limited;
 mod origin;
 mod rates;
