@@ -12,6 +12,8 @@ use super::segment::Segment;
 use super::{CursorCodec, Draft, Entry, Head, Origin, PartitionId, Reached, Settings, Shared};
 use crate::event::{EventId, Key, OpenOrders};
 use crate::protocol::{Frames, Gap, Protocol, Status, status_frame};
+#[cfg(test)]
+use crate::simulation::Broken;
 use aws_lc_rs::digest::{SHA256, digest};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::{HashMap, VecDeque};
@@ -78,7 +80,7 @@ impl Writer {
         let partition = self.partition_id(&draft.origin.topic, draft.origin.partition);
         let repeated = offset <= self.reached.handled.get(partition);
         #[cfg(test)]
-        let repeated = repeated && !crate::simulation::Broken::TakesRepeated.is_on();
+        let repeated = repeated && !Broken::TakesRepeated.is_on();
         if repeated {
             return Appended::Repeated;
         }
@@ -127,8 +129,14 @@ impl Writer {
             self.change_partitions(|partitions| partitions.end(old, now_ms));
             // One telling will do, when all of them have ended.
             let told = (place + 1 == partitions.len()).then_some(Gap::Recreated);
+            #[cfg(test)]
+            let told = told.filter(|_| !Broken::HidesRecreated.is_on());
             let end = Origin { topic: topic.into(), partition: *partition, offset: Positions::ENDED };
             self.lose(end, old, told, now);
+            #[cfg(test)]
+            if Broken::RefusesRecreated.is_on() {
+                continue;
+            }
             if let Some(ids) = self.partition_ids.get_mut(topic) {
                 ids.remove(partition);
             }

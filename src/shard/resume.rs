@@ -197,6 +197,8 @@ impl<W: Watch> Shard<W> {
             let start = view.resume(&guard.positions);
             #[cfg(test)]
             let start = start.or_else(|| crate::simulation::Broken::HidesGap.is_on().then(|| view.oldest()));
+            #[cfg(test)]
+            let start = start.filter(|_| !crate::simulation::Broken::TellsNeedlessGap.is_on());
             start
         };
         if let Some((guard, start)) = guard.and_then(|guard| Some((guard, start(guard)?))) {

@@ -22,6 +22,14 @@ pub enum Broken {
     HidesGap,
     /// Records that come again after a rebalance are events again.
     TakesRepeated,
+    /// Clients that are there when a topic is made anew are not told.
+    HidesRecreated,
+    /// A topic that was made anew keeps its old partitions, which have ended: its records are refused.
+    RefusesRecreated,
+    /// A cursor of a topic that was is one of the topic that is.
+    ForgetsTopicIds,
+    /// Whoever comes back is told of a gap, whatever lies behind the cursor.
+    TellsNeedlessGap,
 }
 
 thread_local! {
@@ -30,13 +38,17 @@ thread_local! {
 }
 
 impl Broken {
-    pub const ALL: [Broken; 6] = [
+    pub const ALL: [Broken; 10] = [
         Broken::NoGuard,
         Broken::JoinsBeforePosition,
         Broken::FiltersAfterWrite,
         Broken::CursorGoesBack,
         Broken::HidesGap,
         Broken::TakesRepeated,
+        Broken::HidesRecreated,
+        Broken::RefusesRecreated,
+        Broken::ForgetsTopicIds,
+        Broken::TellsNeedlessGap,
     ];
 
     pub fn is_on(self) -> bool {

@@ -3,6 +3,8 @@
 
 use super::dice::Dice;
 use super::instance::{COMMON, Instance};
+use super::kafka::Moment;
+use super::screen::{Comeback, Run, Told};
 use super::wire::{ClientEnd, Received, Shared, connect};
 use crate::admission::Credentials;
 use crate::auth::{Claims, Login};
@@ -26,17 +28,6 @@ pub struct Person {
     pub is_refused: bool,
 }
 
-/// What a client showed without an interruption that it was told of.
-#[derive(Debug)]
-pub struct Run {
-    /// How many records had been written when it was told that it begins: of those it may show the newest.
-    pub mark: usize,
-    /// Ids, in the order in which they came.
-    pub seen: Vec<usize>,
-    /// It was told why the run before has a gap.
-    pub gap: Option<String>,
-}
-
 pub struct Client {
     pub person: Person,
     pub protocol: Protocol,
@@ -58,6 +49,12 @@ struct Link {
     /// The answer to its upgrade has come.
     is_open: bool,
     ended: bool,
+    /// If it has been here before, and no run has begun with it yet.
+    comeback: Option<Comeback>,
+    /// It knows where it stands: what it is told from now on is new.
+    is_told: bool,
+    /// A run has begun with it.
+    begins: bool,
 }
 
 impl Client {
@@ -96,7 +93,16 @@ impl Client {
             },
             dice,
         );
-        self.link = Some(Link { wire, bytes: Vec::new(), is_open: false, ended: false });
+        let shown = self.cursor.clone().or_else(|| self.pid.clone()).filter(|_| self.resumes);
+        self.link = Some(Link {
+            wire,
+            bytes: Vec::new(),
+            is_open: false,
+            ended: false,
+            comeback: shown.map(|cursor| Comeback { cursor, excuses: instance.excuses() }),
+            is_told: false,
+            begins: false,
+        });
     }
 
     fn admitted(&self, expires_at: SystemTime) -> Admitted {
@@ -131,9 +137,8 @@ impl Client {
         Claims::new(values, expires_at)
     }
 
-    /// Takes up to `count` bytes off the wire; false if there was nothing. `written` is how many records there
-    /// are by now.
-    pub fn receive(&mut self, count: usize, written: usize, now: Duration) -> bool {
+    /// Takes up to `count` bytes off the wire; false if there was nothing.
+    pub fn receive(&mut self, count: usize, moment: Moment, now: Duration) -> bool {
         let Some(link) = &mut self.link else { return false };
         let received = link.wire.borrow_mut().receive(count);
         match received {
@@ -141,9 +146,9 @@ impl Client {
             Received::Bytes(bytes) => link.bytes.extend(bytes),
             Received::End => link.ended = true,
         }
-        self.read_head(written);
+        self.read_head(moment);
         while let Some((opcode, payload)) = self.next_frame() {
-            self.handle_frame(opcode, &payload, written);
+            self.handle_frame(opcode, &payload, moment);
         }
         if self.link.as_ref().is_some_and(|link| link.ended) {
             self.leave(ClientEnd::Closed, now);
@@ -158,7 +163,7 @@ impl Client {
         }
     }
 
-    fn read_head(&mut self, written: usize) {
+    fn read_head(&mut self, moment: Moment) {
         let Some(link) = self.link.as_mut().filter(|link| !link.is_open) else { return };
         let end = link.bytes.windows(HEAD_END.len()).position(|window| window == HEAD_END);
         let Some(end) = end else { return };
@@ -166,12 +171,20 @@ impl Client {
         link.is_open = true;
         // A contract client of the plain protocol is not told more than this.
         if self.protocol == Protocol::Plain && !self.resumes {
-            self.begin_run(written, None);
+            self.begin_run(moment, None);
         }
     }
 
-    fn begin_run(&mut self, mark: usize, gap: Option<String>) {
-        self.screen.push(Run { mark, seen: Vec::new(), gap });
+    fn begin_run(&mut self, begun: Moment, gap: Option<String>) {
+        let link = self.link();
+        link.begins = true;
+        let comeback = link.comeback.take();
+        self.screen.push(Run { begun, comeback, gap, is_silent: false, seen: Vec::new(), told: Vec::new() });
+    }
+
+    /// While it is connected.
+    fn link(&mut self) -> &mut Link {
+        self.link.as_mut().expect("it is connected")
     }
 
     /// Takes a server's frame off what has come.
@@ -188,37 +201,46 @@ impl Client {
         Some((opcode, payload))
     }
 
-    fn handle_frame(&mut self, opcode: u8, payload: &[u8], written: usize) {
+    fn handle_frame(&mut self, opcode: u8, payload: &[u8], moment: Moment) {
         match (opcode, self.protocol) {
-            (0x1, Protocol::Plain) => self.handle_message(payload, written),
-            (0x1, Protocol::SocketIo) => self.handle_packet(payload, written),
+            (0x1, Protocol::Plain) => self.handle_message(payload, moment),
+            (0x1, Protocol::SocketIo) => self.handle_packet(payload, moment),
             (0x9, _) => self.send(0xA, payload),
-            (0x8, _) => self.link.as_mut().expect("it has just been read").ended = true,
+            (0x8, _) => self.link().ended = true,
             other => panic!("a server does not send {other:?}"),
         }
     }
 
-    fn handle_message(&mut self, payload: &[u8], written: usize) {
+    fn handle_message(&mut self, payload: &[u8], moment: Moment) {
         let message: Value = serde_json::from_slice(payload).expect("a message is JSON");
         if message["event_name"] == "STATUS" {
-            self.handle_status(&message["data"], written);
+            self.handle_status(&message["data"], moment);
         } else {
-            self.show(&message["data"]);
+            self.show(&message["data"], moment);
         }
         if let Some(cursor) = message["cursor"].as_str() {
             self.cursor = Some(cursor.to_owned());
         }
     }
 
-    fn handle_status(&mut self, status: &Value, written: usize) {
-        if status["resumed"] == true {
-            self.resumed += 1;
-        } else {
-            self.begin_run(written, status["gap"].as_str().map(str::to_owned));
+    /// Where it stands, at first; then what is missing between events.
+    fn handle_status(&mut self, status: &Value, moment: Moment) {
+        assert!(self.resumes, "nobody asked for {status}");
+        let gap = status["gap"].as_str().map(str::to_owned);
+        let is_told = std::mem::replace(&mut self.link().is_told, true);
+        match (is_told, self.protocol) {
+            (true, _) => {
+                // One without a gap only says where a quiet client is.
+                let run = self.screen.last_mut().expect("it has begun");
+                run.told.extend(gap.map(|gap| Told { place: run.seen.len(), at: moment, gap }));
+            }
+            (false, Protocol::SocketIo) => self.screen.last_mut().expect("it has begun").gap = gap,
+            (false, Protocol::Plain) if status["resumed"] == true => self.resumed += 1,
+            (false, Protocol::Plain) => self.begin_run(moment, gap),
         }
     }
 
-    fn handle_packet(&mut self, payload: &[u8], written: usize) {
+    fn handle_packet(&mut self, payload: &[u8], moment: Moment) {
         let text = str::from_utf8(payload).expect("text is UTF-8");
         if text.starts_with('0') {
             let auth = match (&self.pid, &self.cursor) {
@@ -232,48 +254,49 @@ impl Client {
         } else if text == "2" {
             self.send(0x1, b"3");
         } else if let Some(connected) = text.strip_prefix("40") {
-            self.handle_connected(&serde_json::from_str(connected).expect("it is JSON"), written);
+            self.handle_connected(&serde_json::from_str(connected).expect("it is JSON"), moment);
         } else if let Some(event) = text.strip_prefix("42") {
-            self.handle_event(&serde_json::from_str::<Vec<Value>>(event).expect("an event is JSON"), written);
+            self.handle_event(&serde_json::from_str::<Vec<Value>>(event).expect("an event is JSON"), moment);
         } else {
-            self.link.as_mut().expect("it has just been read").ended = true;
+            self.link().ended = true;
         }
     }
 
-    fn handle_connected(&mut self, connected: &Value, written: usize) {
+    fn handle_connected(&mut self, connected: &Value, moment: Moment) {
         let Some(pid) = connected["pid"].as_str().filter(|_| self.resumes) else { return };
         if self.pid.as_deref() == Some(pid) {
             self.resumed += 1;
+            self.link().is_told = true;
         } else {
             self.pid = Some(pid.to_owned());
-            self.begin_run(written, None);
+            let link = self.link();
+            link.is_told = link.comeback.is_none();
+            self.begin_run(moment, None);
         }
     }
 
-    fn handle_event(&mut self, event: &[Value], written: usize) {
+    fn handle_event(&mut self, event: &[Value], moment: Moment) {
         match event[0].as_str().expect("an event has a name") {
-            "authorization:ok" if !self.resumes => self.begin_run(written, None),
+            "authorization:ok" if !self.resumes => self.begin_run(moment, None),
             "authorization:ok" | "authorization:error" => {}
-            "STATUS" => {
-                // Else it is one between events, which takes nothing back.
-                if let Some(gap) = event[1]["gap"].as_str() {
-                    self.screen.last_mut().expect("it is connected").gap = Some(gap.to_owned());
-                }
-            }
-            _ => self.show(&event[1]),
+            "STATUS" => self.handle_status(&event[1], moment),
+            _ => self.show(&event[1], moment),
         }
         if let (Some(_), Some(offset)) = (&self.pid, event.last().and_then(Value::as_str)) {
             self.cursor = Some(offset.to_owned());
         }
     }
 
-    fn show(&mut self, payload: &Value) {
+    fn show(&mut self, payload: &Value, moment: Moment) {
         let id = payload["id"].as_u64().and_then(|id| usize::try_from(id).ok()).expect("an event has an id");
         if self.screen.is_empty() {
             // Nobody has let it in; the judge will see.
-            self.begin_run(usize::MAX, None);
+            self.begin_run(moment, None);
         }
-        self.screen.last_mut().expect("there is one").seen.push(id);
+        let begins = self.link().begins;
+        let run = self.screen.last_mut().expect("there is one");
+        run.is_silent |= begins && run.comeback.is_some() && run.gap.is_none();
+        run.seen.push(id);
     }
 
     /// A client's frame is masked; with zeros that is no work.

@@ -1,31 +1,40 @@
 //! An instance: the real pipeline, journal and shards, without threads. Restarting one is making a new one.
 
 use super::dice::Dice;
-use super::kafka::{Log, Place, TOPICS};
+use super::feed::Feed;
+use super::kafka::{Log, Place};
 use super::wire::{Meanwhile, PollSet, ServerSocket};
 use crate::admission::Admission;
 use crate::auth::{self, CurrentVerifier, Revocations, TicketSettings, Tickets, Verifier};
 use crate::clock::{Clock, Simulated};
-use crate::consume::{Begun, BegunPartition, OwnedRecord, Source, memory_from};
-use crate::dead_letter::DeadLetters;
 use crate::decode::{self, Writers};
-use crate::event::{Catalog, CurrentCatalog, OrderSettings};
-use crate::health::Health;
+use crate::event::{Catalog, CurrentCatalog};
 use crate::journal::{self, Journal};
 use crate::metrics::Metrics;
-use crate::pipeline::{Pipeline, Work};
 use crate::seats::Seats;
 use crate::settings::Document;
-use crate::shard::{Arrival, Driven, Shards};
+use crate::shard::{Arrival, Driven};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::{Arc, LazyLock, mpsc};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// How far back an instance reads when it starts, and keeps.
 pub const WINDOW: Duration = Duration::from_secs(60);
+
+/// Memory for that: plenty, or less than there may be.
+const WINDOW_BYTES: usize = 100_000_000;
+const SHORT_WINDOW_BYTES: usize = 100_000;
+
+/// What excuses an instance that tells of a gap.
+#[derive(Debug, Clone)]
+pub struct Excuses {
+    /// Its window is shorter than others'.
+    pub is_short: bool,
+    /// Of each topic, which one it reads: it may not have noticed yet that there is a newer one.
+    pub generations: Vec<usize>,
+}
 
 /// What all instances of all simulations share: it does not change, and takes a while to make.
 pub static COMMON: LazyLock<Common> = LazyLock::new(Common::new);
@@ -33,7 +42,7 @@ pub static COMMON: LazyLock<Common> = LazyLock::new(Common::new);
 pub struct Common {
     pub catalog: Arc<Catalog>,
     admission: Arc<Admission>,
-    writers: Writers,
+    pub writers: Writers,
     pub metrics: Metrics,
 }
 
@@ -63,42 +72,33 @@ impl Common {
 pub struct Instance {
     feed: Rc<RefCell<Feed>>,
     shards: Vec<Driven<PollSet>>,
+    is_short: bool,
     is_draining: bool,
-}
-
-/// The half of an instance that reads.
-struct Feed {
-    log: Rc<RefCell<Log>>,
-    dice: Dice,
-    work: Work,
-    source: Source,
-    records: mpsc::Sender<OwnedRecord>,
-    /// The offset to read next.
-    next: BTreeMap<Place, i64>,
-    /// Where partitions ended when it started: the instance is ready when it is there.
-    until: BTreeMap<Place, i64>,
 }
 
 impl Instance {
     /// Reads the window back from the log.
     pub fn start(log: &Rc<RefCell<Log>>, time: &Arc<Simulated>, dice: &Dice) -> Instance {
-        let max_bytes = if dice.one_in(8) { 100_000 } else { 100_000_000 };
+        let is_short = dice.one_in(8);
+        let max_bytes = if is_short { SHORT_WINDOW_BYTES } else { WINDOW_BYTES };
         let settings = journal::Settings { max_bytes, max_age: WINDOW, cursor_keys: Vec::new() };
         let (writer, journal) = journal::open(&settings);
         let feed = Rc::new(RefCell::new(Feed::new(log, time, dice, writer)));
         let shards = (0..1 + dice.below(2)).map(|_| shard(time.clock(), &journal)).collect();
-        Instance { feed, shards, is_draining: false }
+        Instance { feed, shards, is_short, is_draining: false }
     }
 
     pub fn is_ready(&self) -> bool {
-        let feed = self.feed.borrow();
-        !self.is_draining
-            && feed.until.iter().all(|(place, until)| feed.next.get(place).is_some_and(|next| next >= until))
+        !self.is_draining && self.feed.borrow().is_caught_up()
+    }
+
+    pub fn excuses(&self) -> Excuses {
+        Excuses { is_short: self.is_short, generations: self.feed.borrow().generations.clone() }
     }
 
     /// The offset that it reads next of a partition.
     pub fn next(&self, place: Place) -> i64 {
-        self.feed.borrow().next.get(&place).copied().unwrap_or_default()
+        self.feed.borrow().next(place)
     }
 
     /// Reads some records of a partition, if there are any.
@@ -155,92 +155,4 @@ impl Instance {
 fn shard(clock: Clock, journal: &Journal) -> Driven<PollSet> {
     let admission = Arc::clone(&COMMON.admission);
     Driven::new(PollSet::default(), clock, journal.clone(), admission, &COMMON.metrics)
-}
-
-impl Feed {
-    fn new(log: &Rc<RefCell<Log>>, time: &Arc<Simulated>, dice: &Dice, journal: journal::Writer) -> Feed {
-        let now_ms = i64::try_from(time.since_epoch().as_millis()).expect("it is not so late");
-        let window_ms = i64::try_from(WINDOW.as_millis()).expect("it is short");
-        let places = log.borrow().places();
-        let begin = |place: &Place| (*place, log.borrow().offset_for(*place, now_ms - window_ms));
-        let next: BTreeMap<Place, i64> = places.iter().map(begin).collect();
-        let until = places.iter().map(|place| (*place, log.borrow().next(*place))).collect();
-        let name = |((topic, partition), offset): (&Place, &i64)| BegunPartition {
-            topic: TOPICS[*topic].to_owned(),
-            partition: *partition,
-            window: *offset,
-            start: *offset,
-        };
-        let begun = Begun {
-            cluster: "simulated".to_owned(),
-            partitions: next.iter().map(name).collect(),
-            since_ms: None,
-        };
-        let (records, source) = memory_from(begun);
-        let work = Work::new(Pipeline {
-            catalog: CurrentCatalog::new(Arc::clone(&COMMON.catalog)),
-            writers: COMMON.writers.clone(),
-            dead_letters: DeadLetters::Off,
-            journal,
-            shards: Shards::none(),
-            health: Health::new(COMMON.metrics.clone()),
-            metrics: COMMON.metrics.clone(),
-            clock: time.clock(),
-            orders: OrderSettings::read(&mut Document::empty()),
-        });
-        let mut feed = Feed {
-            log: Rc::clone(log),
-            dice: dice.clone(),
-            work,
-            source: Source::Memory(source),
-            records,
-            next,
-            until,
-        };
-        feed.turn();
-        feed
-    }
-
-    fn read_some(&mut self) {
-        let places = self.log.borrow().places();
-        let (place, count) = (*self.dice.pick(&places), 1 + self.dice.below(8));
-        self.read(place, count);
-        self.turn();
-    }
-
-    fn read_all(&mut self) -> bool {
-        let places = self.log.borrow().places();
-        let read = places.into_iter().fold(false, |any, place| self.read(place, 100) | any);
-        self.turn();
-        read
-    }
-
-    fn read(&mut self, place: Place, count: usize) -> bool {
-        let log = self.log.borrow();
-        // A partition that was not there at the start is read from its first record.
-        let next = self.next.entry(place).or_insert_with(|| log.first(place));
-        let records = log.fetch(place, *next, count);
-        *next = records.last().map_or_else(|| log.next(place), |record| record.offset + 1);
-        let any = !records.is_empty();
-        for record in records {
-            self.records.send(record).expect("the source is here");
-        }
-        any
-    }
-
-    fn turn(&mut self) {
-        // A batch may be shorter than what has come.
-        for _ in 0..4 {
-            self.work.turn(&mut self.source, Duration::ZERO).expect("memory does not fail");
-        }
-    }
-
-    fn rebalance(&mut self) {
-        for (place, next) in &mut self.next {
-            if self.dice.one_in(2) {
-                let first = self.log.borrow().first(*place);
-                *next -= self.dice.within(0..12).min((*next - first).max(0));
-            }
-        }
-    }
 }

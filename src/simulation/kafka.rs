@@ -1,5 +1,6 @@
 //! What stands in for Kafka: topics, partitions, and records with offsets and timestamps. It is also the truth by
-//! which the judge judges, so it keeps every record for ever; `first` says what an instance can still read.
+//! which the judge judges, so it keeps every record for ever, those of topics that were made anew, too; what an
+//! instance can still read is a partition's.
 
 use super::dice::Dice;
 use crate::consume::OwnedRecord;
@@ -11,6 +12,9 @@ pub const TOPICS: [&str; 3] = ["pizza.created", "order.created", "order.conditio
 /// A topic of [`TOPICS`] and a partition's number.
 pub type Place = (usize, i32);
 
+/// A partition, and how often its topic had been made anew.
+pub type Part = (Place, usize);
+
 pub const STORES: i64 = 3;
 pub const CUSTOMERS: usize = 4;
 
@@ -18,6 +22,8 @@ pub const CUSTOMERS: usize = 4;
 #[derive(Debug, Clone)]
 pub struct Written {
     pub place: Place,
+    /// How often its topic had been made anew.
+    pub generation: usize,
     pub offset: i64,
     pub timestamp_ms: i64,
     pub store: Option<i64>,
@@ -47,10 +53,45 @@ struct Partition {
 pub struct Log {
     /// In the order in which they were written; a record's place here is its id.
     pub records: Vec<Written>,
+    /// Topics that were deleted and made anew, in that order.
+    pub recreated: Vec<usize>,
+    /// How far at least an instance was in a partition of such a topic when it noticed.
+    read_of_gone: BTreeMap<Part, i64>,
     partitions: BTreeMap<Place, Partition>,
 }
 
+/// A point of the log's life.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Records that had been written.
+    pub written: usize,
+    /// Topics that had been made anew.
+    pub recreated: usize,
+    /// Since 1970.
+    pub time_ms: i64,
+}
+
 impl Log {
+    pub fn moment(&self, time_ms: i64) -> Moment {
+        Moment { written: self.records.len(), recreated: self.recreated.len(), time_ms }
+    }
+
+    /// How often a topic has been made anew.
+    pub fn generation(&self, topic: usize) -> usize {
+        self.recreated.iter().filter(|anew| **anew == topic).count()
+    }
+
+    pub fn generation_at(&self, topic: usize, moment: Moment) -> usize {
+        self.recreated[..moment.recreated].iter().filter(|anew| **anew == topic).count()
+    }
+
+    /// Deletes a topic and makes it anew, with so many partitions. What it had is gone.
+    pub fn recreate(&mut self, topic: usize, partitions: usize) {
+        self.partitions.retain(|place, _| place.0 != topic);
+        self.recreated.push(topic);
+        (0..partitions).for_each(|_| self.add_partition(topic));
+    }
+
     pub fn places(&self) -> Vec<Place> {
         self.partitions.keys().copied().collect()
     }
@@ -62,8 +103,30 @@ impl Log {
         self.partitions.insert(place, Partition::default());
     }
 
+    /// An instance has noticed that a topic was made anew. Of the one that it read it would have read these offsets
+    /// next; it has read nothing of partitions that it had not met, and of topics that were there meanwhile.
+    pub fn note_noticed(&mut self, topic: usize, generation: usize, next: BTreeMap<Place, i64>) {
+        let gone = generation..self.generation(topic);
+        let parts = self.records.iter().map(Written::part);
+        for part in parts.filter(|part| part.0.0 == topic && gone.contains(&part.1)) {
+            let next = next.get(&part.0).filter(|_| part.1 == generation).copied().unwrap_or(0);
+            let read = self.read_of_gone.entry(part).or_insert(next);
+            *read = next.min(*read);
+        }
+    }
+
+    /// Up to which offset every instance that was there had read a partition that is gone.
+    pub fn read_of_gone(&self, part: Part) -> i64 {
+        self.read_of_gone.get(&part).copied().unwrap_or(0)
+    }
+
     pub fn produce(&mut self, now_ms: i64, dice: &Dice) {
         let place = *dice.pick(&self.places());
+        self.produce_to(place, now_ms, dice);
+    }
+
+    pub fn produce_to(&mut self, place: Place, now_ms: i64, dice: &Dice) {
+        let generation = self.generation(place.0);
         let partition = self.partitions.get_mut(&place).expect("picked among them");
         // Offsets without a record, as transactions and compaction leave them.
         partition.next += if dice.one_in(10) { dice.within(1..4) } else { 0 };
@@ -79,7 +142,7 @@ impl Log {
         let timestamp_ms = now_ms + dice.within(-300..300);
         partition.records.push((offset, self.records.len()));
         partition.next += 1;
-        self.records.push(Written { place, offset, timestamp_ms, store, owner, content });
+        self.records.push(Written { place, generation, offset, timestamp_ms, store, owner, content });
     }
 
     /// The first offset that can be read.
@@ -130,7 +193,16 @@ impl Log {
     }
 }
 
+/// What Kafka calls a topic besides its name: another one each time that it is made.
+pub fn topic_id(topic: usize, generation: usize) -> String {
+    format!("{} no. {generation}", TOPICS[topic])
+}
+
 impl Written {
+    pub fn part(&self) -> Part {
+        (self.place, self.generation)
+    }
+
     pub fn is_event_for(&self, protocol: Protocol) -> bool {
         let shown = match self.place.0 {
             0 => protocol == Protocol::Plain,

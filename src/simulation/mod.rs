@@ -7,10 +7,14 @@
 
 mod broken;
 mod client;
+mod cursor;
 mod dice;
+mod feed;
+mod gap;
 mod instance;
 mod judge;
 mod kafka;
+mod screen;
 mod wire;
 mod world;
 
@@ -31,6 +35,8 @@ struct Totals {
     /// Connections that went on where they were.
     resumed: usize,
     gaps: usize,
+    /// Topics made anew, as clients with cursors were told between events.
+    told: usize,
 }
 
 /// Lives through the world of a seed.
@@ -58,6 +64,7 @@ fn live_all(seeds: impl Iterator<Item = u64>) -> Result<Totals, String> {
         let world = live(seed)?;
         let runs = || world.clients.iter().flat_map(|client| &client.screen);
         totals.shown += runs().map(|run| run.seen.len()).sum::<usize>();
+        totals.told += runs().map(|run| run.told.len()).sum::<usize>();
         totals.gaps += runs().filter(|run| run.gap.is_some()).count();
         totals.resumed += world.clients.iter().map(|client| client.resumed).sum::<usize>();
     }
@@ -91,9 +98,10 @@ fn every_world_is_as_promised() {
     for totals in halves {
         let totals = totals.unwrap_or_else(|wrong| panic!("{wrong}"));
         println!("{} worlds: {totals:?}", seeds / 2);
-        let Totals { shown, resumed, gaps } = totals;
+        let Totals { shown, resumed, gaps, told } = totals;
         let seeds = usize::try_from(seeds).expect("few");
-        assert!(shown > 50 * seeds && resumed > seeds && gaps > seeds / 20, "too little happens: {totals:?}");
+        let enough = shown > 50 * seeds && 2 * resumed > seeds && gaps > seeds / 20 && told > seeds / 10;
+        assert!(enough, "too little happens: {totals:?}");
     }
 }
 

@@ -4,7 +4,7 @@ use super::client::{Client, Person};
 use super::dice::Dice;
 use super::instance::{Instance, WINDOW};
 use super::judge::judge;
-use super::kafka::{CUSTOMERS, Log, STORES, TOPICS, customer};
+use super::kafka::{CUSTOMERS, Log, Moment, Place, STORES, TOPICS, customer};
 use super::wire::ClientEnd;
 use crate::clock::Simulated;
 use crate::protocol::Protocol;
@@ -25,6 +25,8 @@ pub struct World {
     log: Rc<RefCell<Log>>,
     /// None is one that is down.
     instances: Vec<Option<Instance>>,
+    /// Its topics are made anew now and then.
+    recreates: bool,
     pub clients: Vec<Client>,
     pub step: usize,
     /// What was done, for who looks for the reason of a failure.
@@ -43,7 +45,8 @@ impl World {
         }
         let instances = (0..1 + dice.below(3)).map(|_| None).collect();
         let clients = (0..4 + dice.below(8)).map(|_| client(&dice)).collect();
-        World { dice, time, log, instances, clients, step: 0, story: Vec::new() }
+        let recreates = dice.one_in(3);
+        World { dice, time, log, instances, recreates, clients, step: 0, story: Vec::new() }
     }
 
     /// Lives through all steps and comes to rest; what the judge says then.
@@ -53,13 +56,14 @@ impl World {
             self.step();
         }
         self.come_to_rest()?;
-        judge(&self.log.borrow().records, &self.clients)
+        judge(&self.log.borrow(), &self.clients)
     }
 
     fn step(&mut self) {
         let pause = if self.dice.one_in(100) { Duration::from_secs(8) } else { Duration::from_millis(300) };
         self.time.pass(self.dice.time(pause));
         match self.dice.below(100) {
+            0 if self.recreates => self.recreate_topic(),
             0..25 => self.produce(),
             25..50 => self.read(),
             50..70 => self.turn(),
@@ -76,9 +80,8 @@ impl World {
 
     fn produce(&mut self) {
         let count = if self.dice.one_in(40) { 100 } else { self.dice.below(6) };
-        let now_ms = i64::try_from(self.time.since_epoch().as_millis()).expect("it is not so late");
         for _ in 0..count {
-            self.log.borrow_mut().produce(now_ms, &self.dice);
+            self.log.borrow_mut().produce(self.now_ms(), &self.dice);
         }
         self.tell(|_| format!("{count} records are written"));
     }
@@ -114,8 +117,8 @@ impl World {
     fn receive(&mut self) {
         let number = self.dice.below(self.clients.len());
         let count = *self.dice.pick(&[1, 50, 500, 5_000, 100_000]);
-        let (written, now) = (self.log.borrow().records.len(), self.time.passed());
-        self.clients[number].receive(count, written, now + self.dice.time(Duration::from_secs(3)));
+        let (moment, now) = (self.moment(), self.time.passed());
+        self.clients[number].receive(count, moment, now + self.dice.time(Duration::from_secs(3)));
     }
 
     fn drop_client(&mut self) {
@@ -143,15 +146,49 @@ impl World {
         }
     }
 
+    /// Deleted and made anew, with fewer records than before, or soon with more.
+    fn recreate_topic(&mut self) {
+        let (topic, partitions) = (self.dice.below(TOPICS.len()), 1 + self.dice.below(3));
+        let mut log = self.log.borrow_mut();
+        let had: i64 =
+            log.places().into_iter().filter(|place| place.0 == topic).map(|place| log.next(place)).sum();
+        let count = self.dice.below(usize::try_from(2 * had).expect("it is not negative") + 2);
+        log.recreate(topic, partitions);
+        let places: Vec<Place> = log.places().into_iter().filter(|place| place.0 == topic).collect();
+        for _ in 0..count {
+            log.produce_to(*self.dice.pick(&places), self.now_ms(), &self.dice);
+        }
+        drop(log);
+        self.tell(|_| format!("{} is made anew, {partitions} partitions, {count} records", TOPICS[topic]));
+        if self.dice.one_in(2) {
+            self.notice_first();
+        }
+    }
+
+    /// One instance hears of it before the others, and some of its clients go over to these.
+    fn notice_first(&mut self) {
+        let (number, moment, now) = (self.any_instance(), self.moment(), self.time.passed());
+        let Some(instance) = &mut self.instances[number] else { return };
+        instance.read_all();
+        instance.turn();
+        for client in &mut self.clients {
+            client.receive(usize::MAX, moment, now);
+            if self.dice.one_in(2) {
+                client.leave(ClientEnd::Closed, now + self.dice.time(Duration::from_secs(1)));
+            }
+        }
+        self.tell(|_| format!("instance {number} notices at once, and clients leave"));
+    }
+
     /// Retention: what all instances have read long ago.
     fn delete_old(&mut self) {
         let too_old = self.time.since_epoch().saturating_sub(2 * WINDOW);
         let too_old_ms = i64::try_from(too_old.as_millis()).expect("it is not so late");
-        let mut log = self.log.borrow_mut();
-        for place in log.places() {
+        let places = self.log.borrow().places();
+        for place in places {
             let read_by_all = self.instances.iter().flatten().map(|instance| instance.next(place)).min();
-            let old = log.offset_for(place, too_old_ms);
-            log.delete_before(place, read_by_all.map_or(old, |read| old.min(read)));
+            let old = self.log.borrow().offset_for(place, too_old_ms);
+            self.log.borrow_mut().delete_before(place, read_by_all.map_or(old, |read| old.min(read)));
         }
     }
 
@@ -223,11 +260,19 @@ impl World {
             moved |= instance.read_all();
             moved |= instance.turn();
         }
-        let (written, now) = (self.log.borrow().records.len(), self.time.passed());
+        let (moment, now) = (self.moment(), self.time.passed());
         for client in self.clients.iter_mut().filter(|client| !client.person.is_refused) {
-            moved |= client.receive(usize::MAX, written, now);
+            moved |= client.receive(usize::MAX, moment, now);
         }
         moved
+    }
+
+    fn now_ms(&self) -> i64 {
+        i64::try_from(self.time.since_epoch().as_millis()).expect("it is not so late")
+    }
+
+    fn moment(&self) -> Moment {
+        self.log.borrow().moment(self.now_ms())
     }
 
     fn any_instance(&self) -> usize {
