@@ -78,19 +78,22 @@ fn closed_labels_have_the_values_of_the_code() {
 }
 
 const RELIABILITY: &str = include_str!("../../docs/reliability.md");
+const SECURITY: &str = include_str!("../../docs/security.md");
 
 /// A promise is as good as the test that shows it, which must not vanish by being renamed.
 #[test]
-fn every_test_that_the_reliability_page_names_is_there() {
+fn every_test_that_these_pages_name_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut sources = String::new();
     for folder in ["src", "tests"] {
         read_sources(&root.join(folder), &mut sources);
     }
-    let named: Vec<&str> = quoted(RELIABILITY).filter(|word| is_name_of_a_test(word)).collect();
-    let missing: Vec<&&str> = named.iter().filter(|name| !is_there(root, &sources, name)).collect();
-    assert!(missing.is_empty(), "docs/reliability.md names tests that are not there: {missing:#?}");
-    assert!(named.len() > 20, "only {named:?} were taken for names of tests");
+    for (page, text) in [("reliability.md", RELIABILITY), ("security.md", SECURITY)] {
+        let named: Vec<&str> = quoted(text).filter(|word| is_name_of_a_test(word)).collect();
+        let missing: Vec<&&str> = named.iter().filter(|name| !is_there(root, &sources, name)).collect();
+        assert!(missing.is_empty(), "docs/{page} names tests that are not there: {missing:#?}");
+        assert!(named.len() > 20, "{page}: only {named:?} were taken for names of tests");
+    }
 }
 
 #[test]
