@@ -122,9 +122,6 @@ impl KafkaSource {
     /// Asks what has become of topics, and goes by the answer.
     fn resolve_doubts(&mut self) {
         let context = self.consumer.context();
-        for topic in context.assignment.lock().away() {
-            context.doubts.lock().add(&topic, Doubt::Away);
-        }
         let asks = context.assignment.lock().asks(&mut context.doubts.lock(), Instant::now());
         if let Some(topics) = asks {
             self.questions.ask_topics(topics);

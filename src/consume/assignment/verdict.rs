@@ -32,6 +32,8 @@ pub struct Doubts {
     /// Those that were asked about, until there is an answer.
     out: Option<BTreeMap<String, Doubt>>,
     asked: Option<Instant>,
+    /// When it was last looked what is away.
+    looked: Option<Instant>,
 }
 
 impl Doubts {
@@ -46,16 +48,28 @@ impl Doubts {
         lists.into_iter().flatten().any(|topics| topics.get(topic) == Some(&Doubt::Anew))
     }
 
+    /// What is away is seen by a walk over all partitions: nothing to be done for every record.
+    fn is_to_look(&mut self, now: Instant) -> bool {
+        let rested = has_rested(self.looked, now);
+        if rested {
+            self.looked = Some(now);
+        }
+        rested
+    }
+
     /// The topics to ask about now, if any. What is doubted from here on is asked about when there is an answer.
     pub fn due(&mut self, now: Instant) -> Option<Vec<String>> {
-        let rested = self.asked.is_none_or(|asked| now >= asked + DOUBT_QUESTION_INTERVAL);
-        if self.topics.is_empty() || self.out.is_some() || !rested {
+        if self.topics.is_empty() || self.out.is_some() || !has_rested(self.asked, now) {
             return None;
         }
         self.asked = Some(now);
         let out = self.out.insert(std::mem::take(&mut self.topics));
         Some(out.keys().cloned().collect())
     }
+}
+
+fn has_rested(last: Option<Instant>, now: Instant) -> bool {
+    last.is_none_or(|last| now >= last + DOUBT_QUESTION_INTERVAL)
 }
 
 /// What became clear.
@@ -71,6 +85,11 @@ pub struct Verdict {
 impl Assignment {
     /// A question goes out: the answer is compared with where reading stands now, since it goes on meanwhile.
     pub fn asks(&mut self, doubts: &mut Doubts, now: Instant) -> Option<Vec<String>> {
+        if doubts.is_to_look(now) {
+            for topic in self.away() {
+                doubts.add(&topic, Doubt::Away);
+            }
+        }
         let topics = doubts.due(now)?;
         for progress in self.topics.values_mut().flat_map(HashMap::values_mut) {
             progress.asked_at = progress.position();
@@ -104,7 +123,7 @@ impl Assignment {
     }
 
     /// Topics of which partitions were taken from us and have not been given back.
-    pub fn away(&self) -> BTreeSet<String> {
+    fn away(&self) -> BTreeSet<String> {
         let is_away = |progress: &Progress| progress.away && !progress.gone;
         let topics = self.topics.iter().filter(|(_, partitions)| partitions.values().any(is_away));
         topics.map(|(topic, _)| topic.clone()).collect()
@@ -317,6 +336,16 @@ mod tests {
         assert_eq!(assignment.positions().count(), 0, "nothing is committed of it");
         assert_eq!(assignment.assigned(&[("t".to_owned(), 0)]), ["t"]);
         assert_eq!(assignment.assigned(&[("t".to_owned(), 0)]), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_away_is_asked_about_by_itself_and_looked_for_now_and_then() {
+        let (mut assignment, mut doubts, now) = (reading(&[(0, 10)]), Doubts::default(), Instant::now());
+        assert_eq!(assignment.asks(&mut doubts, now), None);
+        assignment.revoked(&[("t".to_owned(), 0)], false);
+        assert_eq!(assignment.asks(&mut doubts, now), None, "it was looked just now");
+        let later = now + DOUBT_QUESTION_INTERVAL;
+        assert_eq!(assignment.asks(&mut doubts, later), Some(vec!["t".to_owned()]));
     }
 
     #[test]
