@@ -239,6 +239,24 @@ pub const CONNECTIONS_MAX: usize = 100_000;
 /// Reads of one connection in one turn; a client that sends more waits for the next turn.
 pub const READS_PER_TURN_MAX: usize = 4;
 
+/// Slots that a shard looks at for one question of who is connected: some 100 us, which its connections wait. Whoever
+/// asks goes on behind them. Few in unit tests.
+pub const LISTED_SLOTS_MAX: usize = if cfg!(test) { 4 } else { 4_096 };
+
+/// Connections of one page of that list, unless more are asked for.
+pub const LISTED_CONNECTIONS: usize = 100;
+
+/// The most that may be asked for at once, half a megabyte of JSON; the rest is on the next pages.
+pub const LISTED_CONNECTIONS_MAX: usize = 1_000;
+
+/// Keys that one question may name: as many as a connection can hold.
+pub const LISTED_KEYS_MAX: usize = KEYS_PER_CONNECTION_MAX;
+
+/// How long an operator waits for the shards to say who is connected; then 503. A shard looks at its mailbox every turn,
+/// so one that takes longer is in trouble.
+pub const LIST_TIMEOUT: Duration = Duration::from_secs(2);
+
+const _: () = assert!(LISTED_CONNECTIONS <= LISTED_CONNECTIONS_MAX);
 const _: () = assert!(CATCH_UP_CONNECTION_BYTES <= CATCH_UP_TURN_BYTES);
 const _: () = assert!(PRELUDE_MAX_BYTES <= PRELUDES_MAX_BYTES);
 
@@ -616,6 +634,9 @@ pub const DEMO_PRODUCE_TIMEOUT: Duration = Duration::from_secs(5);
 pub const DEMO_SCHEMAS_MAX: usize = 64;
 
 // --- tools: patience of commands that a person waits for ---
+
+/// Lines of `explain --all` for people, of those who get an event and of those who do not; JSON has all.
+pub const EXPLAIN_LINES_MAX: usize = 40;
 
 /// How long `check --online` and `explain` wait for the brokers' answer to one question.
 pub const CHECK_PATIENCE: Duration = Duration::from_secs(8);

@@ -55,6 +55,7 @@ pub struct Metrics {
     connections: IntGaugeVec,
     connections_ended: IntCounterVec,
     connections_refused: IntCounterVec,
+    connection_lists: IntCounterVec,
     tls_handshakes: IntCounterVec,
     certificates_read: IntCounterVec,
     certificate_ends_at: Gauge,
@@ -184,6 +185,11 @@ impl Metrics {
                 "connections_refused_total",
                 "Connections and requests turned away before the upgrade.",
                 &["reason"],
+            ),
+            connection_lists: new.counters(
+                "connection_lists_total",
+                "Pages of the list of connections that an operator asked for, by what came of it.",
+                &["outcome"],
             ),
             tls_handshakes: new.counters(
                 "tls_handshakes_total",
@@ -463,6 +469,10 @@ impl Metrics {
         self.connections_refused.with_label_values(&[reason]).inc();
     }
 
+    pub fn connections_listed(&self, outcome: &'static str) {
+        self.connection_lists.with_label_values(&[outcome]).inc();
+    }
+
     pub fn tls_handshake(&self, outcome: TlsHandshake) {
         let label = match outcome {
             TlsHandshake::Full => "full",
@@ -687,6 +697,10 @@ pub struct Held {
 }
 
 impl Held {
+    pub fn bytes(&self) -> usize {
+        usize::try_from(self.bytes).unwrap_or(0)
+    }
+
     /// Part of it is let go.
     pub fn release(&mut self, bytes: usize) {
         let bytes = gauge_value(bytes).min(self.bytes);

@@ -4,7 +4,7 @@
 //! What is done stands in `bench`.
 
 use super::output::{put, say};
-use super::{ConfigArgs, Outcome, token};
+use super::{ConfigArgs, Outcome, here, token};
 use crate::bench::{
     self, Audience, Dialect, Pace, Plan, Process, Producer, Producing, Progress, RunId, Stage, Wanted,
     customer_id,
@@ -214,18 +214,6 @@ fn service(args: &BenchArgs, config: &Config) -> Result<(String, SocketAddr), St
         on_this_machine(address)?;
     }
     Ok((host, address))
-}
-
-/// Where to find one that listens everywhere.
-fn here(mut listen: SocketAddr) -> SocketAddr {
-    if listen.ip().is_unspecified() {
-        listen.set_ip(if listen.is_ipv4() {
-            [127, 0, 0, 1].into()
-        } else {
-            std::net::Ipv6Addr::LOCALHOST.into()
-        });
-    }
-    listen
 }
 
 fn resolve(host: &str) -> Result<SocketAddr, String> {

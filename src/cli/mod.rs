@@ -26,6 +26,8 @@ use crate::metrics;
 use crate::settings::Environment;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
+#[cfg(feature = "kafka")]
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Delivers Kafka records over WebSocket to exactly the people entitled to them.
@@ -145,6 +147,19 @@ impl ConfigArgs {
             Outcome::WrongSettings
         })
     }
+}
+
+/// Where to find one that listens everywhere.
+#[cfg(feature = "kafka")]
+fn here(mut listen: SocketAddr) -> SocketAddr {
+    if listen.ip().is_unspecified() {
+        listen.set_ip(if listen.is_ipv4() {
+            [127, 0, 0, 1].into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    listen
 }
 
 /// Variables that are no UTF-8 cannot be ours.

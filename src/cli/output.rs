@@ -4,6 +4,8 @@
 //! fault of it. Colour is for terminals only, and never where NO_COLOR is set.
 
 use crate::settings::Environment;
+#[cfg(feature = "kafka")]
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
@@ -17,6 +19,16 @@ pub(super) fn put(line: &dyn fmt::Display) -> io::Result<()> {
 /// To the person at the terminal. If standard error is closed, nobody listens.
 pub(super) fn say(message: &dyn fmt::Display) {
     let _ = writeln!(io::stderr(), "{message}");
+}
+
+/// How far a long work is, by a template of the library: on standard error, only on a terminal, and gone when the work is done.
+#[cfg(feature = "kafka")]
+pub(super) fn progress(template: &str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
 }
 
 /// Standard output, as far as colour goes.

@@ -80,6 +80,7 @@ const CLOSED: &[Row] = &[
             "not_by_proxy",
         ],
     ),
+    ("connection_lists_total", "outcome", &["listed", "bad_request", "late"]),
     ("tls_handshakes_total", "outcome", &["full", "resumed", "failed", "late"]),
     ("tls_certificates_read_total", "outcome", &["taken", "refused"]),
     (

@@ -4,6 +4,7 @@
 //! is left of one frame, its position, and the control frames that it is owed.
 
 use super::handle::Shown;
+use super::listing::AddressClass;
 use super::past::Preparing;
 use super::prelude::Prelude;
 use super::socket::Socket;
@@ -116,6 +117,9 @@ pub(super) struct Connection<S> {
     pub prelude: Option<Box<Prelude>>,
     /// Given back when the connection is no more.
     pub seats: Vec<Seat>,
+    /// From where and since when it is here.
+    pub address: AddressClass,
+    pub opened_at: Instant,
     /// The tick of the wheel that counts.
     pub timer: u64,
     /// Already queued to catch up.
@@ -129,7 +133,7 @@ pub(super) struct Connection<S> {
 }
 
 impl<S: Socket> Connection<S> {
-    pub fn new(id: ConnectionId, socket: S, session: Session) -> Connection<S> {
+    pub fn new(id: ConnectionId, socket: S, session: Session, now: Instant) -> Connection<S> {
         Connection {
             id,
             protocol: session.protocol(),
@@ -143,6 +147,8 @@ impl<S: Socket> Connection<S> {
             preparing: None,
             prelude: None,
             seats: Vec::new(),
+            address: AddressClass::Loopback,
+            opened_at: now,
             timer: u64::MAX,
             waits_for_turn: false,
             socket,
@@ -202,6 +208,20 @@ impl<S: Socket> Connection<S> {
     /// A client that asks for answers and does not read them.
     pub fn owes_too_much(&self) -> bool {
         self.output.len() > CONTROL_FRAMES_MAX
+    }
+
+    /// What is kept for this connection alone and not written yet.
+    pub fn queued_bytes(&self) -> usize {
+        let prelude = self.prelude.as_ref().map_or(0, |prelude| prelude.held_bytes());
+        self.output.iter().map(Bytes::len).sum::<usize>() + prelude
+    }
+
+    pub fn stalled_since(&self) -> Option<Instant> {
+        self.stalled_since
+    }
+
+    pub fn expires_at(&self) -> Option<Instant> {
+        self.expires_at
     }
 
     pub fn is_flushed(&self) -> bool {

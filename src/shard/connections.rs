@@ -38,6 +38,11 @@ impl<S: Socket> Connections<S> {
         self.slots.get(slot)
     }
 
+    /// Behind the last slot that was ever taken.
+    pub fn slots_end(&self) -> usize {
+        self.slots.capacity()
+    }
+
     /// None if it has left.
     pub fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection<S>> {
         self.slots.get_mut(id.slot as usize).filter(|connection| connection.id == id)

@@ -1,5 +1,6 @@
 //! The door of the shards: the web side hands sockets over, the pipeline says that there is something to read.
 
+use super::listing::{AddressClass, Listed, Listing};
 use super::past::{Archive, Found, Past};
 use super::socket::{ClientSocket, Kernel};
 use super::{ConnectionId, Settings, Shard, WAKER};
@@ -19,6 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
+use tokio::sync::oneshot;
 
 /// A connection after its handshake.
 pub struct Arrival<S = ClientSocket> {
@@ -30,6 +32,8 @@ pub struct Arrival<S = ClientSocket> {
     pub admitted: Admitted,
     /// It asked for the open orders.
     pub wants_open: bool,
+    /// Where the client is.
+    pub address: AddressClass,
     /// The places that the connection takes, for as long as it lasts.
     pub seats: Vec<Seat>,
 }
@@ -72,6 +76,8 @@ pub(super) enum Command<S> {
     Withdraw(Arc<Withdrawn>),
     /// The picture is stale since then, or current again.
     Stale(Option<SystemTime>),
+    /// An operator wants to know who is connected.
+    List(Box<Listing>, oneshot::Sender<Listed>),
     /// What a connection wanted of the past.
     Past(ConnectionId, Box<Result<Found, Gap>>),
     Stop,
@@ -160,6 +166,7 @@ impl Shards {
             let handle = Handle { commands: sender, waker, woken };
             let asker = handle.clone();
             let reply = Arc::new(move |id, outcome| asker.send(Command::Past(id, Box::new(outcome))));
+            shard.number = number;
             shard.archive = past.map(|past| Archive { past: past.clone(), reply });
             handles.push(handle);
             let thread = std::thread::Builder::new().name(format!("shard-{number}"));
@@ -188,6 +195,19 @@ impl Shards {
         for handle in self.handles.iter() {
             handle.wake();
         }
+    }
+
+    /// Whether there is a shard of that number.
+    pub fn has(&self, shard: usize) -> bool {
+        shard < self.handles.len()
+    }
+
+    /// Asks one of the shards who is connected; none if there is no shard of that number. One that has ended lets
+    /// its answer go.
+    pub fn list(&self, shard: usize, listing: Listing) -> Option<oneshot::Receiver<Listed>> {
+        let (answer, listed) = oneshot::channel();
+        self.handles.get(shard)?.send(Command::List(Box::new(listing), answer));
+        Some(listed)
     }
 
     /// Takes no new connections, and ends those that are there over that time.

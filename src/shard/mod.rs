@@ -21,6 +21,7 @@ mod driven;
 mod guard;
 mod handle;
 mod index;
+mod listing;
 mod open;
 mod past;
 mod prelude;
@@ -38,6 +39,7 @@ pub use connection::ConnectionId;
 #[cfg(test)]
 pub(crate) use driven::Driven;
 pub use handle::{Admitted, Arrival, Shards, Shown};
+pub use listing::{AddressClass, Listed, ListedConnection, Listing, State};
 pub use past::{Asks, Found, Past, Question};
 pub use prelude::Prelude;
 pub use settings::Settings;
@@ -70,6 +72,8 @@ use uuid::Uuid;
 const WAKER: Token = Token(usize::MAX);
 
 struct Shard<W: Watch> {
+    /// Its place among the shards.
+    number: usize,
     sockets: W,
     clock: Clock,
     inbox: Inbox<W::Socket>,
@@ -167,6 +171,10 @@ impl<W: Watch> Shard<W> {
                 Command::Revoke(batch) => self.find_revoked(&batch),
                 Command::Withdraw(withdrawn) => self.find_regranted(&withdrawn),
                 Command::Stale(since) => self.handle_stale(since),
+                Command::List(listing, answer) => {
+                    // Whoever asked may have waited long enough.
+                    let _ = answer.send(self.list(&listing, now));
+                }
                 Command::Past(id, outcome) => {
                     self.guarded(id, |shard| shard.handle_past(id, *outcome, now));
                 }
@@ -182,7 +190,7 @@ impl<W: Watch> Shard<W> {
     }
 
     fn handle_arrival(&mut self, arrival: Arrival<W::Socket>, now: Instant) {
-        let Arrival { socket, received, response, admitted, wants_open, seats } = arrival;
+        let Arrival { socket, received, response, admitted, wants_open, address, seats } = arrival;
         let (session, opening) = match &admitted {
             Admitted::Plain { .. } => (Session::plain(now), Bytes::new()),
             Admitted::SocketIo { .. } => Session::socket_io(Uuid::new_v4(), now),
@@ -191,6 +199,7 @@ impl<W: Watch> Shard<W> {
         let connection = &mut self.connections[id];
         connection.wants_open = wants_open;
         connection.seats = seats;
+        connection.address = address;
         connection.queue(response);
         connection.queue(opening);
         self.guarded(id, |shard| shard.welcome(id, admitted, received, now));
@@ -228,7 +237,7 @@ impl<W: Watch> Shard<W> {
             return None;
         }
         self.metrics.connection_opened(session.protocol());
-        self.connections.insert(Connection::new(id, socket, session));
+        self.connections.insert(Connection::new(id, socket, session, self.clock.now()));
         Some(id)
     }
 
@@ -479,6 +488,7 @@ impl<W: Watch> Shard<W> {
     ) -> Shard<W> {
         let next = journal.head();
         Shard {
+            number: 0,
             sockets,
             inbox,
             journal,

@@ -41,6 +41,14 @@ impl Prelude {
         Prelude(Content::Orders(walk))
     }
 
+    /// What of it nobody else holds.
+    pub(super) fn held_bytes(&self) -> usize {
+        match &self.0 {
+            Content::Frames { held, .. } => held.bytes(),
+            Content::Orders(_) => 0,
+        }
+    }
+
     fn share(&mut self) -> Vec<Bytes> {
         match &mut self.0 {
             Content::Frames { frames, .. } => within_share(frames.iter().cloned()),

@@ -9,7 +9,7 @@ use super::wire::{ClientEnd, Received, Shared, connect};
 use crate::admission::Credentials;
 use crate::auth::{Claims, Login};
 use crate::protocol::{Ending, Protocol};
-use crate::shard::{Admitted, Arrival, Shown};
+use crate::shard::{AddressClass, Admitted, Arrival, Shown};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -89,6 +89,7 @@ impl Client {
                 response,
                 admitted,
                 wants_open: false,
+                address: AddressClass::Loopback,
                 seats: Vec::new(),
             },
             dice,

@@ -5,7 +5,7 @@
 //! task waits for the upgrade, and none has to be woken for it.
 
 use crate::seats::Seat;
-use crate::shard::{Admitted, Arrival, ClientSocket, Shards};
+use crate::shard::{AddressClass, Admitted, Arrival, ClientSocket, Shards};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::io::{self, ErrorKind, IoSlice, Read};
@@ -34,6 +34,7 @@ pub(super) struct Departure {
     pub shards: Shards,
     pub admitted: Admitted,
     pub wants_open: bool,
+    pub address: AddressClass,
     pub seats: Vec<Seat>,
 }
 
@@ -55,11 +56,12 @@ impl HandOver {
     /// With the socket, and what was already read from it. Gives the socket back if nobody has left word.
     pub fn carry_out<S: Leaves>(&self, stream: S, received: &[u8]) -> Option<S> {
         let Slot { departure, response } = std::mem::take(&mut *self.slot.lock());
-        let Some(Departure { shards, admitted, wants_open, seats }) = departure else { return Some(stream) };
+        let Some(departure) = departure else { return Some(stream) };
+        let Departure { shards, admitted, wants_open, address, seats } = departure;
         match stream.leave(received.to_vec()) {
             Ok((socket, received)) => {
                 let response = Bytes::from(response);
-                shards.adopt(Arrival { socket, received, response, admitted, wants_open, seats });
+                shards.adopt(Arrival { socket, received, response, admitted, wants_open, address, seats });
             }
             Err(error) => tracing::debug!(%error, "cannot take a socket out of its runtime"),
         }

@@ -4,6 +4,7 @@
 mod accept;
 mod admin;
 mod certificate;
+mod connections;
 mod credentials;
 mod descriptors;
 mod hand_over;
@@ -103,6 +104,7 @@ impl Web {
             .route("/metrics", get(admin::metrics))
             .route("/livez", get(admin::live))
             .route("/readyz", get(admin::ready))
+            .route("/connections", get(connections::list))
             .with_state(self)
     }
 

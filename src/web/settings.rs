@@ -50,7 +50,7 @@ impl Settings {
                 .key("listen", "Address for clients: the ticket endpoint and /ws.")
                 .address(([127, 0, 0, 1], 8080)),
             admin_listen: section
-                .key("admin_listen", "Address for operators: /metrics, /livez, /readyz.")
+                .key("admin_listen", "Address for operators: /metrics, /livez, /readyz, /connections.")
                 .address(([127, 0, 0, 1], 9100)),
             connections_max: section
                 .key("connections_max", "Open connections; at it a new one is answered 503.")

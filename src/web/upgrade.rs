@@ -19,7 +19,7 @@ use serde_json::json;
 use std::time::SystemTime;
 
 /// Decoded pairs, in the order of the request.
-type Pairs = Vec<(String, String)>;
+pub(super) type Pairs = Vec<(String, String)>;
 
 pub(super) async fn connect(
     State(web): State<Web>,
@@ -93,7 +93,8 @@ pub(super) async fn connect(
         Admitted::Plain { identity, cursor, since_ms }
     };
     let wants_open = value(&query, "open") == Some("1");
-    hand_over.prepare(Departure { shards: web.shards, admitted, wants_open, seats });
+    let address = visitor.class();
+    hand_over.prepare(Departure { shards: web.shards, admitted, wants_open, address, seats });
     let headers = [(UPGRADE, "websocket"), (CONNECTION, "Upgrade"), (SEC_WEBSOCKET_ACCEPT, accept.as_str())];
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
@@ -136,6 +137,6 @@ fn refuse_since(fault: &BadSince, is_socket_io: bool) -> Response {
     (StatusCode::BAD_REQUEST, Json(body)).into_response()
 }
 
-fn value<'q>(query: &'q Pairs, name: &str) -> Option<&'q str> {
+pub(super) fn value<'q>(query: &'q Pairs, name: &str) -> Option<&'q str> {
     query.iter().find(|(pair, _)| pair == name).map(|(_, value)| value.as_str())
 }

@@ -10,6 +10,7 @@
 //! that the proxies write: the other would come through from the client. An IPv6 visitor is its /64, which is
 //! what a household or a host gets.
 
+use crate::shard::AddressClass;
 use axum::http::{HeaderMap, HeaderName};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -52,6 +53,10 @@ impl Visitor {
     /// make all clients one, and load tests come from here.
     pub fn is_limited(self) -> bool {
         !self.0.is_loopback()
+    }
+
+    pub fn class(self) -> AddressClass {
+        AddressClass::of(self.0)
     }
 
     pub fn text(self) -> String {

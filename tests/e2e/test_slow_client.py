@@ -29,6 +29,8 @@ def test_a_client_that_stops_reading_misses_nothing_and_holds_up_nobody(service,
 
     # The slow one has not read a byte; that the fast one gets all shows that it does not wait for the other.
     assert ids(message.text for message in fast.inbox.wait_for_count(PIZZAS, 6, "pizzas")) == uuids
+    [lagging] = service.connections(key="store:42", state="lagging")
+    assert lagging["lag_events"] > 0 and "user:slow" in lagging["keys"]
     assert read_texts(slow, PIZZAS) == uuids
     slow.close()
 

@@ -299,7 +299,7 @@ def test_explain_shows_fields_that_no_client_gets(config, producer):
     assert "user:u-1" in told["audience"]
 
 
-def test_explain_says_when_an_owner_is_known_to_a_running_instance_only(config, producer):
+def test_explain_says_when_nobody_knows_the_owner(config, producer):
     producer.condition(records.condition(new_id()))
 
     told = explain(config, producer.last_place())

@@ -13,7 +13,7 @@ use dumbwaiter::journal;
 use dumbwaiter::metrics::Metrics;
 use dumbwaiter::seats::Seats;
 use dumbwaiter::settings::Document;
-use dumbwaiter::shard::{self, Admitted, Arrival, ClientSocket, Shards};
+use dumbwaiter::shard::{self, AddressClass, Admitted, Arrival, ClientSocket, Shards};
 use serde_json::{Map, Value, json};
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
@@ -233,6 +233,7 @@ fn who_is_revoked_on_the_way_to_the_shard_is_ended_by_it() {
         response: Default::default(),
         admitted,
         wants_open: false,
+        address: AddressClass::Loopback,
         seats: Vec::new(),
     });
     let mut received = Vec::new();

@@ -10,12 +10,21 @@
 //! user       role:CUSTOMER  user:4920..
 //! delivered  yes, by user:4920..
 //! ```
+//!
+//! Instead of the last two, for several users and for everybody who is connected:
+//!
+//! ```text
+//! gets it    2 socketio connections, role:CUSTOMER  user:4920..: by user:4920..
+//! not        1 plain connection, store:7: holds none of the keys
+//! ```
 
+use super::everybody::{Identity, Who, why_not};
 use super::texts;
 use crate::cli::output::{Colour, Paint};
 use crate::consume::OwnedRecord;
 use crate::decode::{SchemaReference, WriterSchema};
 use crate::event::{Audience, Event, Key, shared};
+use crate::limits::EXPLAIN_LINES_MAX;
 use crate::mapping::Passed;
 use serde::Serialize;
 use serde_json::Value;
@@ -55,6 +64,9 @@ pub(super) struct Answer {
     /// The keys of those who may see it; none if it is no event.
     #[serde(skip_serializing_if = "Option::is_none")]
     audience: Option<Vec<String>>,
+    /// The record by which the owner is known that this one does not name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opened_by: Option<Place>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<UserLine>,
     /// None if no user was asked about and nothing else decides it.
@@ -65,9 +77,14 @@ pub(super) struct Answer {
     by: Vec<String>,
     /// Why it is not delivered, and whatever else is odd.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    because: Vec<String>,
+    pub because: Vec<String>,
+    /// Of several users, and of all who are connected: who gets it, who does not, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identities: Option<Vec<Identity>>,
     #[serde(skip)]
-    asked: Option<User>,
+    asked: Vec<(String, User)>,
+    #[serde(skip)]
+    all: bool,
 }
 
 #[derive(Serialize)]
@@ -101,12 +118,17 @@ struct UserLine {
 }
 
 impl Answer {
-    pub fn new(record: &OwnedRecord, from_kafka: bool, asked: Option<User>) -> Answer {
+    /// `all`: it is asked of everybody who is connected, too.
+    pub fn new(record: &OwnedRecord, from_kafka: bool, asked: Vec<(String, User)>, all: bool) -> Answer {
         let OwnedRecord { topic, partition, offset, .. } = record;
         let place = Place { topic: topic.clone(), partition: *partition, offset: *offset };
-        let user = asked.as_ref().map(|user| match user {
-            User::LetIn(keys) => UserLine { keys: texts(keys), refused: None },
-            User::Refused(refusal) => UserLine { keys: Vec::new(), refused: Some(refusal.clone()) },
+        let only = (!all).then_some(asked.as_slice());
+        let user = only.and_then(|asked| match asked {
+            [(_, User::LetIn(keys))] => Some(UserLine { keys: texts(keys), refused: None }),
+            [(_, User::Refused(refusal))] => {
+                Some(UserLine { keys: Vec::new(), refused: Some(refusal.clone()) })
+            }
+            _ => None,
         });
         Answer {
             record: RecordLine {
@@ -120,11 +142,14 @@ impl Answer {
             event: None,
             payload: None,
             audience: None,
+            opened_by: None,
             user,
             delivered: None,
             by: Vec::new(),
             because: Vec::new(),
+            identities: None,
             asked,
+            all,
         }
     }
 
@@ -147,8 +172,8 @@ impl Answer {
         self.audience = Some(texts(&audience.keys));
         if audience.owner_unknown {
             self.because.push(
-                "the record does not say whose order it is: a running instance looks it up among the open \
-                 orders and adds its owner, which this command cannot"
+                "the record does not say whose order it is, and the open orders do not either: no record within \
+                 orders.look_back opened it"
                     .to_owned(),
             );
         }
@@ -170,10 +195,15 @@ impl Answer {
     }
 
     fn decide(&mut self, audience: &[Key]) {
-        let reason = match &self.asked {
-            None => return,
-            Some(User::Refused(refusal)) => format!("the user is not let in: {refusal}"),
-            Some(User::LetIn(keys)) => {
+        if self.user.is_none() {
+            let given = self.asked.iter().map(|(name, user)| judge(name, user, audience)).collect();
+            self.identities = Some(given).filter(|given: &Vec<_>| !given.is_empty());
+            return;
+        }
+        let Some((_, user)) = self.asked.first() else { return };
+        let reason = match user {
+            User::Refused(refusal) => format!("the user is not let in: {refusal}"),
+            User::LetIn(keys) => {
                 self.by = shared(audience, keys).map(|key| key.as_str().to_owned()).collect();
                 self.delivered = Some(!self.by.is_empty());
                 if !self.by.is_empty() {
@@ -191,6 +221,16 @@ impl Answer {
         self.because.push(reason);
     }
 
+    /// The audience, and the protocols of the clients that it is for, if that is to be asked of everybody.
+    pub fn event_for_all(&self) -> Option<(Vec<String>, Vec<&'static str>)> {
+        let event = self.event.as_ref().filter(|_| self.all)?;
+        Some((self.audience.clone()?, event.clients.clone()))
+    }
+
+    pub fn connected(&mut self, connected: Vec<Identity>) {
+        self.identities.get_or_insert_default().extend(connected);
+    }
+
     pub fn json(&self) -> String {
         serde_json::to_string(self).expect("texts and numbers are JSON")
     }
@@ -204,7 +244,12 @@ impl Answer {
         lines.extend(event.map(|event| ("event", event)));
         lines.extend(self.payload.as_ref().map(|payload| ("payload", payload.get().to_owned())));
         lines.extend(self.audience.as_ref().map(|keys| ("audience", listed(keys))));
+        let opened_by = self.opened_by.as_ref();
+        lines.extend(
+            opened_by.map(|place| ("owner", format!("not named; {} opened the order", place.text()))),
+        );
         lines.extend(self.user.as_ref().map(|user| ("user", user.text())));
+        lines.extend(self.identities.iter().flat_map(|identities| shown(identities)));
         lines.extend(self.delivered.map(|delivered| ("delivered", self.verdict(delivered, paint))));
         lines.extend(self.because.iter().map(|reason| ("because", reason.clone())));
         let lines: Vec<String> = lines
@@ -223,10 +268,31 @@ impl Answer {
     }
 }
 
+impl Place {
+    fn text(&self) -> String {
+        let Place { topic, partition, offset } = self;
+        format!("{topic}-{partition}-{offset}")
+    }
+}
+
+impl Identity {
+    fn text(&self) -> String {
+        let who = match &self.who {
+            Who::Given(name) => name.clone(),
+            Who::Protocol(protocol) => match self.connections {
+                Some(1) | None => format!("1 {protocol} connection"),
+                Some(count) => format!("{count} {protocol} connections"),
+            },
+        };
+        let why = self.because.clone().unwrap_or_else(|| format!("by {}", listed(&self.by)));
+        format!("{who}, {}: {why}", listed(&self.keys))
+    }
+}
+
 impl RecordLine {
     fn text(&self) -> String {
         let place = match &self.place {
-            Some(Place { topic, partition, offset }) => format!("{topic}-{partition}-{offset}, "),
+            Some(place) => format!("{}, ", place.text()),
             None => String::new(),
         };
         let timestamp = self.timestamp.as_ref().map(|time| format!(", {time}")).unwrap_or_default();
@@ -251,6 +317,34 @@ impl UserLine {
             None => listed(&self.keys),
         }
     }
+}
+
+/// Whether a user who was given gets it.
+fn judge(name: &str, user: &User, audience: &[Key]) -> Identity {
+    match user {
+        User::Refused(refusal) => {
+            let because = format!("is not let in: {refusal}");
+            Identity::given(name.to_owned(), Vec::new(), Vec::new(), Some(because))
+        }
+        User::LetIn(keys) => {
+            let by: Vec<String> = shared(audience, keys).map(|key| key.as_str().to_owned()).collect();
+            let because = why_not(&by, &texts(audience));
+            Identity::given(name.to_owned(), texts(keys), by, because)
+        }
+    }
+}
+
+/// Of those who get it, and of those who do not, a screenful each; `--json` has all.
+fn shown(identities: &[Identity]) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    for (name, delivered) in [("gets it", true), ("not", false)] {
+        let of_them = || identities.iter().filter(|identity| identity.delivered == delivered);
+        lines.extend(of_them().take(EXPLAIN_LINES_MAX).map(|identity| (name, identity.text())));
+        let left = of_them().count().saturating_sub(EXPLAIN_LINES_MAX);
+        lines.extend((left > 0).then(|| (name, format!("and {left} more such lines: --json has them all"))));
+        lines.extend((delivered && of_them().next().is_none()).then(|| (name, "nobody".to_owned())));
+    }
+    lines
 }
 
 /// Without the word that the line begins with: `id` for `schema_id`. Numbers are numbers.
@@ -290,7 +384,8 @@ mod tests {
             value,
             ..OwnedRecord::default()
         };
-        Answer::new(&record, true, user)
+        let users = user.map(|user| ("claims 1".to_owned(), user)).into_iter().collect();
+        Answer::new(&record, true, users, false)
     }
 
     fn check(user: Option<User>, audience: &[&str], expected: &str) {

@@ -1,26 +1,33 @@
-//! `dumbwaiter explain`: what one record is to clients, and whether one user gets it, by which key.
+//! `dumbwaiter explain`: what one record is to clients, and whether a user, or who of all that are connected, gets it, by
+//! which key.
 //!
 //! ```text
 //! TOPIC-PARTITION-OFFSET, or a file ──> record ──> mapping ──> event, payload, audience ──┐
-//! a token, or claims ──────────────────> identity ──> the user's keys ──────────────────┴──> delivered or not
+//! tokens, or claims ──────────────────> identity ──> the user's keys ──────────────────┼──> delivered or not
+//! `--all`: the connections of running instances, and the keys they hold ────────────────┘
 //! ```
 //!
-//! The answer is the service's own: the same mapping, grants and meeting of keys. What only a running instance
-//! knows is the open orders: a condition that does not say whose order it is has no known owner here.
+//! The answer is the service's own: the same mapping, grants and meeting of keys. Whose an order is that the record does
+//! not say is looked up in the order topics, as an instance has done at its start (`owner`).
 
 mod answer;
+mod everybody;
+mod owner;
 
 use self::answer::{Answer, Place, User};
+use self::everybody::Asked;
+use self::owner::{Opened, Search};
 use super::output::{Paint, put, say};
-use super::{ConfigArgs, Outcome, writers};
+use super::{ConfigArgs, Outcome, here, writers};
 use crate::auth::{Claims, Verifier};
+use crate::clock::unix_ms;
 use crate::config::Config;
 use crate::consume::{OwnedRecord, Probe, ProbeFault, Record};
 use crate::decode::{Plan, ReaderSchema, Writers};
-use crate::event::{Key, OpenOrders};
+use crate::event::{Key, OpenOrders, Owners};
 use crate::limits::CHECK_PATIENCE;
 use crate::mapping::{Mapping, Passed, Written};
-use crate::settings::Environment;
+use crate::settings::{Environment, Url};
 use clap::Args;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -33,9 +40,12 @@ use std::time::{Duration, Instant, SystemTime};
 Examples:
   dumbwaiter explain --config dumbwaiter.toml order.created-2-1041 --token-file token.txt
   dumbwaiter explain --config dumbwaiter.toml pizza.created-0-7 --claims '{\"sub\": \"u1\", \"store_id\": 7}'
+  dumbwaiter explain --config dumbwaiter.toml order.created-2-1041 --all
+  dumbwaiter explain --config dumbwaiter.toml order.created-2-1041 --all --instance http://10.0.0.7:9100 --json
   dumbwaiter explain --config dumbwaiter.toml --file record.bin --topic order.created --json
 
-Without a user it tells who the audience is. Exit codes: 0 answered (delivered or not), 1 no record or no schema to
+Without a user it tells who the audience is; with --all, who of those that are connected now would get it, who would
+not, and why. Exit codes: 0 answered (delivered or not), 1 no record or no schema to
 be had, 2 wrong settings.")]
 pub(super) struct ExplainArgs {
     #[command(flatten)]
@@ -49,15 +59,21 @@ pub(super) struct ExplainArgs {
     /// The topic that the file's record is from
     #[arg(long, conflicts_with = "record")]
     topic: Option<String>,
-    /// A user, by the token that they bring
-    #[arg(long)]
-    token: Option<String>,
+    /// A user, by the token that they bring; may be given several times, as may the next two
+    #[arg(long = "token", value_name = "TOKEN")]
+    tokens: Vec<String>,
     /// File with the token, which on the command line every process can read
-    #[arg(long, value_name = "FILE", conflicts_with = "token")]
-    token_file: Option<PathBuf>,
+    #[arg(long = "token-file", value_name = "FILE")]
+    token_files: Vec<PathBuf>,
     /// A user, by the claims that their token would have
-    #[arg(long, value_name = "JSON", value_parser = claims, conflicts_with_all = ["token", "token_file"])]
-    claims: Option<Map<String, Value>>,
+    #[arg(long, value_name = "JSON", value_parser = claims)]
+    claims: Vec<Map<String, Value>>,
+    /// Everybody who is connected to the running instances
+    #[arg(long)]
+    all: bool,
+    /// An instance's address for operators; by default web.admin_listen. May be given several times
+    #[arg(long = "instance", value_name = "URL", requires = "all")]
+    instances: Vec<Url>,
     /// The answer as JSON
     #[arg(long)]
     json: bool,
@@ -82,15 +98,15 @@ pub(super) fn run(args: &ExplainArgs, environment: &Environment) -> Outcome {
 }
 
 fn explain(args: &ExplainArgs, config: Config) -> Result<Answer, String> {
-    let user = user(args, &config)?;
+    let users = users(args, &config)?;
     let record = record(args, &config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
     let registry = writers::registry(&config, runtime.handle().clone(), |_| {})?;
     let writers = writers::open(&config, registry)?;
     let mut mapping = Mapping::new(Arc::clone(&config.catalog), writers.clone());
-    runtime.block_on(wait_for_schema(&mapping, writers, record.lend()))?;
-    let mut answer = Answer::new(&record, args.record.is_some(), user);
+    runtime.block_on(wait_for_schema(&mapping, writers.clone(), record.lend()))?;
+    let mut answer = Answer::new(&record, args.record.is_some(), users, args.all);
     if let Ok(written) = mapping.written(record.lend()) {
         answer.written(written.reference.as_ref(), &written.schema, fields(&written)?);
         let event = mapping.event(&record.topic, &written);
@@ -98,11 +114,45 @@ fn explain(args: &ExplainArgs, config: Config) -> Result<Answer, String> {
             event.map(|event| Plan::compile(&written.schema, &event.schema, &event.capture_names()));
         answer.incompatible = compiled.and_then(Result::err).map(|why| why.to_string());
     }
-    match mapping.map(record.lend(), &OpenOrders::default()) {
+    let search = Search { config: &config, mapping: &mut mapping, writers: &writers, runtime: &runtime };
+    let opened = opened(search, &record, &mut answer);
+    let nobody = OpenOrders::default();
+    let owners: &dyn Owners = opened.as_ref().map_or(&nobody, |opened| opened);
+    match mapping.map(record.lend(), owners) {
         Ok(mapped) => answer.mapped(mapped.event, raw_json(mapped.payload)?, &mapped.audience),
         Err(passed) => answer.passed(passed),
     }
+    if let Some((audience, clients)) = answer.event_for_all() {
+        let instances = instances(args, &config)?;
+        let asked = Asked { audience: &audience, clients: &clients };
+        let connected = runtime.block_on(everybody::ask(&instances, &asked))?;
+        answer.connected(connected);
+    }
     Ok(answer)
+}
+
+/// Who opened the order that the record is about, if it does not say whose that is.
+fn opened(mut search: Search<'_>, record: &OwnedRecord, answer: &mut Answer) -> Option<Opened> {
+    let mapped = search.mapping.map(record.lend(), &OpenOrders::default()).ok()?;
+    let order = mapped.order.filter(|_| mapped.audience.owner_unknown)?;
+    let time_ms = record.timestamp_ms.unwrap_or_else(|| unix_ms(SystemTime::now()));
+    match search.find(&order.id, time_ms) {
+        Ok(opened) => opened.inspect(|opened| answer.opened_by = Some(opened.by.clone())),
+        Err(reason) => {
+            answer.because.push(format!("the open orders could not be looked up: {reason}"));
+            None
+        }
+    }
+}
+
+/// Where the running instances answer operators.
+fn instances(args: &ExplainArgs, config: &Config) -> Result<Vec<Url>, String> {
+    if !args.instances.is_empty() {
+        return Ok(args.instances.clone());
+    }
+    let url = format!("http://{}/", here(config.web.admin_listen));
+    let url = Url::parse(&url).map_err(|fault| format!("{url}: {fault}"))?;
+    Ok(vec![url])
 }
 
 fn record(args: &ExplainArgs, config: &Config) -> Result<OwnedRecord, String> {
@@ -124,25 +174,28 @@ fn told(fault: &ProbeFault) -> String {
     }
 }
 
-/// The user by whose keys it is decided; none if only the audience is asked for.
-fn user(args: &ExplainArgs, config: &Config) -> Result<Option<User>, String> {
+/// The users by whose keys it is decided, each with what they are called; none if only the audience is asked for.
+fn users(args: &ExplainArgs, config: &Config) -> Result<Vec<(String, User)>, String> {
     let keys = |claims: &Claims| config.catalog.grants().keys_of(claims).to_vec();
-    if let Some(claims) = &args.claims {
-        let claims = Claims::new(claims.clone(), SystemTime::now());
-        return Ok(Some(User::LetIn(keys(&claims))));
-    }
-    let token = match (&args.token, &args.token_file) {
-        (Some(token), _) => token.clone(),
-        (None, Some(file)) => std::fs::read_to_string(file)
-            .map_err(|error| format!("{file:?} cannot be read: {error}"))?
-            .trim()
-            .to_owned(),
-        (None, None) => return Ok(None),
-    };
-    Ok(Some(match Verifier::new(&config.auth).verify(&token, SystemTime::now()) {
+    let files: Result<Vec<String>, String> = args.token_files.iter().map(|file| read_token(file)).collect();
+    let verifier = Verifier::new(&config.auth);
+    let verify = |token: &String| match verifier.verify(token, SystemTime::now()) {
         Ok(claims) => User::LetIn(keys(&claims)),
         Err(refusal) => User::Refused(refusal.to_string()),
-    }))
+    };
+    let granted =
+        |claims: &Map<String, Value>| User::LetIn(keys(&Claims::new(claims.clone(), SystemTime::now())));
+    let numbered = |kind: &'static str| (1..).map(move |number: u32| format!("{kind} {number}"));
+    let of_tokens = numbered("token").zip(args.tokens.iter().map(verify));
+    let files = files?;
+    let of_files = numbered("token file").zip(files.iter().map(verify));
+    let of_claims = numbered("claims").zip(args.claims.iter().map(granted));
+    Ok(of_tokens.chain(of_files).chain(of_claims).collect())
+}
+
+fn read_token(file: &Path) -> Result<String, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{file:?} cannot be read: {error}"))?;
+    Ok(text.trim().to_owned())
 }
 
 /// Until the registry has said what it knows of the record's schema.

@@ -2,11 +2,12 @@
 
 use super::super::socket::{Ready, Socket, Watch};
 use super::super::testing::{no_commands, publish, small_journal};
-use super::super::{Admitted, Arrival, Shard};
+use super::super::{AddressClass, Admitted, Arrival, Listing, Shard};
 use crate::admission::Admission;
 use crate::clock::Simulated;
 use crate::event::{Identity, Key};
 use crate::journal::Writer;
+use crate::limits::LISTED_SLOTS_MAX;
 use crate::metrics::Metrics;
 use bytes::Bytes;
 use std::io::{self, ErrorKind, Read, Write};
@@ -104,6 +105,7 @@ impl Bench {
             response: Bytes::new(),
             admitted,
             wants_open: false,
+            address: AddressClass::Loopback,
             seats: Vec::new(),
         };
         self.shard.handle_arrival(arrival, now);
@@ -184,6 +186,7 @@ fn a_panic_at_its_arrival_costs_one_connection() {
         response: Bytes::new(),
         admitted,
         wants_open: false,
+        address: AddressClass::Loopback,
         seats: Vec::new(),
     };
     bench.shard.handle_arrival(arrival, bench.time.clock().now());
@@ -202,4 +205,31 @@ fn a_panic_while_going_down_keeps_no_one() {
     assert!(bench.panicked());
     assert!(sockets[0].0.borrow().written.ends_with(b"Service restart"));
     assert!(sockets[2].0.borrow().written.ends_with(b"Service restart"));
+}
+
+#[test]
+fn a_look_at_who_is_connected_is_bounded_and_goes_on_where_it_ended() {
+    let mut bench = Bench::new();
+    for _ in 0..10 {
+        bench.arrive(&Scripted::default());
+    }
+    let now = bench.time.clock().now();
+    let mut looks = Vec::new();
+    let mut listing =
+        Listing { most: usize::MAX, audience: vec!["role:ADMIN".to_owned()], ..Listing::default() };
+    loop {
+        let listed = bench.shard.list(&listing, now);
+        assert!(listed.connections.iter().all(|connection| connection.by == ["role:ADMIN"]));
+        looks.push(listed.connections.len());
+        let Some(next) = listed.next else { break };
+        listing.slot = next;
+    }
+    assert_eq!(looks.iter().sum::<usize>(), 10, "{looks:?}");
+    assert_eq!(looks.iter().max(), Some(&LISTED_SLOTS_MAX));
+
+    let most = |most, slot| bench.shard.list(&Listing { most, slot, ..Listing::default() }, now);
+    assert_eq!((most(3, 0).connections.len(), most(3, 0).next), (3, Some(3)));
+    assert_eq!((most(3, usize::MAX).connections.len(), most(3, usize::MAX).next), (0, None));
+    let others = Listing { keys: vec!["role:WATCHER".to_owned()], most: 9, ..Listing::default() };
+    assert!(bench.shard.list(&others, now).connections.is_empty());
 }

@@ -86,7 +86,7 @@ impl Pair {
         let now = Instant::now();
         let tls = Tls::new(End(Rc::clone(&wire)), server);
         let id = ConnectionId { slot: 0, generation: 0 };
-        Pair { wire, client, connection: Connection::new(id, tls, Session::plain(now)), now }
+        Pair { wire, client, connection: Connection::new(id, tls, Session::plain(now), now), now }
     }
 
     fn client_sends(&mut self, bytes: &[u8]) {

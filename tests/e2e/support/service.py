@@ -102,6 +102,16 @@ class Service:
     def metric(self, name, **labels):
         return self.metrics().sum(name, **labels)
 
+    def operators(self, path, **parameters):
+        """An answer of the admin listener."""
+        answer = self._http.get(f"http://{self.admin_listen}{path}", params=parameters, timeout=10)
+        check_answer(answer, "operators")
+        return answer
+
+    def connections(self, **question):
+        """The first page of those who are connected."""
+        return self.operators("/connections", **question).json()["connections"]
+
     def _admin(self, path):
         """The status, or None while nobody listens."""
         try:
