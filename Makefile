@@ -107,9 +107,10 @@ bench-setup: setup $(addprefix target/stamps/,python java) target/bench/node/ins
 	cargo build --locked --release
 	cargo bench --locked --bench decode --no-run
 
-docs: build ## write the references of settings and metrics anew from the code
+docs: build ## write the references of settings and metrics, and the types of events, anew from the code
 	$(DUMBWAITER_BIN) reference configuration > docs/configuration.md
 	$(DUMBWAITER_BIN) reference metrics > docs/metrics.md
+	$(DUMBWAITER_BIN) reference types > clients/events.d.ts
 
 clean: ## remove all that was built or unpacked
 	rm -rf target

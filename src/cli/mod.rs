@@ -22,6 +22,7 @@ mod writers;
 
 use self::output::{put, say};
 use crate::config::{self, Config, ConfigFault};
+use crate::event::{Catalog, typescript};
 use crate::metrics;
 use crate::settings::Environment;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -69,14 +70,18 @@ enum Command {
     Reference {
         #[arg(default_value = "configuration")]
         document: Document,
+        /// The catalog whose events `types` is about, if not the documented ones
+        #[arg(long, value_name = "FILE")]
+        catalog: Option<PathBuf>,
     },
 }
 
-/// `docs/NAME.md`.
+/// `docs/NAME.md`, and `clients/events.d.ts`.
 #[derive(Clone, Copy, ValueEnum)]
 enum Document {
     Configuration,
     Metrics,
+    Types,
 }
 
 /// Where settings come from; each beats the one before it: file, DUMBWAITER_SECTION__KEY variables, --set.
@@ -116,16 +121,25 @@ impl Cli {
             #[cfg(feature = "kafka")]
             Command::Bench(args) => bench::run(args, &environment),
             Command::Tail(args) => tail::run(&args, &environment),
-            Command::Reference { document } => {
-                let text = match document {
-                    Document::Configuration => config::reference(),
-                    Document::Metrics => metrics::reference(),
-                };
-                let _ = put(&text.trim_end());
-                Outcome::Done
-            }
+            Command::Reference { document, catalog } => reference(document, catalog.as_deref()),
         }
     }
+}
+
+fn reference(document: Document, catalog: Option<&Path>) -> Outcome {
+    let text = match document {
+        Document::Configuration => config::reference(),
+        Document::Metrics => metrics::reference(),
+        Document::Types => match catalog.map_or_else(|| Ok(Catalog::built_in()), Catalog::read) {
+            Ok(catalog) => typescript(&catalog),
+            Err(fault) => {
+                say(&fault);
+                return Outcome::WrongSettings;
+            }
+        },
+    };
+    let _ = put(&text.trim_end());
+    Outcome::Done
 }
 
 impl ConfigArgs {

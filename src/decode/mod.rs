@@ -29,6 +29,6 @@ pub use registry::{
     Lookup, NewestSchema, Outcome as RegistryOutcome, Questions as RegistryQuestions, Registry,
     RegistryAnswerFault, RegistryFault, Settings as RegistrySettings,
 };
-pub use schema::{ReaderSchema, SchemaFault, WriterSchema};
+pub use schema::{Interfaces, ReaderSchema, SchemaFault, WriterSchema};
 pub use settings::Settings;
 pub use writers::{Writers, WritersFault};

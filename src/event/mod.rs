@@ -10,6 +10,7 @@ mod grants;
 mod key;
 mod orders;
 mod template;
+mod typescript;
 
 pub use audience::{Audience, Owner, Owners};
 pub use catalog::{Catalog, CatalogFault, CurrentCatalog, Encoding, Event, EventId};
@@ -19,3 +20,4 @@ pub use orders::{
     ChangeKind, OpenOrder, OpenOrders, OrderBook, OrderChange, OrderRules, OrderSettings, Shown, Turn,
 };
 pub use template::{Template, TemplateFault};
+pub use typescript::typescript;

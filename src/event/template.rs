@@ -9,6 +9,7 @@
 
 use super::Key;
 use crate::limits::KEY_VALUE_MAX_BYTES;
+use std::fmt;
 
 /// A parsed template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +79,16 @@ impl Template {
     pub fn key(&self, value: &str) -> Option<Key> {
         let usable = !value.is_empty() && value.len() <= KEY_VALUE_MAX_BYTES;
         usable.then(|| Key::new(&format!("{}:{value}", self.kind)))
+    }
+}
+
+/// As a catalog has it.
+impl fmt::Display for Template {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Value::Fixed(key) => formatter.write_str(key.as_str()),
+            Value::Field(name) => write!(formatter, "{}:{{{name}}}", self.kind),
+        }
     }
 }
 

@@ -50,6 +50,18 @@ pub enum Gap {
 }
 
 impl Gap {
+    /// Every reason there is.
+    pub const ALL: [Self; 8] = [
+        Self::TooOld,
+        Self::Unreadable,
+        Self::Recreated,
+        Self::TooMuch,
+        Self::Timeout,
+        Self::Busy,
+        Self::Unavailable,
+        Self::OwnerUnknown,
+    ];
+
     /// As in `STATUS`; a label of metrics.
     pub const fn label(self) -> &'static str {
         match self {

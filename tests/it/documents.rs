@@ -4,7 +4,7 @@ use dumbwaiter::auth::{JwksFetched, RedisFault, Refusal, SessionOutcome, Setting
 use dumbwaiter::decode::{Poison, RegistryOutcome};
 use dumbwaiter::metrics::closed_values;
 use dumbwaiter::protocol::close::ComeBack;
-use dumbwaiter::protocol::{Ending, Protocol};
+use dumbwaiter::protocol::{Ending, Gap, Protocol};
 use dumbwaiter::settings::Document;
 use std::collections::BTreeSet;
 use std::fs;
@@ -31,6 +31,14 @@ fn close_row(ending: Ending) -> String {
         ComeBack::WithNewToken => "with a new token",
     };
     format!("| `{}` | {code} | {} | {} | {come_back} |", row.label, row.reason, row.meaning)
+}
+
+#[test]
+fn every_gap_is_documented_and_no_other() {
+    let (_, table) = include_str!("../../docs/resume.md").split_once("| `gap` | meaning |").unwrap();
+    let rows = table.lines().skip(2).map_while(|line| line.strip_prefix("| `"));
+    let documented: BTreeSet<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+    assert_eq!(documented, Gap::ALL.map(Gap::label).into());
 }
 
 const AUTHENTICATION: &str = include_str!("../../docs/authentication.md");
@@ -146,7 +154,8 @@ fn read_sources(folder: &Path, sources: &mut String) {
 #[test]
 fn links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let pages = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].map(|name| root.join(name));
+    let pages =
+        ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "clients/README.md"].map(|name| root.join(name));
     let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let pages: Vec<_> = pages.into_iter().chain(docs).filter(|path| is_markdown(path)).collect();
     assert!(pages.len() > 15, "where are the documents?");

@@ -9,6 +9,9 @@ mod canonical;
 mod default;
 mod lower;
 mod types;
+mod typescript;
+
+pub use typescript::Interfaces;
 
 pub(super) use types::{Field, Record, Type};
 

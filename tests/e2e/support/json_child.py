@@ -12,7 +12,8 @@ from support.waiting import SLACK, TooLate
 class JsonChild:
     """Its standard error goes to a file; it ends when its input does, at the latest with the test run."""
 
-    def __init__(self, name, command, errors):
+    def __init__(self, name, command, errors, take=None):
+        """`take` is called with all that it tells; without one, `next` gives it."""
         self._name = name
         with open(errors, "wb") as errors:
             self._child = subprocess.Popen(
@@ -24,6 +25,7 @@ class JsonChild:
                 env=inherited_environment(),
             )
         self._told = queue.Queue()
+        self._take = take or self._told.put
         threading.Thread(target=self._read, daemon=True).start()
 
     def send(self, command):
@@ -42,4 +44,4 @@ class JsonChild:
 
     def _read(self):
         for line in self._child.stdout:
-            self._told.put(json.loads(line))
+            self._take(json.loads(line))
