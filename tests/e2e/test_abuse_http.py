@@ -1,11 +1,11 @@
 """What is sent before there is a WebSocket, to hurt: is it refused, is its connection gone, and is nobody else harmed?"""
 
-import socket
 import time
 
 import pytest
 
 from support import tokens
+from support.bare import connect, everything
 from support.waiting import SLACK, eventually
 
 HEAD = "GET /ws?key=none HTTP/1.1\r\nHost: x\r\n"
@@ -22,30 +22,11 @@ def service(own_service):
     return own_service
 
 
-def connect(service):
-    host, port = service.listen.split(":")
-    connection = socket.create_connection((host, int(port)))
-    connection.settimeout(6 * SLACK)
-    return connection
-
-
-def everything(connection):
-    """All that comes until the service closes."""
-    received = b""
-    try:
-        while chunk := connection.recv(65536):
-            received += chunk
-    except ConnectionResetError:
-        pass
-    connection.close()
-    return received.decode("latin-1")
-
-
 def statuses(service, request):
     """The statuses of all answers to what is sent, once the connection is gone."""
     connection = connect(service)
     connection.sendall(request.encode("latin-1"))
-    lines = everything(connection).split("\r\n")
+    lines = everything(connection).decode("latin-1").split("\r\n")
     return [int(line.split(" ")[1]) for line in lines if line.startswith("HTTP/1.")]
 
 
@@ -103,7 +84,7 @@ def test_a_head_that_drips_is_cut_off_by_its_deadline_not_by_its_last_byte(servi
 def test_an_idle_connection_is_closed(service):
     connection = connect(service)
     connection.sendall(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert everything(connection).startswith("HTTP/1.1 404")
+    assert everything(connection).startswith(b"HTTP/1.1 404")
 
 
 TOO_LARGE = {

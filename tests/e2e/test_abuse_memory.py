@@ -2,13 +2,13 @@
 
 import json
 import os
-import socket
 import threading
 import time
 
 import pytest
 
 from support import records, shapes, tokens
+from support.bare import connect
 from support.cgroup import limited
 from support.costs import peak_resident_bytes
 from support.raw import CONTINUATION, FINAL, PING, PONG, TEXT, RawClient, client_frame, text
@@ -113,9 +113,8 @@ def open_plain(service, held, query=""):
 
 
 def slow_handshakes(service, held):
-    host, port = service.listen.split(":")
     for _ in range(600):
-        connection = socket.create_connection((host, int(port)), timeout=5)
+        connection = connect(service, timeout=5)
         held.append(connection)
         connection.sendall(b"GET /ws HTTP/1.1\r\nX: " + b"x" * 15_000)
 

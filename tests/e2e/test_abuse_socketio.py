@@ -12,6 +12,7 @@ import uuid
 import pytest
 
 from support import records, tokens
+from support.bare import connect, everything
 from support.costs import resident_bytes
 from support.raw import BINARY, CLOSE, CONTINUATION, FINAL, PING, PONG, TEXT, RawClient, client_frame, text
 from support.service import UPGRADE
@@ -244,7 +245,7 @@ def test_cve_2021_32640_headers_of_a_handshake_are_not_taken_apart(service, name
 
 def test_cve_2022_21676_a_broken_frame_on_the_heels_of_the_handshake(service):
     frame = client_frame(FINAL | 0x30 | TEXT, b"x")
-    connection = connect(service, f"GET /ws/?{ENGINE_IO}", UPGRADE, after=frame)
+    connection = request(service, f"GET /ws/?{ENGINE_IO}", UPGRADE, after=frame)
     received = everything(connection)
     assert received.startswith(b"HTTP/1.1 101 ") and received.endswith(b"\x88\x10\x03\xeaProtocol error")
 
@@ -252,7 +253,7 @@ def test_cve_2022_21676_a_broken_frame_on_the_heels_of_the_handshake(service):
 def test_cve_2022_41940_a_refused_handshake_whose_connection_breaks(service):
     for query in (ENGINE_IO, "EIO=4&transport=polling", "EIO=3&transport=websocket", f"{ENGINE_IO}&sid=x"):
         for _ in range(20):
-            connection = connect(service, f"GET /ws/?{query}", UPGRADE)
+            connection = request(service, f"GET /ws/?{query}", UPGRADE)
             # A reset instead of an orderly end.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.close()
@@ -293,7 +294,7 @@ def test_cve_2026_62389_fragments_of_messages_that_never_end_take_what_they_weig
 
 def test_cve_2026_59725_binary_posts_are_answered_and_leave_nothing_behind(service):
     octets = {"Content-Type": "application/octet-stream", "Content-Length": "1000000"}
-    connections = [connect(service, "POST /ws/?EIO=4&transport=polling&sid=x", octets) for _ in range(100)]
+    connections = [request(service, "POST /ws/?EIO=4&transport=polling&sid=x", octets) for _ in range(100)]
     for connection in connections:
         connection.sendall(b"x" * 100)
         assert everything(connection).startswith(b"HTTP/1.1 4")
@@ -308,27 +309,15 @@ def test_after_all_that_the_service_is_as_it_was(service):
     assert service.metric("dumbwaiter_connections_ended_total", ending="panic") == 0
 
 
-def connect(service, line, headers, after=b""):
-    host, port = service.listen.split(":")
-    connection = socket.create_connection((host, int(port)), timeout=6 * SLACK)
+def request(service, line, headers, after=b""):
+    connection = connect(service)
     lines = [f"{line} HTTP/1.1", "Host: x", *(f"{name}: {value}" for name, value in headers.items())]
     connection.sendall("".join(f"{line}\r\n" for line in lines).encode() + b"\r\n" + after)
     return connection
 
 
-def everything(connection):
-    received = b""
-    try:
-        while chunk := connection.recv(65_536):
-            received += chunk
-    except ConnectionResetError:
-        pass
-    connection.close()
-    return received
-
-
 def head_of_answer(service, line, headers):
-    connection = connect(service, line, headers)
+    connection = request(service, line, headers)
     received = b""
     while b"\r\n\r\n" not in received and (chunk := connection.recv(4096)):
         received += chunk

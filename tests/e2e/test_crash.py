@@ -11,7 +11,6 @@ import pytest
 from conftest import PARTITIONS
 from support.balancer import Balancer
 from support.crowd import Crowd, Traffic
-from support.paths import RUN
 from support.waiting import SLACK
 
 SECONDS = int(os.environ.get("CRASH_SECONDS", "30"))
@@ -44,7 +43,7 @@ def test_five_hundred_clients_lose_nothing_when_instances_are_killed(instances, 
     assert crowd.wait_until_joined(within=20) == STAFF + CUSTOMERS
     traffic = Traffic(producer, registry, crowd, EVENTS_PER_SECOND)
     killed, ready_after = kill_in_turn(instances, SECONDS)
-    count = traffic.stop()
+    count = traffic.stop().count
     sums = settled(crowd, count)
 
     say(figures(sums, count, killed, ready_after))

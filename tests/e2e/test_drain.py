@@ -64,7 +64,7 @@ def rolling_update(start_service, producer, clients, stores, grace, drain, rate)
         eventually(lambda: going.readyz() == 503, 1, "unready")
         exit_code = going.process.exit_code(within=grace + drain + 5)
         lasted = time.monotonic() - asked
-        shop.close()
+        shop.stop()
         swarm.wait_until(lambda screen: screen.is_open, clients / 100 + 5, "connected again")
         assert swarm.faults == []
         swarm.wait_until(

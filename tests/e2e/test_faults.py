@@ -1,12 +1,12 @@
 """What is not the service's fault must not become its end (docs/reliability.md, "Faults")."""
 
 import os
-import socket
 import time
 
 import pytest
 
 from support import records
+from support.bare import connect
 from support.waiting import eventually
 
 # Of which 128 are not for clients.
@@ -72,11 +72,6 @@ def test_a_full_disk_under_the_log_holds_up_nothing(start_service, producer):
 
         assert deliver(producer, client, 20) < 0.1 * 5
         assert service.metric("dumbwaiter_log_lines_dropped_total") > 0
-
-
-def connect(service):
-    host, port = service.listen.rsplit(":", 1)
-    return socket.create_connection((host, int(port)), timeout=10)
 
 
 def test_used_up_descriptors_refuse_clients_and_nothing_else(start_service, producer, say):

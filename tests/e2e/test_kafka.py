@@ -3,7 +3,6 @@
 These tests have a broker of their own, and share it in the order they are written in.
 """
 
-import threading
 import time
 
 import pytest
@@ -12,6 +11,7 @@ from support import records, shapes, tokens
 from support.kafka import Kafka
 from support.records import Producer
 from support.service import UPGRADE, Service
+from support.steady import SteadyWriter
 from support.waiting import eventually
 
 METADATA_REFRESH = 1
@@ -99,35 +99,34 @@ def test_a_condition_of_an_order_from_before_the_start_reaches_its_owner(
         late.stop()
 
 
-class SteadyWriter:
-    """Hands orders to the producer one by one, in a thread of its own, whether Kafka is there or not."""
+class OrderWriter(SteadyWriter):
+    """Hands these orders to the producer one by one."""
 
     def __init__(self, producer, orders):
-        self._written = 0
-        payloads = [(order["_id"], producer.encode(shapes.ORDER, order)) for order in orders]
-        threading.Thread(target=self._write, args=(producer, payloads), daemon=True).start()
+        super().__init__(producer, per_second=100)
+        self._payloads = [(order["_id"], producer.encode(shapes.ORDER, order)) for order in orders]
+        self.begin()
 
     def wait_until(self, written):
-        eventually(lambda: self._written >= written, 3, f"{written} orders handed to the producer")
+        eventually(lambda: self.count >= written, 3, f"{written} orders handed to the producer")
 
-    def _write(self, producer, payloads):
-        for order_id, payload in payloads:
-            producer.enqueue("order.created", payload, key=order_id)
-            self._written += 1
-            time.sleep(0.01)
+    def _write_one(self, number):
+        if number < len(self._payloads):
+            order_id, payload = self._payloads[number]
+            self._producer.enqueue("order.created", payload, key=order_id)
 
 
 def test_a_restart_of_kafka_in_the_middle_loses_and_doubles_nothing(own_service, own_kafka, own_producer):
     staff = own_service.socket_io("staff", role="ADMIN")
     orders = [records.order() for _ in range(300)]
-    writer = SteadyWriter(own_producer, orders)
+    writer = OrderWriter(own_producer, orders)
 
     writer.wait_until(100)
     own_kafka.kill()
     writer.wait_until(200)
     own_kafka.start().wait_until_ready()
     writer.wait_until(300)
-    own_producer.flush()
+    writer.stop()
 
     staff.events.wait_for_count(1 + len(orders), 6, "events")
     fence = own_producer.order(records.order())

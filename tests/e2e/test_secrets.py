@@ -6,12 +6,12 @@ what the commands say. A payload goes to whom it is for, and nowhere else.
 
 import base64
 import json
-import socket
 
 import pytest
 import requests
 
 from support import records, shapes, tokens, tools
+from support.bare import connect
 from support.login import Login
 from support.records import body, framed
 from support.redis import PASSWORD as REDIS_PASSWORD
@@ -186,7 +186,7 @@ def show_tickets(service, seen):
     for headers in ({}, UPGRADE | {"Origin": f"https://{TICKET}.example"}, UPGRADE | {"Sec-WebSocket-Version": "7"}):
         seen.keep("answers", service.http("GET", f"/ws?key={TICKET}", headers=headers).text)
     seen.keep("answers", service.http("POST", f"/ws?key={TICKET}&since=never", data=PHONE).text)
-    raw = socket.create_connection(tuple(service.listen.split(":")), timeout=30)
+    raw = connect(service)
     raw.sendall(f"GET /ws?key={TICKET} HTTP/1.1\r\nX: \0{TICKET}\r\n\r\n".encode())
     seen.keep("answers", raw.recv(4096).decode())
     raw.close()

@@ -106,7 +106,7 @@ def test_whatever_breaks_nothing_is_lost_and_all_is_as_before(world, town, peopl
     nemesis = Nemesis(world, traffic, SEED)
     grown = strike_in_turn(nemesis, world, capsys)
     time.sleep(WARM_UP)
-    count = traffic.stop()
+    count = traffic.stop().count
     sums = people.settled(count, within=20)
     after = Footprint(world.first)
 

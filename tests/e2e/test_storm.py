@@ -24,7 +24,7 @@ def storm(start_service, producer, clients, stores, rate):
         killed.process.kill()
         swarm.wait_until(lambda screen: screen.opened_at > at, clients / 100 + 5, "connected again")
         cpu = cpu_seconds(other.process) - before
-        shop.close()
+        shop.stop()
         swarm.wait_until(
             lambda screen: set(shop.written[screen.store]) <= set(screen.seen), 5, "everything that was written"
         )

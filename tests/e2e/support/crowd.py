@@ -4,8 +4,6 @@ The two share one arithmetic: event `number` has the id `<run><number>`, is due 
 `number % customers`, and lies in partition `number % partitions` of its kind's topic.
 """
 
-import threading
-import time
 import uuid
 from pathlib import Path
 
@@ -14,14 +12,12 @@ import fastavro
 from support import contract, records, shapes, tokens
 from support.json_child import JsonChild
 from support.paths import NODE
+from support.steady import SteadyWriter
 
 _DRIVER = Path(__file__).with_name("drivers") / "crowd.mjs"
 
 # Every fifth event is a condition, the others are orders.
 _CONDITION_EVERY = 5
-
-# Records are handed to the producer this often, so that they come evenly.
-_PULSE_SECONDS = 0.02
 
 
 class Crowd:
@@ -54,36 +50,17 @@ class Crowd:
         self._child.stop()
 
 
-class Traffic:
-    """Writes events for a crowd, so many a second, in a thread of its own until `stop`."""
+class Traffic(SteadyWriter):
+    """Writes events for a crowd until `stop`."""
 
     def __init__(self, producer, registry, crowd, per_second):
+        super().__init__(producer, per_second)
         self._schema_ids = {
             "order.created": registry.register(shapes.ORDER),
             "order.condition": registry.register(shapes.OWNED_CONDITION),
         }
-        self._producer = producer
         self._crowd = crowd
-        self._per_second = per_second
-        self._stopping = threading.Event()
-        self.count = 0
-        self._thread = threading.Thread(target=self._write, daemon=True)
-        self._thread.start()
-
-    def stop(self):
-        """How many were written, all acknowledged."""
-        self._stopping.set()
-        self._thread.join(60)
-        self._producer.flush()
-        return self.count
-
-    def _write(self):
-        started_at = time.monotonic()
-        while not self._stopping.wait(_PULSE_SECONDS):
-            due = int((time.monotonic() - started_at) * self._per_second)
-            while self.count < due:
-                self._write_one(self.count)
-                self.count += 1
+        self.begin()
 
     def _write_one(self, number):
         crowd = self._crowd

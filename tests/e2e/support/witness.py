@@ -1,7 +1,6 @@
 """A stream of pizzas through something that breaks, and screens that must see each of them once, in their stores' order."""
 
 import json
-import threading
 import time
 from collections import Counter
 
@@ -9,6 +8,7 @@ from websockets.exceptions import ConnectionClosed
 
 from support import records, shapes
 from support.plain import PlainClient
+from support.steady import SteadyWriter
 from support.waiting import eventually
 
 _STORES = 8
@@ -35,26 +35,17 @@ class Witness(PlainClient):
             self._ended.set()
 
 
-class Stream:
-    """Writes `rate` pizzas a second until `stop`, whether the broker is there or not."""
+class Stream(SteadyWriter):
+    """Writes `rate` pizzas a second until `stop`."""
 
     def __init__(self, producer, rate):
+        super().__init__(producer, rate)
         self.written = {}
         self._of_store = {store: [] for store in range(_STORES)}
-        self._producer = producer
-        self._rate = rate
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._write, daemon=True)
-        self._thread.start()
-
-    def stop(self):
-        self._stopped.set()
-        self._thread.join(300)
-        self._producer.flush()
-        return self
+        self.begin()
 
     def wait_until(self, count):
-        eventually(lambda: len(self.written) >= count, 60 + count / self._rate, f"{count} pizzas written")
+        eventually(lambda: len(self.written) >= count, 60 + count / self._per_second, f"{count} pizzas written")
 
     def judge(self, witness, within):
         """Waits for all that was written; then (lost, doubled, stores out of order)."""
@@ -74,17 +65,12 @@ class Stream:
         """From being handed to the producer to the screen, in seconds, sorted."""
         return sorted(at - self.written[uuid] for at, _, uuid in witness.seen if uuid in self.written)
 
-    def _write(self):
-        began = time.monotonic()
-        while not self._stopped.is_set():
-            due = int((time.monotonic() - began) * self._rate) - len(self.written)
-            for _ in range(min(due, 100)):
-                store = len(self.written) % _STORES
-                pizza = records.pizza(store_id=store)
-                self.written[pizza["uuid"]] = time.monotonic()
-                self._of_store[store].append(pizza["uuid"])
-                self._producer.enqueue("pizza.created", self._producer.encode(shapes.PIZZA, pizza), key=str(store))
-            self._stopped.wait(0.01)
+    def _write_one(self, number):
+        store = number % _STORES
+        pizza = records.pizza(store_id=store)
+        self.written[pizza["uuid"]] = time.monotonic()
+        self._of_store[store].append(pizza["uuid"])
+        self._producer.enqueue("pizza.created", self._producer.encode(shapes.PIZZA, pizza), key=str(store))
 
 
 def percentile(sorted_values, percent):

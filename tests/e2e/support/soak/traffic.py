@@ -1,19 +1,15 @@
 """What the town writes: so many events a second, and among them records that nobody can read."""
 
 import random
-import threading
-import time
 
 import fastavro
 
 from support import contract, poison, records, shapes
+from support.steady import SteadyWriter
 from support.waiting import eventually
 
 TOPICS = {"pizza": "pizza.created", "order": "order.created", "condition": "order.condition"}
 _SHAPES = {"pizza": shapes.PIZZA, "order": shapes.ORDER, "condition": shapes.CONDITION, "owned": shapes.OWNED_CONDITION}
-
-# Records are handed to the producer this often, so that they come evenly.
-_PULSE_SECONDS = 0.02
 
 # Every hundredth record is poison. Not among it: what takes the service seconds each by design (an unknown schema is
 # asked for again for 4 s, and its partition waits), and megabytes.
@@ -21,17 +17,16 @@ _POISON_EVERY = 100
 _POISON_MAX_BYTES = 5_000
 
 
-class Traffic:
-    """Writes for a town in a thread of its own, until `stop`."""
+class Traffic(SteadyWriter):
+    """Writes for a town until `stop`."""
 
     # What has a schema; `owned` is a condition with its owner.
     KINDS = tuple(_SHAPES)
 
     def __init__(self, producer, registry, town, per_second, seed):
-        self._producer = producer
+        super().__init__(producer, per_second)
         self._registry = registry
         self._town = town
-        self._per_second = per_second
         self._chance = random.Random(seed)
         # The lanes of each kind: (topic, partition).
         self.lanes = {kind: [(topic, place) for place in range(town.partitions)] for kind, topic in TOPICS.items()}
@@ -42,19 +37,10 @@ class Traffic:
             for topic, reason, value in poison.every_kind(registry, *TOPICS.values())
             if reason != "unknown_schema" and len(value) <= _POISON_MAX_BYTES
         ]
-        self.count = self.poisoned = 0
+        self.poisoned = 0
         # Of orders whose condition is not written yet: it bears the order's id, though it may go elsewhere itself.
         self._ids_of_orders = {}
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._write, daemon=True)
-        self._thread.start()
-
-    def stop(self):
-        """How many events were written, all acknowledged."""
-        self._stopping.set()
-        self._thread.join(60)
-        self._producer.flush()
-        return self.count
+        self.begin()
 
     def open_lane(self, kind, topic, partition):
         """A new partition, which movers take from now on; it must be known to the producer, too."""
@@ -69,17 +55,12 @@ class Traffic:
         # The new field's value, which stands in front of the rest: zero.
         self._ids[kind], self._prefixes[kind] = schema_id, b"\0"
 
-    def _write(self):
-        started_at = time.monotonic()
-        while not self._stopping.wait(_PULSE_SECONDS):
-            due = int((time.monotonic() - started_at) * self._per_second)
-            while self.count < due:
-                self._write_one(self._town.event(self.count))
-                self.count += 1
-                if self.count % _POISON_EVERY == 0:
-                    self._poison_one()
+    def _write_one(self, number):
+        self._write_event(self._town.event(number))
+        if (number + 1) % _POISON_EVERY == 0:
+            self._poison_one()
 
-    def _write_one(self, event):
+    def _write_event(self, event):
         if event is None:
             return
         lane = self._lane(event)
