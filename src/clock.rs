@@ -30,10 +30,15 @@ impl Clock {
     }
 }
 
-/// As Kafka dates records: milliseconds since 1970. What is before that counts as its beginning.
-pub fn unix_ms(time: SystemTime) -> i64 {
+/// Milliseconds since 1970, for arithmetic with times. What is before that counts as its beginning.
+pub fn since_epoch_ms(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The same as Kafka dates records.
+pub fn unix_ms(time: SystemTime) -> i64 {
+    i64::try_from(since_epoch_ms(time)).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

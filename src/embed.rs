@@ -14,7 +14,6 @@ use axum::Router;
 use std::future::Future;
 use std::io;
 use std::net::TcpListener;
-use std::sync::Arc;
 use tokio::runtime::Handle;
 
 /// Bound already, so that the program knows its ports.
@@ -57,12 +56,12 @@ pub async fn run(
         shutdown.await;
         asked.ask();
     });
-    let ended = App::on(parts(config, source)?, clients, operators).run(stop).await;
+    let ended = App::on(open_parts(config, source)?, clients, operators).run(stop).await;
     waiting.abort();
     Ok(ended?)
 }
 
-fn parts(config: Config, source: Source) -> Result<Parts, RunFault> {
+fn open_parts(config: Config, source: Source) -> Result<Parts, RunFault> {
     let metrics = Metrics::new();
     let counted = metrics.clone();
     let observer = Box::new(move |outcome: RegistryOutcome| {
@@ -71,14 +70,18 @@ fn parts(config: Config, source: Source) -> Result<Parts, RunFault> {
     let new_registry = |settings| Registry::new(settings, Handle::current(), observer);
     let registry = (!config.registry.urls.is_empty()).then(|| new_registry(config.registry.clone()));
     let registry = registry.transpose().map_err(|fault| RunFault::Registry(fault.to_string()))?;
-    let named = config.catalog.events().iter().map(|event| Arc::clone(&event.writer));
-    let writers = Writers::open(&config.decode, named, registry);
-    Ok(Parts {
+    let writers = config.writers(registry).map_err(|fault| RunFault::Schemas(fault.to_string()))?;
+    Ok(parts(config, source, writers, metrics))
+}
+
+/// An instance of these settings. Revocations, dead letters and pasts are for whoever has them.
+pub(crate) fn parts(config: Config, source: Source, writers: Writers, metrics: Metrics) -> Parts {
+    Parts {
         source,
         control: ControlSource::Off,
         past: None,
         dead_letters: DeadLetters::Off,
-        writers: writers.map_err(|fault| RunFault::Schemas(fault.to_string()))?,
+        writers,
         catalog: config.catalog,
         orders: config.orders,
         auth: config.auth,
@@ -89,5 +92,5 @@ fn parts(config: Config, source: Source) -> Result<Parts, RunFault> {
         shutdown: config.shutdown,
         pages: Router::new(),
         metrics,
-    })
+    }
 }

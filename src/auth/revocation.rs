@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroU64;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use parking_lot::RwLock;
@@ -23,6 +23,7 @@ use serde_json::{Map, Value};
 use super::Claims;
 use super::rules::date;
 use super::settings::Settings;
+use crate::clock::since_epoch_ms;
 use crate::limits::{REVOCATION_KEY_MAX_BYTES, REVOCATION_VALUE_MAX_BYTES, REVOCATIONS_MAX};
 
 const USER: &str = "user:";
@@ -61,7 +62,7 @@ impl Login {
         Login {
             user: claims.get(user_claim).and_then(|user| mark(USER, user)),
             token: claims.get("jti").and_then(|token| mark(TOKEN, token)),
-            issued_ms: claims.issued_at().map_or(0, |issued| millis(issued.min(now))),
+            issued_ms: claims.issued_at().map_or(0, |issued| since_epoch_ms(issued.min(now))),
         }
     }
 
@@ -147,9 +148,9 @@ impl Rule {
             (u64::MAX, timestamp_ms.and_then(|millis| u64::try_from(millis).ok()))
         } else {
             let before = date(&value, "issued_before").ok().flatten().ok_or(RecordFault::IssuedBefore)?;
-            (millis(before), Some(millis(before)))
+            (since_epoch_ms(before), Some(since_epoch_ms(before)))
         };
-        Ok(Rule { issued_before_ms, since_ms, until_ms: until.map(millis) })
+        Ok(Rule { issued_before_ms, since_ms, until_ms: until.map(since_epoch_ms) })
     }
 }
 
@@ -198,7 +199,7 @@ impl Rules {
         }
         let Some(rule) = change.rule else { return Applied::Lifted };
         let end = self.end(change.mark, rule);
-        if end.at_ms <= millis(now) {
+        if end.at_ms <= since_epoch_ms(now) {
             return Applied::Past;
         }
         let issued_before_ms = rule.issued_before_ms;
@@ -217,7 +218,7 @@ impl Rules {
 
     /// Drops what has nothing left to revoke.
     fn forget(&mut self, now: SystemTime) {
-        let now_ms = millis(now);
+        let now_ms = since_epoch_ms(now);
         while self.by_end.first().is_some_and(|end| end.at_ms <= now_ms) {
             self.drop_first();
         }
@@ -312,11 +313,6 @@ impl Revocations {
 fn retention(settings: &Settings) -> Option<Duration> {
     let longest = settings.rules.max_lifetime.filter(|_| settings.session.is_none());
     longest.map(|longest| longest + settings.rules.leeway)
-}
-
-fn millis(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

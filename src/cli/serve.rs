@@ -8,11 +8,11 @@ use crate::config::{Config, effective};
 use crate::consume::{ControlSource, ControlTopic, KafkaSource, Past, Source};
 use crate::dead_letter::{DeadLetters, KafkaDeadLetters};
 use crate::decode::RegistryOutcome;
+use crate::embed;
 use crate::logs;
 use crate::metrics::Metrics;
 use crate::settings::Environment;
 use crate::shutdown::Stop;
-use axum::Router;
 use clap::Args;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -94,7 +94,7 @@ fn parts(config: Config, metrics: Metrics, runtime: &Runtime) -> Result<Parts, S
     let observer = move |outcome: RegistryOutcome| counted.registry_request(outcome.label());
     let registry = writers::registry(&config, runtime.handle().clone(), observer)?;
     let writers = writers::open(&config, registry)?;
-    let dead_letters = match config.dead_letter.topic {
+    let dead_letters = match config.dead_letter.topic.clone() {
         Some(topic) => KafkaDeadLetters::new(&config.kafka, topic, metrics.clone()).map(DeadLetters::Kafka),
         None => Ok(DeadLetters::Off),
     };
@@ -103,23 +103,13 @@ fn parts(config: Config, metrics: Metrics, runtime: &Runtime) -> Result<Parts, S
         None => Ok(ControlSource::Off),
     };
     let past = Past::Kafka(Box::new(config.kafka.clone()));
-    let source = KafkaSource::new(config.kafka, metrics.clone()).map_err(|fault| fault.to_string())?;
+    let source =
+        KafkaSource::new(config.kafka.clone(), metrics.clone()).map_err(|fault| fault.to_string())?;
     Ok(Parts {
-        source: Source::Kafka(Box::new(source)),
         control: control.map_err(|fault| fault.to_string())?,
         past: Some(past),
         dead_letters: dead_letters.map_err(|fault| fault.to_string())?,
-        writers,
-        catalog: config.catalog,
-        orders: config.orders,
-        auth: config.auth,
-        journal: config.journal,
-        backfill: config.backfill,
-        shard: config.shard,
-        web: config.web,
-        shutdown: config.shutdown,
-        pages: Router::new(),
-        metrics,
+        ..embed::parts(config, Source::Kafka(Box::new(source)), writers, metrics)
     })
 }
 

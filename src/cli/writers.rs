@@ -5,7 +5,6 @@ use crate::config::Config;
 use crate::decode::RegistryOutcome;
 use crate::decode::{Registry, Writers};
 use crate::event::Encoding;
-use std::sync::Arc;
 #[cfg(feature = "kafka")]
 use tokio::runtime::Handle;
 
@@ -17,8 +16,7 @@ pub(super) fn asks_registry(config: &Config) -> bool {
 
 /// Those of the folder and the catalog, and the registry if it is handed over.
 pub(super) fn open(config: &Config, registry: Option<Registry>) -> Result<Writers, String> {
-    let named = config.catalog.events().iter().map(|event| Arc::clone(&event.writer));
-    Writers::open(&config.decode, named, registry).map_err(|fault| format!("decode.schemas: {fault}"))
+    config.writers(registry).map_err(|fault| format!("decode.schemas: {fault}"))
 }
 
 /// The registry's client, if the registry is asked at all.

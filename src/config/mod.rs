@@ -10,6 +10,7 @@ pub use print::effective;
 pub use reference::reference;
 
 use crate::consume::OrderTopics;
+use crate::decode::{Registry, Writers, WritersFault};
 use crate::event::{Catalog, CatalogFault, OrderSettings};
 use crate::logs;
 use crate::settings::{DescribedSection, Document, Environment, Faults};
@@ -63,6 +64,12 @@ impl Config {
         let config = Config::read(&mut document);
         let described = document.finish()?;
         Ok(Config { described, ..config })
+    }
+
+    /// Whoever knows writers' schemas: the folder's, the catalog's, and the registry if it is handed over.
+    pub fn writers(&self, registry: Option<Registry>) -> Result<Writers, WritersFault> {
+        let named = self.catalog.events().iter().map(|event| Arc::clone(&event.writer));
+        Writers::open(&self.decode, named, registry)
     }
 
     /// Every part's section; faults are the document's.

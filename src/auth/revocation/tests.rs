@@ -9,7 +9,7 @@ use crate::settings::Document;
 const NOW: u64 = 1_790_000_000;
 
 fn at(seconds: u64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(seconds)
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
 fn login(claims: Value) -> Login {

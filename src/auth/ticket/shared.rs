@@ -20,6 +20,7 @@ use serde_json::{Map, Value};
 use super::super::Claims;
 use super::redis::{Client, Command, Observer, RedisFault};
 use super::{RedisSettings, TicketKey, Unredeemed};
+use crate::clock::since_epoch_ms;
 use crate::limits;
 
 const TTL_MS: u64 = limits::TICKET_TTL.as_secs() * 1_000;
@@ -86,12 +87,8 @@ fn version(about: &str) -> Option<String> {
 }
 
 fn encode(claims: &Claims) -> Vec<u8> {
-    let expires_at = claims.expires_at().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let stored = Stored {
-        v: VERSION,
-        exp_ms: u64::try_from(expires_at.as_millis()).unwrap_or(u64::MAX),
-        claims: Cow::Borrowed(claims.values()),
-    };
+    let exp_ms = since_epoch_ms(claims.expires_at());
+    let stored = Stored { v: VERSION, exp_ms, claims: Cow::Borrowed(claims.values()) };
     serde_json::to_vec(&stored).expect("claims came from JSON")
 }
 
