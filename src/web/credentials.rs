@@ -6,7 +6,6 @@
 //! was asked; a token does not come by itself, and needs no such care.
 
 use super::Web;
-use super::origin::Page;
 use crate::admission::Presented;
 use crate::auth::{self, SessionValue};
 use axum::http::HeaderMap;
@@ -22,7 +21,7 @@ impl Web {
         let session = self.admission.session_cookie().and_then(|name| session(headers, name));
         match session {
             None => Presented::Nothing,
-            Some(session) if Page::of(headers).may_use_cookies() => Presented::Session(session),
+            Some(session) if self.origins.page(headers).may_use_cookies() => Presented::Session(session),
             Some(_) => Presented::ForeignSession,
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! no Origin                                 not a browser: passes, since whoever is no browser can say anything
-//! Origin: https://shop.example              a page of the host that is asked (`Host`): passes
+//! Origin: https://shop.example              a page of the host that is asked (`Host`): passes. One of http:// does not
+//!                                           where clients speak TLS: what anybody on the way can write is not ours
 //! Origin: https://admin.shop.example        another page: passes if `web.origins` has exactly this
 //! Origin: null; two of them                 anything else: 403
 //! ```
@@ -19,9 +20,14 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 
-/// The pages of other hosts that are heard, each as a browser writes its origin.
+/// The pages that are heard.
 #[derive(Debug, Clone, Default)]
-pub struct Origins(Arc<[String]>);
+pub struct Origins {
+    /// Those of other hosts, each as a browser writes its origin.
+    listed: Arc<[String]>,
+    /// Our own pages come over TLS only, by this service or by the proxies in front.
+    over_tls: bool,
+}
 
 /// What is behind a request. In doubt it is a foreign page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,15 +46,38 @@ impl Origins {
     pub fn new(origins: Vec<String>) -> Result<Origins, String> {
         match origins.iter().find(|origin| !is_origin(origin)) {
             Some(wrong) => Err(wrong.clone()),
-            None => Ok(Origins(origins.into())),
+            None => Ok(Origins { listed: origins.into(), over_tls: false }),
         }
+    }
+
+    /// The same, where clients speak TLS or not.
+    #[must_use]
+    pub fn over_tls(self, over_tls: bool) -> Origins {
+        Origins { over_tls, ..self }
+    }
+
+    /// The page behind a request.
+    pub(super) fn page<'h>(&self, headers: &'h HeaderMap) -> Page<'h> {
+        if !headers.contains_key(ORIGIN) {
+            return Page::None;
+        }
+        match (sole_text(headers, ORIGIN), sole_text(headers, HOST)) {
+            (Some("null") | None, _) => Page::Unclear,
+            (Some(origin), Some(host)) if self.is_own(origin, host) => Page::Own,
+            (Some(origin), _) => Page::Other(origin),
+        }
+    }
+
+    /// Where nothing says that there is TLS, a proxy may do it all the same, so a page may be of either scheme.
+    fn is_own(&self, origin: &str, host: &str) -> bool {
+        (!self.over_tls || origin.starts_with("https://")) && is_same_host(origin, host)
     }
 
     /// Whether a request of this page is answered.
     pub(super) fn hear(&self, page: Page<'_>) -> bool {
         match page {
             Page::None | Page::Own => true,
-            Page::Other(origin) => self.0.iter().any(|listed| listed == origin),
+            Page::Other(origin) => self.listed.iter().any(|listed| listed == origin),
             Page::Unclear => false,
         }
     }
@@ -82,18 +111,7 @@ impl Origins {
     }
 }
 
-impl<'h> Page<'h> {
-    pub fn of(headers: &'h HeaderMap) -> Page<'h> {
-        if !headers.contains_key(ORIGIN) {
-            return Page::None;
-        }
-        match (sole_text(headers, ORIGIN), sole_text(headers, HOST)) {
-            (Some("null") | None, _) => Page::Unclear,
-            (Some(origin), Some(host)) if is_same_host(origin, host) => Page::Own,
-            (Some(origin), _) => Page::Other(origin),
-        }
-    }
-
+impl Page<'_> {
     /// A browser sends cookies along with requests that any page makes.
     pub fn may_use_cookies(self) -> bool {
         matches!(self, Page::None | Page::Own)
@@ -120,7 +138,6 @@ fn is_origin(text: &str) -> bool {
 }
 
 /// Compares `https://shop.example` with `shop.example`, either with its port where it is not the scheme's own.
-/// The scheme is not compared: behind a proxy that ends TLS this side does not know what the page's was.
 fn is_same_host(origin: &str, host: &str) -> bool {
     let (default_port, origin_host) = match origin.split_once("://") {
         Some(("https", rest)) => (":443", rest),
@@ -142,6 +159,10 @@ mod tests {
     use super::*;
 
     fn check(origins: &[&'static str], hosts: &[&'static str], expected: Page<'_>) {
+        check_over_tls(false, origins, hosts, expected);
+    }
+
+    fn check_over_tls(over_tls: bool, origins: &[&'static str], hosts: &[&'static str], expected: Page<'_>) {
         let mut headers = HeaderMap::new();
         for origin in origins {
             headers.append(ORIGIN, HeaderValue::from_static(origin));
@@ -149,7 +170,8 @@ mod tests {
         for host in hosts {
             headers.append(HOST, HeaderValue::from_static(host));
         }
-        assert_eq!(Page::of(&headers), expected, "{origins:?} {hosts:?}");
+        let origins_heard = Origins::default().over_tls(over_tls);
+        assert_eq!(origins_heard.page(&headers), expected, "{origins:?} {hosts:?}");
     }
 
     #[test]
@@ -176,6 +198,18 @@ mod tests {
         check(&["https://shop.example"], &[], Page::Other("https://shop.example"));
         check(&["https://shop.example"], &["shop.example", "x"], Page::Other("https://shop.example"));
         check(&["https://shop.example", "https://evil.example"], &["shop.example"], Page::Unclear);
+    }
+
+    #[test]
+    fn where_clients_speak_tls_a_page_in_the_clear_is_another() {
+        for origin in ["http://shop.example", "http://shop.example:443", "http://shop.example:8443"] {
+            for host in ["shop.example", "shop.example:443", "shop.example:80", "shop.example:8443"] {
+                check_over_tls(true, &[origin], &[host], Page::Other(origin));
+            }
+        }
+        check_over_tls(true, &["https://shop.example"], &["shop.example"], Page::Own);
+        check_over_tls(true, &["https://shop.example:8443"], &["shop.example:8443"], Page::Own);
+        check_over_tls(false, &["http://shop.example"], &["shop.example"], Page::Own);
     }
 
     #[test]

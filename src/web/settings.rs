@@ -85,6 +85,7 @@ impl Settings {
                 "is true, and with web.tls_certificate_file clients speak TLS with the service itself",
             );
         }
+        settings.origins = settings.origins.over_tls(settings.tls_in_front || settings.certificate.is_some());
         settings
     }
 

@@ -1,6 +1,5 @@
 //! `GET /api/v1/ws/ticket`: a one-off token for the plain WebSocket handshake (plain-websocket.md, "Get ticket").
 
-use super::origin::Page;
 use super::rates::Kind;
 use super::{Web, refuse_body, retry_after};
 use crate::admission::NoTicket;
@@ -36,7 +35,7 @@ pub(super) async fn issue(State(web): State<Web>, request: Request) -> Response 
         web.metrics.connection_refused("bad_request");
         return refusal;
     }
-    let page = Page::of(&request.headers);
+    let page = web.origins.page(&request.headers);
     let mut response = if web.origins.hear(page) {
         answer(&web, &request).await
     } else {
@@ -49,7 +48,7 @@ pub(super) async fn issue(State(web): State<Web>, request: Request) -> Response 
 
 /// A browser asks first, because the request will have an `Authorization` header.
 pub(super) async fn preflight(State(web): State<Web>, headers: HeaderMap) -> Response {
-    web.origins.preflight(Page::of(&headers))
+    web.origins.preflight(web.origins.page(&headers))
 }
 
 async fn answer(web: &Web, request: &Parts) -> Response {

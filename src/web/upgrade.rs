@@ -2,7 +2,6 @@
 //! to a shard. With an `EIO` parameter it is Socket.IO, otherwise a plain WebSocket with a ticket in `key`.
 
 use super::hand_over::{Departure, HandOver};
-use super::origin::Page;
 use super::rates::Kind;
 use super::since::{self, BadSince};
 use super::{Web, refuse_body, try_later};
@@ -35,7 +34,7 @@ pub(super) async fn connect(
         return refusal;
     }
     let is_socket_io = value(&query, "EIO").is_some();
-    if !web.origins.hear(Page::of(request.headers())) {
+    if !web.origins.hear(web.origins.page(request.headers())) {
         web.metrics.connection_refused("origin");
         return refuse_page(is_socket_io);
     }

@@ -14,52 +14,9 @@ from support.bare import connect
 from support.certificates import Authority
 from support.libraries import PAGES, start_library
 from support.raw import CLOSE, TEXT, RawClient
+from support.secured import Secured
 from support.service import Service
 from support.waiting import SLACK, eventually
-
-HOSTS = ["127.0.0.1", "localhost"]
-
-
-class Secured:
-    """A service that speaks TLS, with an authority of its own."""
-
-    def __init__(self, start_service, folder, settings=None):
-        self.authority = Authority(folder)
-        files = self.authority.issue("service", HOSTS)
-        self.certificate, self.key = files.certificate, files.key
-        settings = settings or {}
-        tls = {"tls_certificate_file": str(self.certificate), "tls_key_file": str(self.key)}
-        settings["web"] = settings.get("web", {}) | tls
-        self.service = start_service(settings)
-        self.service.authority = self.authority.certificate
-
-    def context(self):
-        return ssl.create_default_context(cafile=self.authority.certificate)
-
-    def connect(self, context=None, session=None):
-        """A handshake, and the connection."""
-        context = context or self.context()
-        return context.wrap_socket(connect(self.service), server_hostname="127.0.0.1", session=session)
-
-    def shown(self):
-        """The number of the certificate that a new client is shown."""
-        with self.connect() as connection:
-            return x509.load_der_x509_certificate(connection.getpeercert(binary_form=True)).serial_number
-
-    def renew(self):
-        """New files in place of the former; gives the new number."""
-        self.authority.issue("service", HOSTS)
-        return self.number()
-
-    def number(self):
-        return x509.load_pem_x509_certificate(self.certificate.read_bytes()).serial_number
-
-    def read(self, outcome):
-        return self.service.metric("dumbwaiter_tls_certificates_read_total", outcome=outcome)
-
-    def handshakes(self, outcome):
-        return self.service.metric("dumbwaiter_tls_handshakes_total", outcome=outcome)
-
 
 @pytest.fixture(scope="module")
 def started():
@@ -129,6 +86,13 @@ def test_versions_and_protocols(secured):
         in_the_clear.request("GET", "/api/v1/ws/ticket")
         in_the_clear.getresponse()
     eventually(lambda: secured.handshakes("failed") == failed + 3, 1, "three failed handshakes")
+
+
+def test_a_page_in_the_clear_is_another(service):
+    bearer = {"Authorization": f"Bearer {tokens.token('boss', role='ADMIN')}"}
+    for scheme, status in (("https", 200), ("http", 403)):
+        origin = {"Origin": f"{scheme}://{service.listen}"}
+        assert service.http("GET", "/api/v1/ws/ticket", headers=bearer | origin).status_code == status, scheme
 
 
 def test_a_new_certificate_is_shown_to_new_clients_and_a_bad_one_to_nobody(start_service, producer, tmp_path):
