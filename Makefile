@@ -21,7 +21,7 @@ E2E_WORKERS ?= 3
 PIP_QUIETLY := --quiet --disable-pip-version-check --no-input
 SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev libcurl4-openssl-dev
 
-.PHONY: help setup build build-release demo check unit fuzz-smoke fuzz-build deny advisories conformance e2e drain-10000 e2e-setup crash storm soak faults abuse-memory measure packaging-check test bench bench-setup docs clean
+.PHONY: help setup build build-release demo check unit loom fuzz-smoke fuzz-build deny advisories conformance e2e drain-10000 e2e-setup crash storm soak faults abuse-memory measure packaging-check test bench bench-setup docs clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -84,6 +84,9 @@ fuzz-build: setup
 
 fuzz-smoke: fuzz-build ## the fuzz targets, side by side, 20 s each (FUZZ_SECONDS, FUZZ_TARGETS)
 	printf '%s\n' $(FUZZ_TARGETS) | xargs -P $$(nproc) -n 1 fuzz/run $(FUZZ_SECONDS)
+
+loom: setup ## every order of threads in which a ticket can be redeemed (`make unit` has it, too)
+	cargo test --locked --lib models::
 
 deny: target/stamps/deny ## licences, bans and sources of all that is built from
 	target/deny/bin/cargo-deny check licenses bans sources

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod fetch;
 pub mod health;
 pub mod limits;
+mod lock;
 pub mod logs;
 pub mod metrics;
 pub mod seats;

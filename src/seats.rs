@@ -4,7 +4,7 @@
 //! back when it is dropped, wherever that happens, or which of the two bounds was met. Only who holds a seat is
 //! remembered, so the table is as large as what it counts.
 
-use parking_lot::Mutex;
+use crate::lock::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 

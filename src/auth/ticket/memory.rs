@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use parking_lot::Mutex;
-
 use super::super::Claims;
 use super::super::by_age::ByAge;
 use super::{TicketFault, TicketKey};
 use crate::limits;
+use crate::lock::Mutex;
 use crate::seats::{Full, Seat, Seats};
 
 /// A mutex, because each section is one lookup and a removal: far shorter than what two of them would
@@ -56,6 +55,9 @@ impl Ticket {
 }
 
 #[cfg(test)]
+mod models;
+
+#[cfg(test)]
 mod tests {
     use std::sync::Arc;
     use std::time::{Duration, Instant, SystemTime};
@@ -67,7 +69,7 @@ mod tests {
     use crate::auth::Claims;
     use crate::limits;
 
-    fn claims(sub: &str) -> Arc<Claims> {
+    pub(super) fn claims(sub: &str) -> Arc<Claims> {
         let values: Map<String, Value> = [("sub".to_owned(), sub.into())].into_iter().collect();
         Arc::new(Claims::new(values, SystemTime::UNIX_EPOCH))
     }
