@@ -128,6 +128,20 @@ impl VerifyingKey {
         is_secret.then(signed).flatten()
     }
 
+    /// A token of these claims, signed with a private key (PEM) as tokens of this one are. None if the two are of
+    /// different kinds; whether they are halves of one key, verifying tells.
+    pub fn sign_with(&self, private_key: &str, claims: &Map<String, Value>) -> Option<String> {
+        let pem = private_key.as_bytes();
+        let key = match self.algorithm.family() {
+            AlgorithmFamily::Rsa => EncodingKey::from_rsa_pem(pem),
+            AlgorithmFamily::Ec => EncodingKey::from_ec_pem(pem),
+            AlgorithmFamily::Ed => EncodingKey::from_ed_pem(pem),
+            AlgorithmFamily::Hmac => return None,
+        };
+        let header = Header { kid: self.kid.clone(), ..Header::new(self.algorithm) };
+        jsonwebtoken::encode(&header, claims, &key.ok()?).ok()
+    }
+
     /// The `alg` of the tokens that it verifies.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm

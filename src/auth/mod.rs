@@ -23,7 +23,7 @@ mod ticket;
 
 pub use current::CurrentVerifier;
 pub use identity::Claims;
-pub use jwks::{Fetched as JwksFetched, Jwks, JwksFault, Settings as JwksSettings};
+pub use jwks::{Fetched as JwksFetched, Jwks, JwksFault, KeySet, Settings as JwksSettings};
 pub use jwt::Verifier;
 pub use key::{ALGORITHMS, KeyFault, VerifyingKey};
 pub use revocation::{Applied, Batch, Change, Login, RecordFault, Revocations};

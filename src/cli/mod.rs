@@ -7,6 +7,7 @@ mod check;
 mod demo;
 #[cfg(feature = "kafka")]
 mod explain;
+mod key_set;
 mod output;
 #[cfg(feature = "kafka")]
 mod produce;

@@ -1,15 +1,17 @@
-//! `dumbwaiter token`: a JWT to try things with, signed by the secret that the service verifies with.
+//! `dumbwaiter token`: a JWT to try things with, signed by the secret that the service verifies with, or by the private
+//! half of a key that it knows.
 //!
 //! Only the token goes to standard output, so that it can be put where a token belongs: `$(dumbwaiter token ...)`.
 //! In production tokens come from the login service; whoever has the secret can be anybody.
 
+use super::key_set::KeySetArgs;
 use super::output::{put, say};
 use super::{ConfigArgs, Outcome};
-use crate::auth::{Settings, Verifier};
+use crate::auth::{Refusal, Settings, Verifier};
 use crate::settings::Environment;
 use clap::Args;
 use serde_json::{Map, Value};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[derive(Args)]
@@ -18,6 +20,7 @@ Examples:
   dumbwaiter token --config dumbwaiter.toml --role ADMIN
   dumbwaiter token --secret-file secret.txt --sub 4920737570657261646d696e --role CUSTOMER
   dumbwaiter token --config dumbwaiter.toml --sub screen-7 --store-id 7 --ttl 12h
+  dumbwaiter token --config dumbwaiter.toml --private-key-file login.pem --role ADMIN
   curl -H \"Authorization: Bearer $(dumbwaiter token --config dumbwaiter.toml --role ADMIN)\" \\
       http://127.0.0.1:8080/api/v1/ws/ticket
 
@@ -28,6 +31,11 @@ pub(super) struct TokenArgs {
     /// File of the shared secret, instead of auth.secret
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
+    /// File of an issuer's private key (PEM), whose public half is configured or in its key set
+    #[arg(long, value_name = "FILE", conflicts_with = "secret_file")]
+    private_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    key_set: KeySetArgs,
     /// Who it is (sub)
     #[arg(long, value_name = "ID", default_value = "developer")]
     sub: String,
@@ -52,7 +60,7 @@ pub(super) fn run(args: &TokenArgs, environment: &Environment) -> Outcome {
     };
     match token(args, &config.auth, SystemTime::now()) {
         Ok(token) => {
-            say(&"for development only: whoever has the secret can be anybody");
+            say(&"for development only: whoever has the key can be anybody");
             let _ = put(&token);
             Outcome::Done
         }
@@ -70,7 +78,10 @@ fn token(args: &TokenArgs, settings: &Settings, now: SystemTime) -> Result<Strin
     claims.extend(one_or_list("store_id", &args.store_id));
     claims.extend(common_claims(settings, args.ttl, now));
     claims.extend(args.claims.iter().cloned());
-    sign(&claims, settings, now)
+    match &args.private_key_file {
+        None => sign(&claims, settings, now),
+        Some(file) => sign_with(file, &args.key_set, &claims, settings, now),
+    }
 }
 
 /// What tokens of this configuration say beside whose they are.
@@ -84,18 +95,45 @@ pub(super) fn common_claims(settings: &Settings, ttl: Duration, now: SystemTime)
     claims
 }
 
-/// A token of these claims, unless the service would refuse it.
+/// A token of these claims, unless the service would refuse it: that is no use to anybody.
 pub(super) fn sign(
     claims: &Map<String, Value>,
     settings: &Settings,
     now: SystemTime,
 ) -> Result<String, String> {
     let token = settings.keys.iter().find_map(|key| key.sign(claims)).ok_or(
-        "no shared secret is configured (auth.secret): tokens of a public key come from its issuer only",
+        "no shared secret is configured (auth.secret): tokens of a public key are signed with its private half \
+         (--private-key-file), or come from the issuer",
     )?;
-    // What the service would refuse is no use to anybody.
     let verdict = Verifier::new(settings).verify(&token, now);
-    verdict.map(|_| token).map_err(|refusal| format!("the service would refuse such a token: {refusal}"))
+    verdict.map(|_| token).map_err(|refusal| would_refuse(&refusal))
+}
+
+/// The same by the private half of a key that is configured or published: the one whose tokens can be verified.
+fn sign_with(
+    file: &Path,
+    key_set: &KeySetArgs,
+    claims: &Map<String, Value>,
+    settings: &Settings,
+    now: SystemTime,
+) -> Result<String, String> {
+    let private_key =
+        std::fs::read_to_string(file).map_err(|error| format!("{file:?} cannot be read: {error}"))?;
+    let mut keys = settings.keys.clone();
+    keys.extend(key_set.published(settings)?);
+    let verifier = Verifier::new(settings).with_keys(keys.clone());
+    for token in keys.iter().filter_map(|key| key.sign_with(&private_key, claims)) {
+        match verifier.verify(&token, now) {
+            Ok(_) => return Ok(token),
+            Err(Refusal::BadSignature) => {}
+            Err(refusal) => return Err(would_refuse(&refusal)),
+        }
+    }
+    Err(format!("{file:?} is the private half of no key that is configured or in the issuer's key set"))
+}
+
+fn would_refuse(refusal: &Refusal) -> String {
+    format!("the service would refuse such a token: {refusal}")
 }
 
 fn one_or_list<T: Clone + Into<Value>>(name: &str, values: &[T]) -> Option<(String, Value)> {
@@ -164,6 +202,31 @@ mod tests {
             Ok(json!({"sub": "developer", "role": ["ADMIN", "WATCHER"], "iss": iss, "exp": 1_795_003_600,
                       "site": [1, 2]})),
         );
+    }
+
+    #[test]
+    fn a_private_key_signs_for_its_public_half() {
+        let check = |private: &str, expected: Result<Option<&str>, &str>| {
+            let file = format!("tests/fixtures/test-only-keys/{private}-private.pem");
+            let command = Command::parse_from(["token", "--private-key-file", &file]);
+            let token = token(&command.args, &two_public_keys(), SystemTime::now());
+            let kid = token.map(|token| jsonwebtoken::decode_header(&token).unwrap().kid);
+            assert_eq!(kid, expected.map(|kid| kid.map(str::to_owned)).map_err(str::to_owned), "{private}");
+        };
+        check("p256", Ok(Some("ours")));
+        check("rsa", Ok(None));
+        let stranger = "\"tests/fixtures/test-only-keys/ed25519-private.pem\" is the private half of no key that is \
+                        configured or in the issuer's key set";
+        check("ed25519", Err(stranger));
+    }
+
+    fn two_public_keys() -> Settings {
+        let pem = |name: &str| {
+            std::fs::read_to_string(format!("tests/fixtures/test-only-keys/{name}-public.pem")).unwrap()
+        };
+        let p256 = VerifyingKey::from_pem(Algorithm::ES256, &pem("p256")).unwrap();
+        let rsa = VerifyingKey::from_pem(Algorithm::PS256, &pem("rsa")).unwrap();
+        Settings { keys: vec![rsa, p256.with_kid(Some("ours".to_owned()))], ..Settings::default() }
     }
 
     #[test]

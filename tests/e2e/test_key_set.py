@@ -1,11 +1,12 @@
 """Keys that an issuer publishes at an address (JWKS; the issuer is simulated): which count, and how they change."""
 
+import jwt
 import pytest
 
-from support import records
+from support import records, shapes
 from support.issuer import Issuer
 from support.processes import free_port
-from support.service import Service
+from support.service import Service, toml
 from support.tools import run
 from support.waiting import eventually
 
@@ -108,3 +109,37 @@ def test_check_asks_for_the_keys(issuer, kafka, registry, run_folder):
 
     assert good.code == 0 and "1 used; passed over: keys[1]: is not for signatures" in good.out
     assert bad.code == 1 and "status 500" in bad.out
+
+
+def test_the_tools_know_the_published_keys(issuer, registry, producer, tmp_path):
+    for kid, algorithm in (("old", "RS256"), ("new", "ES256")):
+        issuer.add_key(kid, algorithm)
+    config, record, key_set, private = (tmp_path / name for name in ("d.toml", "record", "keys.json", "key.pem"))
+    config.write_text(toml({"registry": {"urls": [registry.url]}, "auth": {"jwks_url": issuer.url}}))
+    record.write_bytes(producer.encode(shapes.PIZZA, records.pizza(store_id=7)))
+    key_set.write_text(issuer.key_set())
+    private.write_bytes(issuer.private_key("new"))
+
+    def explain(token, *more):
+        about = ("--file", record, "--topic", "pizza.created", "--token", token, "--json")
+        return run("explain", "--config", config, *about, *more)
+
+    made = run("token", "--config", config, "--private-key-file", private, "--store-id", 7)
+    token = made.out.strip()
+    assert jwt.get_unverified_header(token) == {"typ": "JWT", "alg": "ES256", "kid": "new"}, made.err
+    for good in (token, issuer.token("old", store_id=7)):
+        assert explain(good).json()["by"] == ["store:7"]
+    asked = issuer.requests
+
+    issuer.published.pop()
+    refused = explain(token).json()["user"]["refused"]
+    assert refused == "token does not name a configured key", "an answer of the issuer's is final here"
+    assert explain(token, "--jwks-file", key_set).json()["by"] == ["store:7"]
+    assert run("token", "--config", config, "--private-key-file", private, "--jwks-file", key_set).code == 0
+    assert issuer.requests == asked + 1, "who reads a file asks nobody"
+
+    stranger = run("token", "--config", config, "--private-key-file", private)
+    assert (stranger.code, stranger.out) == (1, "") and "is the private half of no key" in stranger.err
+    issuer.status = 500
+    unanswered = explain(token)
+    assert (unanswered.code, unanswered.out) == (1, "") and "status 500" in unanswered.err

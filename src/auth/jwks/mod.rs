@@ -18,7 +18,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub(super) use set::KeySet;
+pub use set::KeySet;
 pub use settings::Settings;
 
 use std::sync::Arc;
@@ -117,10 +117,9 @@ impl Jwks {
         }
     }
 
-    /// Asks once, and says it in words: for `check`.
-    pub async fn ask(&self) -> Result<(usize, Vec<String>), String> {
-        let set = self.request().await.map_err(|(_, reason)| reason)?;
-        Ok((set.keys.len(), set.passed_over))
+    /// Asks once, and says in words what is wrong: for commands.
+    pub async fn ask(&self) -> Result<KeySet, String> {
+        self.request().await.map_err(|(_, reason)| reason)
     }
 
     pub(super) fn keys(&self) -> Option<Arc<KeySet>> {

@@ -21,7 +21,7 @@ use super::super::public_key::PublicKey;
 use crate::limits;
 
 /// The usable keys of one answer.
-pub(in crate::auth) struct KeySet {
+pub struct KeySet {
     pub keys: Vec<VerifyingKey>,
     /// Why the others are passed over, one text each; they name no key material.
     pub passed_over: Vec<String>,

@@ -58,12 +58,12 @@ async fn check_key_set(settings: &JwksSettings, report: &mut Report) {
         return report.fail("key set", format!("{url}: no client can be set up"), way_out);
     };
     match jwks.ask().await {
-        Ok((used, passed_over)) if passed_over.is_empty() => {
-            report.ok("key set", format!("{url}: {used} used"));
+        Ok(set) if set.passed_over.is_empty() => {
+            report.ok("key set", format!("{url}: {} used", set.keys.len()));
         }
-        Ok((used, passed_over)) => {
-            let detail = format!("{url}: {used} used; passed over: {}", passed_over.join("; "));
-            report.ok("key set", detail);
+        Ok(set) => {
+            let (used, passed_over) = (set.keys.len(), set.passed_over.join("; "));
+            report.ok("key set", format!("{url}: {used} used; passed over: {passed_over}"));
         }
         Err(reason) => report.fail("key set", format!("{url}: {reason}"), way_out),
     }

@@ -17,9 +17,10 @@ mod owner;
 use self::answer::{Answer, Place, User};
 use self::everybody::Asked;
 use self::owner::{Opened, Search};
+use super::key_set::KeySetArgs;
 use super::output::{Paint, put, say};
 use super::{ConfigArgs, Outcome, here, writers};
-use crate::auth::{Claims, Verifier};
+use crate::auth::{Claims, Settings, Verifier};
 use crate::clock::unix_ms;
 use crate::config::Config;
 use crate::consume::{OwnedRecord, Probe, ProbeFault, Record};
@@ -65,6 +66,8 @@ pub(super) struct ExplainArgs {
     /// File with the token, which on the command line every process can read
     #[arg(long = "token-file", value_name = "FILE")]
     token_files: Vec<PathBuf>,
+    #[command(flatten)]
+    key_set: KeySetArgs,
     /// A user, by the claims that their token would have
     #[arg(long, value_name = "JSON", value_parser = claims)]
     claims: Vec<Map<String, Value>>,
@@ -177,8 +180,9 @@ fn told(fault: &ProbeFault) -> String {
 /// The users by whose keys it is decided, each with what they are called; none if only the audience is asked for.
 fn users(args: &ExplainArgs, config: &Config) -> Result<Vec<(String, User)>, String> {
     let keys = |claims: &Claims| config.catalog.grants().keys_of(claims).to_vec();
-    let files: Result<Vec<String>, String> = args.token_files.iter().map(|file| read_token(file)).collect();
-    let verifier = Verifier::new(&config.auth);
+    let files: Vec<String> =
+        args.token_files.iter().map(|file| read_token(file)).collect::<Result<_, _>>()?;
+    let verifier = verifier(args, &config.auth, args.tokens.iter().chain(&files))?;
     let verify = |token: &String| match verifier.verify(token, SystemTime::now()) {
         Ok(claims) => User::LetIn(keys(&claims)),
         Err(refusal) => User::Refused(refusal.to_string()),
@@ -187,7 +191,6 @@ fn users(args: &ExplainArgs, config: &Config) -> Result<Vec<(String, User)>, Str
         |claims: &Map<String, Value>| User::LetIn(keys(&Claims::new(claims.clone(), SystemTime::now())));
     let numbered = |kind: &'static str| (1..).map(move |number: u32| format!("{kind} {number}"));
     let of_tokens = numbered("token").zip(args.tokens.iter().map(verify));
-    let files = files?;
     let of_files = numbered("token file").zip(files.iter().map(verify));
     let of_claims = numbered("claims").zip(args.claims.iter().map(granted));
     Ok(of_tokens.chain(of_files).chain(of_claims).collect())
@@ -196,6 +199,20 @@ fn users(args: &ExplainArgs, config: &Config) -> Result<Vec<(String, User)>, Str
 fn read_token(file: &Path) -> Result<String, String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{file:?} cannot be read: {error}"))?;
     Ok(text.trim().to_owned())
+}
+
+/// As an instance has it. The issuer is asked for its keys only if the settings' own do not do for all these tokens.
+fn verifier<'t>(
+    args: &ExplainArgs,
+    settings: &Settings,
+    mut tokens: impl Iterator<Item = &'t String>,
+) -> Result<Verifier, String> {
+    let (verifier, now) = (Verifier::new(settings), SystemTime::now());
+    if tokens.all(|token| verifier.verify(token, now).is_ok()) {
+        return Ok(verifier);
+    }
+    let keys = settings.keys.iter().cloned().chain(args.key_set.published(settings)?).collect();
+    Ok(verifier.with_keys(keys))
 }
 
 /// Until the registry has said what it knows of the record's schema.

@@ -2,6 +2,7 @@
 
 import json
 
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
 
@@ -39,6 +40,15 @@ class Issuer(AnsweringServer):
         key, algorithm = self._keys[kid]
         return tokens.token(sub, secret=key, algorithm=algorithm, kid=kid, **claims)
 
+    def private_key(self, kid):
+        """PEM (PKCS 8)."""
+        key, _algorithm = self._keys[kid]
+        form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        return key.private_bytes(*form)
+
+    def key_set(self):
+        return json.dumps({"keys": self.published})
+
     def answer(self, path, headers):
         self.requests += 1
-        return self.status, (self.body or json.dumps({"keys": self.published})).encode()
+        return self.status, (self.body or self.key_set()).encode()
