@@ -5,7 +5,7 @@ Ratios are taken round by round, since the machine changes faster than the serve
 
 from statistics import median
 
-from workloads import WORKLOADS
+from workloads import OURS, WORKLOADS
 
 FIGURES = {
     "records_per_second": "records/s a thread",
@@ -24,7 +24,7 @@ FIGURES = {
 }
 
 # What others are compared with.
-BASES = ("raw", "socketioxide")
+BASES = ("raw", "socketioxide", OURS)
 
 
 def summarize(runs):

@@ -6,7 +6,7 @@ A goal is about a figure of one server on one workload, as it is or as a multipl
 from dataclasses import dataclass
 
 from figures import FIGURES, ratio, spread, values
-from workloads import OURS, THROUGHPUT
+from workloads import OURS, SECURED, THROUGHPUT
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ GOALS = (
     Goal("W2sat", PER_EVENT, 25),
     Goal("W2sat", "lost", 0),
     Goal("W3", PER_CLIENT, 1),
+    Goal("W3", PER_CLIENT, 10, peer=SECURED),
     Goal("W3storm", PER_CLIENT, 1),
     Goal("W4", PER_CONNECT, 2.6, "raw"),
     Goal("W4t", PER_CONNECT, 4.5, "raw"),

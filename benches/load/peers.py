@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+from support.certificates import Certificate
 from support.paths import REPOSITORY, TARGET
 from support.processes import Process, free_port
 from support.service import toml
 from support.waiting import eventually
-from workloads import BEFORE, JOINED, OURS, RAW, THROUGHPUT
+from workloads import BEFORE, JOINED, OURS, RAW, SECURED, THROUGHPUT
 
 SECRET = "a secret of the benches, long enough for HS256, good for nothing else"
 PEERS = REPOSITORY / "benches" / "peers"
@@ -34,8 +35,15 @@ class Surroundings:
     topic: str
     run: str
     dumbwaiter: Path
+    # Good for 127.0.0.1, and who has signed it.
+    certificate: Certificate
+    authority: Path
 
-    def settings(self, listen, admin="127.0.0.1:0", fetch=None):
+    def settings(self, listen, admin="127.0.0.1:0", fetch=None, speaks_tls=False):
+        web = {"listen": listen, "admin_listen": admin}
+        if speaks_tls:
+            files = {"certificate": self.certificate.certificate, "key": self.certificate.key}
+            web |= {f"tls_{name}_file": str(file) for name, file in files.items()}
         return {
             "kafka": {
                 "brokers": [self.brokers],
@@ -45,7 +53,7 @@ class Surroundings:
             | ({"fetch": fetch} if fetch else {}),
             "registry": {"urls": [self.registry]},
             "auth": {"secret": SECRET},
-            "web": {"listen": listen, "admin_listen": admin},
+            "web": web,
             "catalog": {"file": str(self.folder / "catalog.toml")},
             "log": {"level": "warn"},
         }
@@ -67,18 +75,20 @@ class Running:
     config: Path
     # Knows neither Kafka nor tokens: it makes the events itself when it is signalled.
     is_bare: bool = False
+    # Whom the load generator is to trust over TLS.
+    authority: Path | None = None
 
 
 class Dumbwaiter:
-    def __init__(self, name, fetch=None, program=None):
+    def __init__(self, name, program=None, **settings):
         """`program`: another build than the one at hand."""
         self.name = name
-        self._fetch = fetch
         self._program = program
+        self._settings = settings
 
     def start(self, around, workload):
         listen, admin = (f"127.0.0.1:{free_port()}" for _ in range(2))
-        config = around.write_settings(listen, admin, fetch=self._fetch)
+        config = around.write_settings(listen, admin, **self._settings)
         command = [self._program or around.dumbwaiter, "serve", "--config", config]
         process = Process(self.name, command, around.folder / "server.log")
         http = requests.Session()
@@ -92,7 +102,7 @@ class Dumbwaiter:
                 return False
 
         eventually(is_ready, UP_WITHIN, f"{self.name} ready")
-        return Running(process, config)
+        return Running(process, config, authority=around.authority)
 
 
 class Other:
@@ -153,6 +163,7 @@ def peers(profile, before=None):
             Dumbwaiter(BEFORE, program=before),
             # Fetches that wait for each other: dearer in latency, cheaper in work.
             Dumbwaiter(THROUGHPUT, fetch="throughput"),
+            Dumbwaiter(SECURED, speaks_tls=True),
             Other("socketioxide", [BUILT / "socketioxide" / profile / "bench-socketioxide"], {"BUFFER": "65536"}),
             Other("node", ["node", BUILT / "node" / "server.mjs"]),
         )

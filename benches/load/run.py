@@ -29,6 +29,7 @@ import decode
 from chart import chart
 from figures import summarize
 from peers import Surroundings, peers
+from support.certificates import Authority
 from support.kafka import Kafka
 from support.paths import DOCS, TARGET
 from support.processes import inherited_environment
@@ -95,7 +96,11 @@ def measure(arguments, server, workload, kafka, registry, folder):
     topic = f"order.bench-{folder.name}"
     kafka.create_topics(topic, partitions=1)
     run = f"{random.getrandbits(32):08x}"
-    around = Surroundings(folder, kafka.brokers, registry.url, topic, run, arguments.dumbwaiter)
+    authority = Authority(folder)
+    certificate = authority.issue("service", ["127.0.0.1"])
+    around = Surroundings(
+        folder, kafka.brokers, registry.url, topic, run, arguments.dumbwaiter, certificate, authority.certificate
+    )
     running = server.start(around, workload)
     try:
         load_before = os.getloadavg()[0]
@@ -112,6 +117,8 @@ def drive(dumbwaiter, workload, running, around):
     command = [dumbwaiter, "bench", "--config", running.config, "--json", "--run", around.run]
     command += ["--pid", running.process.pid, "--protocol", "websocket" if running.is_bare else workload.protocol]
     command += ["--clients", workload.clients, "--staff", workload.staff, "--hold", f"{workload.seconds}s"]
+    if running.authority:
+        command += ["--ca", running.authority]
     if workload.half_open:
         command += ["--half-open", workload.half_open]
     if workload.events and not running.is_bare:

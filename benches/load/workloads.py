@@ -6,7 +6,7 @@ which is what a restart upstream, or a producer's backlog, looks like.
 
 from dataclasses import dataclass, replace
 
-OURS, BEFORE, THROUGHPUT = "dumbwaiter", "dumbwaiter-before", "dumbwaiter-throughput"
+OURS, BEFORE, THROUGHPUT, SECURED = "dumbwaiter", "dumbwaiter-before", "dumbwaiter-throughput", "dumbwaiter-tls"
 RAW, JOINED = "raw", "raw-32"
 OTHERS = ("socketioxide", "node")
 
@@ -76,14 +76,14 @@ GROWTH = (RAW, OURS, "socketioxide")
 WORKLOADS = {
     workload.name: workload
     for workload in (
-        Workload("W1", "1,000 staff, 50 events/s", 1_000, 1_000, AT_A_RATE, rate=50),
+        Workload("W1", "1,000 staff, 50 events/s", 1_000, 1_000, (*AT_A_RATE, SECURED), rate=50),
         Workload("W1b", "5,000 staff, 10 events/s", 5_000, 5_000, (RAW, OURS, *OTHERS), rate=10),
         Workload("W1sat", "1,000 staff, 1,000 events at once", 1_000, 1_000, AT_ONCE, burst=1_000),
         Workload("W2", "19,000 customers and 5 staff, 2,000 events/s", 19_005, 5, AT_A_RATE, rate=2_000, **PER_EVENT),
         Workload("W2-5k", "5,000 customers and 5 staff, 2,000 events/s", 5_005, 5, GROWTH, rate=2_000, **PER_EVENT),
         Workload("W2-1k", "1,000 customers and 5 staff, 2,000 events/s", 1_005, 5, GROWTH, rate=2_000, **PER_EVENT),
         Workload("W2sat", "19,000 customers and 5 staff, 30,000 at once", 19_005, 5, AT_ONCE, burst=30_000, **PER_EVENT),
-        Workload("W3", "19,000 customers at rest for 5 s", 19_000, 0, (OURS, *OTHERS), **PER_CLIENT),
+        Workload("W3", "19,000 customers at rest for 5 s", 19_000, 0, (OURS, SECURED, *OTHERS), **PER_CLIENT),
         Workload(
             "W3storm",
             "10,000 customers, 30 s after 9,000 half-open handshakes",
@@ -94,7 +94,7 @@ WORKLOADS = {
             half_open=9_000,
             **PER_CLIENT,
         ),
-        Workload("W4", "10,000 connects with a token", 10_000, 0, (RAW, OURS, *OTHERS), **PER_CONNECT),
+        Workload("W4", "10,000 connects with a token", 10_000, 0, (RAW, OURS, SECURED, *OTHERS), **PER_CONNECT),
         Workload("W4t", "10,000 connects by ticket", 10_000, 0, (RAW, OURS), protocol="plain", **PER_CONNECT),
         Workload("W5", "Avro to JSON, nothing else", 0, 0, DECODERS, **PER_THREAD),
     )

@@ -69,6 +69,8 @@ pub enum End {
     Strange(String),
     Closed(Option<u16>),
     Dropped(String),
+    /// TLS has something against the service.
+    Untrusted(String),
     /// It was not let in within the time for that.
     Late,
 }
@@ -82,6 +84,7 @@ impl fmt::Display for End {
             End::Closed(None) => formatter.write_str("closed"),
             End::Closed(Some(code)) => write!(formatter, "closed with {code}"),
             End::Dropped(reason) => write!(formatter, "dropped: {reason}"),
+            End::Untrusted(objection) => formatter.write_str(objection),
             End::Late => formatter.write_str("too late"),
         }
     }

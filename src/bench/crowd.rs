@@ -5,11 +5,13 @@
 
 use super::books::{Books, latencies};
 use super::client::{Client, End, Listener, Visit};
+use super::line::Line;
 use super::mark::Marks;
 use super::{BenchFault, Plan, Progress, Stage};
 use crate::limits::{
     BENCH_FRAME_MAX_BYTES, BENCH_HANDSHAKE_MAX, BENCH_HANDSHAKES, BENCH_PROGRESS_INTERVAL, BENCH_STEP,
 };
+use crate::trust;
 use hdrhistogram::Histogram;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
@@ -35,7 +37,7 @@ pub struct Crowd<'p> {
 
 struct Seat {
     /// None: it is over.
-    socket: Option<TcpStream>,
+    line: Option<Line>,
     client: Client,
     started: Instant,
     /// The beginning of a frame. Keeps its room, so that it is made once.
@@ -193,20 +195,14 @@ impl<'p> Crowd<'p> {
         let opened = open(self.plan.address, number).and_then(|mut socket| {
             let interest = Interest::READABLE | Interest::WRITABLE;
             self.poll.registry().register(&mut socket, Token(number), interest)?;
-            Ok(socket)
+            Line::new(socket, self.plan.tls.as_ref())
         });
-        let (socket, fault) = match opened {
-            Ok(socket) => (Some(socket), None),
+        let (line, fault) = match opened {
+            Ok(line) => (Some(line), None),
             Err(error) => (None, Some(error)),
         };
         // The request goes out with the first event, which says that the connection stands.
-        self.seats.push(Seat {
-            socket,
-            client,
-            started: Instant::now(),
-            pending: Vec::new(),
-            unsent: request,
-        });
+        self.seats.push(Seat { line, client, started: Instant::now(), pending: Vec::new(), unsent: request });
         self.standing.open += 1;
         self.handshakes.push_back(number);
         fault.map_or(Ok(()), |error| self.end(number, &dropped(&error)))
@@ -216,7 +212,7 @@ impl<'p> Crowd<'p> {
     fn drop_late(&mut self) -> Result<(), BenchFault> {
         while let Some(&number) = self.handshakes.front() {
             let seat = &self.seats[number];
-            let is_over = seat.socket.is_none() || seat.client.is_ready();
+            let is_over = seat.line.is_none() || seat.client.is_ready();
             if !is_over && seat.started.elapsed() < BENCH_HANDSHAKE_MAX {
                 break;
             }
@@ -249,9 +245,9 @@ impl<'p> Crowd<'p> {
 
     fn flush(&mut self, number: usize) -> Result<(), End> {
         let seat = &mut self.seats[number];
-        let Some(socket) = &mut seat.socket else { return Ok(()) };
+        let Some(line) = &mut seat.line else { return Ok(()) };
         while !seat.unsent.is_empty() {
-            match socket.write(&seat.unsent) {
+            match line.write(&seat.unsent) {
                 Ok(written) => drop(seat.unsent.drain(..written)),
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {
                     break;
@@ -259,7 +255,11 @@ impl<'p> Crowd<'p> {
                 Err(error) => return Err(dropped(&error)),
             }
         }
-        Ok(())
+        // Over TLS, what was taken has not all gone out by that.
+        match line.flush() {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(dropped(&error)),
+            _ => Ok(()),
+        }
     }
 
     /// Reads until nothing is left. A read that filled its room less than full was the last, unless the end of the
@@ -267,19 +267,21 @@ impl<'p> Crowd<'p> {
     fn read(&mut self, number: usize, to_the_end: bool) -> Result<(), End> {
         loop {
             let seat = &mut self.seats[number];
-            let Some(socket) = &mut seat.socket else { return Ok(()) };
+            let Some(line) = &mut seat.line else { return Ok(()) };
+            let reads_to_the_end = to_the_end || line.gives_parts();
             let kept = seat.pending.len();
             let room = self.buffer.len() - kept;
-            let count = match socket.read(&mut self.buffer[kept..]) {
+            let count = match line.read(&mut self.buffer[kept..]) {
                 Ok(0) => return Err(End::Dropped("the service has closed it".to_owned())),
                 Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                // What waited for the end of a TLS handshake goes out now.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return self.flush(number),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(dropped(&error)),
             };
             self.buffer[..kept].copy_from_slice(&seat.pending);
             self.hear(number, kept + count)?;
-            if count < room && !to_the_end {
+            if count < room && !reads_to_the_end {
                 return Ok(());
             }
         }
@@ -309,7 +311,7 @@ impl<'p> Crowd<'p> {
     /// Counts it, or ends the run where every further client would fare the same.
     fn end(&mut self, number: usize, end: &End) -> Result<(), BenchFault> {
         let seat = &mut self.seats[number];
-        seat.socket = None;
+        seat.line = None;
         seat.pending = Vec::new();
         self.standing.open -= 1;
         if seat.client.is_ready() {
@@ -330,7 +332,7 @@ fn visit(plan: &Plan, number: usize) -> Visit<'_> {
 }
 
 fn dropped(error: &io::Error) -> End {
-    End::Dropped(error.to_string())
+    trust::objection(error).map_or_else(|| End::Dropped(error.to_string()), End::Untrusted)
 }
 
 /// A socket on its way to the service.

@@ -14,6 +14,7 @@ mod books;
 mod client;
 mod crowd;
 mod http;
+mod line;
 mod mark;
 mod process;
 mod produce;
@@ -24,6 +25,7 @@ mod wire;
 
 pub use books::Audience;
 pub use client::Dialect;
+pub use line::Tls;
 pub use mark::RunId;
 pub use process::Process;
 pub use produce::{Pace, Producing, Wanted};
@@ -47,6 +49,8 @@ pub struct Plan {
     /// Value of the header `Host`.
     pub host: String,
     pub dialect: Dialect,
+    /// None: without TLS.
+    pub tls: Option<Tls>,
     /// One a client; none where the dialect has none.
     pub tokens: Vec<SecretString>,
     pub audience: Audience,

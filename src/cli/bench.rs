@@ -6,19 +6,21 @@
 use super::output::{put, say};
 use super::{ConfigArgs, Outcome, here, token};
 use crate::bench::{
-    self, Audience, Dialect, Pace, Plan, Process, Producer, Producing, Progress, RunId, Stage, Wanted,
+    self, Audience, Dialect, Pace, Plan, Process, Producer, Producing, Progress, RunId, Stage, Tls, Wanted,
     customer_id,
 };
 use crate::config::Config;
 use crate::decode::RegistryQuestions;
 use crate::limits::{BENCH_DELIVERIES_MAX, BENCH_EVENTS_MAX, BENCH_RATE, BENCH_TOKEN_SPARE};
 use crate::settings::{Environment, Url};
+use crate::trust;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use rustls::pki_types::ServerName;
 use secrecy::SecretString;
 use serde_json::Value;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 #[derive(Args)]
@@ -41,6 +43,9 @@ pub(super) struct BenchArgs {
     /// The service; by default where the configured instance listens
     #[arg(long)]
     url: Option<Url>,
+    /// The authorities that are trusted over TLS, instead of those of the system (PEM)
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// As which kind of client
     #[arg(long, value_enum, default_value_t = Protocol::Socketio)]
     protocol: Protocol,
@@ -132,7 +137,11 @@ fn plan(args: &BenchArgs, config: Config) -> Result<Plan, String> {
     let audience = args.audience()?;
     bench::raise_file_limit(audience.clients.saturating_add(args.half_open))
         .map_err(|fault| fault.to_string())?;
-    let (host, address) = service(args, &config)?;
+    let (host, address, speaks_tls) = service(args, &config)?;
+    let tls = speaks_tls.then(|| tls(&host, args.ca.as_deref())).transpose()?;
+    if tls.is_some() && args.half_open > 0 {
+        return Err("half-open handshakes are begun in the clear: expected http://HOST:PORT".to_owned());
+    }
     let tokens = tokens(args, &config, run, &audience)?;
     let producer: Option<Producer> = if args.produce {
         if !args.allow_remote {
@@ -148,6 +157,7 @@ fn plan(args: &BenchArgs, config: Config) -> Result<Plan, String> {
         address,
         host,
         dialect,
+        tls,
         tokens,
         audience,
         run,
@@ -199,21 +209,30 @@ impl Protocol {
     }
 }
 
-/// The service's name, for the header, and its address.
-fn service(args: &BenchArgs, config: &Config) -> Result<(String, SocketAddr), String> {
-    let host = match &args.url {
-        None => here(config.web.listen).to_string(),
-        Some(url) if matches!(url.scheme(), "http" | "ws") => {
-            let port = url.port_or_known_default().unwrap_or(80);
-            format!("{}:{port}", url.host_str().unwrap_or_default())
+/// The service's name, for the header, its address, and whether it speaks TLS.
+fn service(args: &BenchArgs, config: &Config) -> Result<(String, SocketAddr, bool), String> {
+    let (host, speaks_tls) = match &args.url {
+        None => (here(config.web.listen).to_string(), config.web.certificate.is_some()),
+        Some(url) if matches!(url.scheme(), "http" | "ws" | "https" | "wss") => {
+            let port = url.port_or_known_default().unwrap_or_default();
+            let host = format!("{}:{port}", url.host_str().unwrap_or_default());
+            (host, matches!(url.scheme(), "https" | "wss"))
         }
-        Some(url) => return Err(format!("{url} is not measured: expected http://HOST:PORT, without TLS")),
+        Some(url) => {
+            return Err(format!("{url} is not measured: expected http://HOST:PORT or https://HOST:PORT"));
+        }
     };
     let address = resolve(&host)?;
     if !args.allow_remote {
         on_this_machine(address)?;
     }
-    Ok((host, address))
+    Ok((host, address, speaks_tls))
+}
+
+fn tls(host: &str, ca: Option<&Path>) -> Result<Tls, String> {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
+    let name = ServerName::try_from(name.to_owned()).map_err(|_| format!("{name} is no name of a server"))?;
+    Ok(Tls::new(trust::client_config(ca)?, name))
 }
 
 fn resolve(host: &str) -> Result<SocketAddr, String> {

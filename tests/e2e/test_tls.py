@@ -4,7 +4,7 @@ import http.client
 import signal
 import ssl
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
@@ -15,8 +15,10 @@ from support.certificates import Authority
 from support.libraries import PAGES, start_library
 from support.raw import CLOSE, TEXT, RawClient
 from support.secured import Secured
-from support.service import Service
+from support.service import Service, toml
+from support.tools import Tail, run
 from support.waiting import SLACK, eventually
+
 
 @pytest.fixture(scope="module")
 def started():
@@ -147,6 +149,70 @@ def test_the_end_of_a_certificate_is_told(secured):
     told = secured.service.metric("dumbwaiter_tls_certificate_expiry_timestamp_seconds")
     assert datetime.fromtimestamp(told, UTC) == ends_at.replace(microsecond=0)
     assert "the certificate ends soon" in secured.service.log()
+
+
+@pytest.fixture
+def config(service, tmp_path):
+    path = tmp_path / "dumbwaiter.toml"
+    # The first question of a run finds the registry cold.
+    path.write_text(toml(service.settings | {"registry": service.settings["registry"] | {"timeout": "25s"}}))
+    return path
+
+
+@pytest.mark.parametrize(("protocol", "scheme"), [("plain", "https"), ("socketio", "wss")])
+def test_tail_is_a_client_over_tls(service, secured, producer, protocol, scheme):
+    address = [f"--url={scheme}://{service.listen}", f"--ca={secured.authority.certificate}"]
+    tail = Tail(*address, "--protocol", protocol, "--token", tokens.token("boss", role="ADMIN"))
+    try:
+        tail.wait_until_connected()
+        event_id = producer.pizza(records.pizza())["uuid"] if protocol == "plain" else producer.order(records.order())["_id"]
+        tail.inbox.wait_for(lambda line: event_id in line, 2, "the event")
+    finally:
+        tail.kill()
+
+
+def test_a_load_test_over_tls_tells_what_one_in_the_clear_does(service, secured, config):
+    def bench(*arguments):
+        crowd = ["--clients", 20, "--staff", 3, "--pid", service.process.pid]
+        return run("bench", "--config", config, "--json", "--ca", secured.authority.certificate, *crowd, *arguments).json()
+
+    full, resumed = secured.handshakes("full"), secured.handshakes("resumed")
+    # The address is that of the settings, and so is TLS.
+    report = bench("--produce", "--burst", 200)
+    assert (report["events"]["deliveries"], report["events"]["missing"], report["events"]["double"]) == (800, 0, 0)
+    one_by_one = ["--connect-rate", 50, "--hold", "200ms"]
+    by_ticket = bench("--protocol", "plain", "--url", f"https://{service.listen}", *one_by_one)
+    assert (by_ticket["connect"]["ready"], by_ticket["ended"]) == (20, {})
+    # Each client is another person: none goes on with the session of one before.
+    assert (secured.handshakes("full"), secured.handshakes("resumed")) == (full + 40, resumed)
+
+
+def test_what_a_certificate_lacks_is_one_clear_error(service, secured, config, tmp_path):
+    strangers = [Authority(tmp_path / name, name).certificate for name in ("test authority", "stranger")]
+    token = tokens.token("boss", role="ADMIN")
+
+    def check(told, authority=secured.authority.certificate):
+        by_tail = ["tail", "--url", f"https://{service.listen}", "--ca", authority, "--token", token]
+        for command in (
+            [*by_tail, "--protocol", "plain"],
+            [*by_tail, "--protocol", "socketio"],
+            ["bench", "--config", config, "--ca", authority, "--clients", 5],
+        ):
+            done = run(*command)
+            assert (done.code, done.out) == (1, ""), done
+            [line] = done.err.splitlines()
+            assert told in line, line
+
+    for stranger in strangers:
+        check("nobody who is trusted has signed the service's certificate: name its authority by --ca", stranger)
+    check(f"{tmp_path / 'nothing'}: ", tmp_path / "nothing")
+    try:
+        secured.show(["events.example"])
+        check("the service's certificate is not for 127.0.0.1, but for ")
+        secured.show(ends_in=timedelta(minutes=-1))
+        check("the service's certificate ended at 20")
+    finally:
+        secured.show()
 
 
 def test_a_client_that_stops_reading_misses_nothing(service, secured, producer):

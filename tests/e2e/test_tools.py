@@ -1,20 +1,16 @@
 """The tools an operator tries things with: a token, a client, a producer, and why somebody gets an event or not."""
 
 import json
-import subprocess
-import threading
 
 import jwt
 import pytest
 
 from support import contract, records, shapes, tokens
-from support.inbox import Inbox
-from support.paths import REPOSITORY, SERVICE
-from support.processes import inherited_environment
+from support.paths import REPOSITORY
 from support.records import new_id
 from support.service import toml
 from support.shapes import evolve, field
-from support.tools import run
+from support.tools import Tail, run
 from support.waiting import eventually
 
 
@@ -24,40 +20,6 @@ def config(service, tmp_path):
     path = tmp_path / "dumbwaiter.toml"
     path.write_text(toml(service.settings))
     return path
-
-
-class Tail:
-    """A `dumbwaiter tail` that runs beside the test; its lines are the inbox."""
-
-    def __init__(self, *arguments):
-        self.inbox = Inbox("tail")
-        self.words = Inbox("tail's standard error")
-        self._child = subprocess.Popen(
-            [str(SERVICE), "tail", *map(str, arguments)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=inherited_environment(),
-        )
-        for stream, inbox in ((self._child.stdout, self.inbox), (self._child.stderr, self.words)):
-            threading.Thread(target=self._read, args=(stream, inbox), daemon=True).start()
-
-    def wait_until_connected(self):
-        self.words.wait_for(lambda line: line.startswith("connected"), 2, "word of its connection")
-        return self
-
-    def exit_code(self, within=2):
-        return self._child.wait(within * 5)
-
-    def kill(self):
-        self._child.kill()
-        self._child.wait()
-
-    @staticmethod
-    def _read(stream, inbox):
-        for line in stream:
-            inbox.add(line.rstrip("\n"))
 
 
 @pytest.fixture

@@ -13,16 +13,19 @@ use super::output::{Paint, say};
 use crate::limits::{TAIL_RETRY_MAX, TAIL_SILENCE_MAX};
 use crate::protocol::{ComeBack, Ending};
 use crate::settings::Environment;
+use crate::trust;
 use clap::{Args, ValueEnum};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::Url;
+use rustls::ClientConfig;
 use secrecy::SecretString;
 use serde_json::value::RawValue;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -45,6 +48,9 @@ pub(super) struct TailArgs {
     /// File with the token, which on the command line every process can read
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// The authorities that are trusted over TLS, instead of those of the system (PEM)
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Ends after so many events
     #[arg(long, value_name = "EVENTS")]
     count: Option<u64>,
@@ -90,8 +96,8 @@ enum Ended {
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 pub(super) fn run(args: &TailArgs, environment: &Environment) -> Outcome {
-    let token = match token(args) {
-        Ok(token) => token,
+    let (token, tls) = match token(args).and_then(|token| Ok((token, tls(args)?))) {
+        Ok(ready) => ready,
         Err(reason) => {
             say(&reason);
             return Outcome::Failed;
@@ -104,8 +110,8 @@ pub(super) fn run(args: &TailArgs, environment: &Environment) -> Outcome {
             return Outcome::Failed;
         }
     };
-    let mut tail =
-        Tail { args, token, show: Show { json: args.json, paint: Paint::for_stdout(environment) }, seen: 0 };
+    let show = Show { json: args.json, paint: Paint::for_stdout(environment) };
+    let mut tail = Tail { args, token, tls, show, seen: 0 };
     match runtime.block_on(tail.follow()) {
         Ok(()) => Outcome::Done,
         Err(reason) => {
@@ -122,9 +128,16 @@ fn token(args: &TailArgs) -> Result<SecretString, String> {
     Ok(SecretString::from(content.trim()))
 }
 
+fn tls(args: &TailArgs) -> Result<Option<Arc<ClientConfig>>, String> {
+    let speaks_tls = args.url.scheme() == "https";
+    speaks_tls.then(|| trust::client_config(args.ca.as_deref()).map(Arc::new)).transpose()
+}
+
 struct Tail<'a> {
     args: &'a TailArgs,
     token: SecretString,
+    /// Whom it trusts, if it speaks TLS.
+    tls: Option<Arc<ClientConfig>>,
     show: Show,
     seen: u64,
 }
@@ -157,10 +170,11 @@ impl Tail<'_> {
 
     async fn connect(&self) -> Result<Socket, Ended> {
         let url = match self.args.protocol {
-            Dialect::Plain => plain::address(&self.args.url, &self.token).await?,
+            Dialect::Plain => plain::address(&self.args.url, &self.token, self.tls.as_deref()).await?,
             Dialect::Socketio => socketio::address(&self.args.url),
         };
-        let connected = tokio_tungstenite::connect_async(url.as_str()).await;
+        let connector = self.tls.clone().map_or(Connector::Plain, Connector::Rustls);
+        let connected = connect_async_tls_with_config(url.as_str(), None, false, Some(connector)).await;
         let (socket, _) = connected.map_err(|error| Ended::Dropped(self.cannot_connect(&error)))?;
         if self.args.protocol == Dialect::Plain {
             say(&format_args!("connected to {}", self.args.url));
@@ -174,7 +188,10 @@ impl Tail<'_> {
             tungstenite::Error::Http(response) => {
                 format!("{} answers {} to /ws", self.args.url, response.status())
             }
-            error => format!("cannot connect to {}: {error}", self.args.url),
+            error => {
+                let reason = trust::objection(error).unwrap_or_else(|| error.to_string());
+                format!("cannot connect to {}: {reason}", self.args.url)
+            }
         }
     }
 

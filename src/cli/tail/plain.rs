@@ -7,29 +7,43 @@
 //! ```
 
 use super::{Ended, Received, ws_address};
+use crate::trust;
 use reqwest::{StatusCode, Url};
+use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// Where to connect: every connection has a ticket of its own.
-pub(super) async fn address(base: &Url, token: &SecretString) -> Result<Url, Ended> {
-    let ticket = ticket(base, token).await?;
+pub(super) async fn address(
+    base: &Url,
+    token: &SecretString,
+    tls: Option<&ClientConfig>,
+) -> Result<Url, Ended> {
+    let ticket = ticket(base, token, tls).await?;
     Ok(ws_address(base, "/ws", &[("key", &ticket)]))
 }
 
-async fn ticket(base: &Url, token: &SecretString) -> Result<String, Ended> {
+async fn ticket(base: &Url, token: &SecretString, tls: Option<&ClientConfig>) -> Result<String, Ended> {
     #[derive(Deserialize)]
     struct Granted {
         token: String,
     }
     let dropped = |error: reqwest::Error| {
-        Ended::Dropped(format!("no ticket from {base}: {:#}", anyhow::Error::from(error.without_url())))
+        let reason = trust::objection(&error)
+            .unwrap_or_else(|| format!("{:#}", anyhow::Error::from(error.without_url())));
+        Ended::Dropped(format!("no ticket from {base}: {reason}"))
     };
     let mut url = base.clone();
     url.set_path("/api/v1/ws/ticket");
     // The WebSocket goes straight to the service, so the ticket does too.
-    let http = reqwest::Client::builder().no_proxy().build().map_err(dropped)?;
+    let http = reqwest::Client::builder().no_proxy();
+    let http = match tls {
+        Some(config) => http.tls_backend_preconfigured(config.clone()),
+        // Nobody is asked for a certificate, so the system's authorities need not be read.
+        None => http.tls_certs_only([]),
+    };
+    let http = http.build().map_err(dropped)?;
     let response = http.get(url).bearer_auth(token.expose_secret()).send().await.map_err(dropped)?;
     match response.status() {
         StatusCode::OK => Ok(response.json::<Granted>().await.map_err(dropped)?.token),

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+A_DAY = datetime.timedelta(days=1)
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -34,18 +36,18 @@ class Authority:
         self.certificate = folder / f"{name.replace(' ', '-')}.pem"
         self.certificate.write_bytes(_pem(self._sign(self._name, self._key.public_key(), constraints)))
 
-    def issue(self, name, hosts=(), password=None):
+    def issue(self, name, hosts=(), password=None, ends_in=A_DAY):
         """A certificate of that common name, good for these hosts and addresses; a password encrypts its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
         extensions = [names] if hosts else []
-        signed = self._sign(_common_name(name), key.public_key(), *extensions)
+        signed = self._sign(_common_name(name), key.public_key(), *extensions, ends_in=ends_in)
         files = Certificate(self._folder / f"{name}.pem", self._folder / f"{name}-key.pem")
         files.certificate.write_bytes(_pem(signed))
         files.key.write_bytes(_private_pem(key, password))
         return files
 
-    def _sign(self, subject, public_key, *extensions):
+    def _sign(self, subject, public_key, *extensions, ends_in=A_DAY):
         now = datetime.datetime.now(datetime.UTC)
         builder = (
             x509.CertificateBuilder()
@@ -54,7 +56,7 @@ class Authority:
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
+            .not_valid_after(now + ends_in)
         )
         for extension in extensions:
             builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))

@@ -1,11 +1,13 @@
 """A service that speaks TLS, and its certificate."""
 
+import signal
 import ssl
 
 from cryptography import x509
 
 from support.bare import connect
 from support.certificates import Authority
+from support.waiting import eventually
 
 HOSTS = ["127.0.0.1", "localhost"]
 
@@ -36,10 +38,17 @@ class Secured:
         with self.connect() as connection:
             return x509.load_der_x509_certificate(connection.getpeercert(binary_form=True)).serial_number
 
-    def renew(self):
+    def renew(self, hosts=HOSTS, **more):
         """New files in place of the former; gives the new number."""
-        self.authority.issue("service", HOSTS)
+        self.authority.issue("service", hosts, **more)
         return self.number()
+
+    def show(self, *arguments, **more):
+        """Renews it, and waits until new clients are shown it."""
+        taken = self.read("taken")
+        self.renew(*arguments, **more)
+        self.service.process.signal(signal.SIGHUP)
+        eventually(lambda: self.read("taken") == taken + 1, 2, "taken")
 
     def number(self):
         return x509.load_pem_x509_certificate(self.certificate.read_bytes()).serial_number
