@@ -3,10 +3,11 @@
 //! In: a file of authorities (PEM), or none for those of the system; the error that ended a handshake. Out: how a
 //! client speaks TLS, and words that name what is wrong with whose certificate.
 
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::{CertificateError, ClientConfig, Error as TlsError, RootCertStore};
+use rustls::{CertificateError, CipherSuite, ClientConfig, Error as TlsError, NamedGroup, RootCertStore};
 use std::error::Error;
 use std::io;
 use std::path::Path;
@@ -19,10 +20,19 @@ pub fn client_config(ca: Option<&Path>) -> Result<ClientConfig, String> {
         Some(file) => authorities(file).map_err(|reason| format!("{}: {reason}", file.display()))?,
         None => those_of_the_system()?,
     };
-    ClientConfig::builder_with_provider(Arc::new(default_provider()))
+    ClientConfig::builder_with_provider(Arc::new(as_browsers_prefer()))
         .with_safe_default_protocol_versions()
         .map(|config| config.with_root_certificates(roots).with_no_client_auth())
         .map_err(|error| error.to_string())
+}
+
+/// The service takes what its clients would rather have. So that what it costs is what it costs with browsers, ours would
+/// rather have what those of today would: this key exchange and this cipher.
+fn as_browsers_prefer() -> CryptoProvider {
+    let mut provider = default_provider();
+    provider.kx_groups.sort_by_key(|group| group.name() != NamedGroup::X25519MLKEM768);
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+    provider
 }
 
 fn authorities(file: &Path) -> Result<RootCertStore, String> {
