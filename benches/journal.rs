@@ -24,6 +24,7 @@ fn draft(partition: i32, offset: i64, frame: &Bytes) -> Draft {
         event: EventId(0),
         audience: [Key::new("role:ADMIN"), Key::new(&format!("user:{offset}"))].into_iter().collect(),
         frames,
+        trace: None,
     }
 }
 

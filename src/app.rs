@@ -199,6 +199,7 @@ impl App {
             health: health.clone(),
             metrics,
             clock,
+            keeps_traces: parts.web.traceparent,
         };
         let pipeline_stop = CancellationToken::new();
         // A runtime that goes down without asking us to stop would wait for this thread for ever.

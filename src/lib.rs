@@ -21,6 +21,7 @@ pub mod seats;
 pub mod settings;
 pub mod shutdown;
 pub mod throttle;
+pub mod trace;
 pub mod trust;
 
 pub mod consume;

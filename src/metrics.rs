@@ -36,6 +36,7 @@ pub struct Metrics {
     records_unmapped: IntCounterVec,
     records_tombstone: IntCounterVec,
     records_repeated: IntCounterVec,
+    traceparents: IntCounterVec,
     dead_letters: IntCounterVec,
     partitions_waiting: IntGaugeVec,
     order_waits: IntCounterVec,
@@ -118,6 +119,11 @@ impl Metrics {
                 "records_repeated_total",
                 "Records that came again and were not delivered again.",
                 &["topic"],
+            ),
+            traceparents: new.counters(
+                "traceparents_total",
+                "Records with a traceparent header, by whether it is one.",
+                &["outcome"],
             ),
             dead_letters: new.counters(
                 "dead_letters_total",
@@ -318,6 +324,11 @@ impl Metrics {
 
     pub fn record_poison(&self, reason: &'static str) {
         self.records_poison.with_label_values(&[reason]).inc();
+    }
+
+    pub fn traceparent(&self, is_valid: bool) {
+        let outcome = if is_valid { "valid" } else { "invalid" };
+        self.traceparents.with_label_values(&[outcome]).inc();
     }
 
     pub fn dead_letter(&self, outcome: DeadLetterOutcome) {

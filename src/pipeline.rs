@@ -10,7 +10,7 @@ mod start;
 mod waiting;
 
 use crate::clock::{Clock, unix_ms};
-use crate::consume::{Behind, Handled, Record, Source, SourceFault};
+use crate::consume::{Behind, Handled, Record, Source, SourceFault, Trace};
 use crate::dead_letter::DeadLetters;
 use crate::decode::{Poison, Writers};
 use crate::event::{
@@ -27,6 +27,7 @@ use crate::protocol::{Frames, event_frame};
 use crate::shard::Shards;
 use crate::staleness::{News, Staleness};
 use crate::throttle::Throttle;
+use crate::trace::{EVENTS, TraceParent};
 use start::{LookBack, Progress};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub struct Pipeline {
     pub health: Health,
     pub metrics: Metrics,
     pub clock: Clock,
+    /// Clients may ask for the traces of events.
+    pub keeps_traces: bool,
 }
 
 impl Pipeline {
@@ -191,7 +194,7 @@ impl Work {
         }
         self.mapping.follow(&self.parts.catalog);
         let Mapped { event, payload, audience, order } = self.mapping.map(record, self.orders.orders())?;
-        let Pipeline { metrics, journal, clock, .. } = &mut self.parts;
+        let Pipeline { metrics, journal, clock, keeps_traces, .. } = &mut self.parts;
         if order_may_come && is_unknown(order.as_ref(), &self.orders) {
             // While orders are being read, also what names its owner waits: it may be what closes its order.
             if audience.owner_unknown || self.patience_from.is_none() {
@@ -199,6 +202,7 @@ impl Work {
             }
         }
         metrics.record_decoded(record.topic);
+        let trace = trace(metrics, record);
         let mut frames = Frames::default();
         for protocol in &event.clients {
             frames.set(*protocol, event_frame(*protocol, &event.name, payload));
@@ -210,10 +214,13 @@ impl Work {
         } else {
             note_audience(metrics, event, &audience);
             let origin = Origin { topic, partition, offset };
-            let draft = Draft { origin, timestamp_ms, event: event.id, audience: audience.keys, frames };
+            let (id, kept) = (event.id, trace.clone().filter(|_| *keeps_traces));
+            let draft =
+                Draft { origin, timestamp_ms, event: id, audience: audience.keys, frames, trace: kept };
             let appended = journal.append(draft, clock.now(), unix_ms(clock.wall()));
             if appended == Appended::Stored {
                 metrics.event(&event.name);
+                note_event(record, &event.name, trace.as_ref());
             }
             Ok(appended)
         };
@@ -239,10 +246,13 @@ impl Work {
         self.parts.dead_letters.send(record, poison, reference);
         if let Some(unsaid) = self.poison_log.admit() {
             let Record { topic, partition, offset, .. } = record;
+            let trace = record.trace().parent();
             tracing::warn!(
                 topic,
                 partition,
                 offset,
+                trace_id = trace.as_ref().map(TraceParent::trace_id),
+                parent_id = trace.as_ref().map(TraceParent::parent_id),
                 reason = poison.label(),
                 unsaid,
                 "record passed over as poison"
@@ -398,6 +408,22 @@ impl Work {
         self.topics.insert(name.to_owned(), Arc::clone(&topic));
         topic
     }
+}
+
+/// The record's trace. One that is invalid is none, and is counted.
+fn trace(metrics: &Metrics, record: Record<'_>) -> Option<TraceParent> {
+    let trace = record.trace();
+    if trace != Trace::None {
+        metrics.traceparent(trace != Trace::Invalid);
+    }
+    trace.parent()
+}
+
+/// Written where `log.events` is on. Where it came from and its trace; never what is in it.
+fn note_event(record: Record<'_>, event: &str, trace: Option<&TraceParent>) {
+    let Record { topic, partition, offset, .. } = record;
+    let (trace_id, parent_id) = (trace.map(TraceParent::trace_id), trace.map(TraceParent::parent_id));
+    tracing::info!(target: EVENTS, topic, partition, offset, event, trace_id, parent_id, "event");
 }
 
 fn note_audience(metrics: &Metrics, event: &Event, audience: &Audience) {

@@ -13,8 +13,9 @@ use crate::event::shared;
 use crate::journal::{Guard, PartitionId, Partitions, Positions, View};
 use crate::limits::{BACKFILL_HOLES_MAX, PAST_READ_WAIT, PIPELINE_RETRY_WAIT, PRELUDE_MAX_BYTES};
 use crate::mapping::Mapped;
-use crate::protocol::{Gap, event_frame};
+use crate::protocol::{Gap, event_frame, traced_frame};
 use crate::shard::{Asks, Found, Prelude, Question};
+use crate::trace::TraceParent;
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -237,7 +238,16 @@ impl Gathered<'_> {
             return Ok(None);
         }
         if shared(&audience.keys, &question.keys).next().is_some() {
-            return Ok(Some(event_frame(question.protocol, &event.name, payload)));
+            let frame = event_frame(question.protocol, &event.name, payload);
+            if !question.traced {
+                return Ok(Some(frame));
+            }
+            let trace = record.trace().parent();
+            return Ok(Some(traced_frame(
+                question.protocol,
+                &frame,
+                trace.as_ref().map(TraceParent::as_str),
+            )));
         }
         if audience.owner_unknown && may_own(&parts.catalog.get(), event, &question.keys) {
             return Err(Gap::OwnerUnknown);

@@ -28,7 +28,7 @@ pub(super) struct DemoArgs {
 const SEED: u64 = 59;
 
 pub(super) fn run(args: &DemoArgs) -> Outcome {
-    let settings = logs::Settings { format: logs::Format::Text, level: "warn" };
+    let settings = logs::Settings { format: logs::Format::Text, level: "warn", events: false };
     // A person reads it, or it is gone with Ctrl-C; nobody counts.
     let _log = match logs::start(&settings, Arc::new(|| {})) {
         Ok(log) => log,

@@ -45,7 +45,7 @@ pub use memory::{MemoryFeed, MemorySource, memory, memory_from, memory_with_news
 pub use past::{MemoryPast, Past, PastFault, PastReader, Step};
 #[cfg(feature = "kafka")]
 pub use probe::{Cluster, Probe, ProbeFault};
-pub use record::{OwnedRecord, Record};
+pub use record::{OwnedRecord, Record, Trace};
 pub use settings::{Fetch, GroupProtocol, OrderTopics, Settings, Start};
 
 use std::time::{Duration, Instant};

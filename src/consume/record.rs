@@ -3,6 +3,7 @@
 //! A `Debug` of either tells where the record stands and how long its parts are, never what is in them.
 
 use super::{Headers, OwnedHeader};
+use crate::trace::{self, TraceParent};
 use std::fmt;
 
 /// One Kafka record, lent by its source.
@@ -31,7 +32,37 @@ pub struct OwnedRecord {
     pub value: Option<Vec<u8>>,
 }
 
+/// What its headers say of a record's trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trace {
+    None,
+    /// There is a header, and it is none that the recommendation knows.
+    Invalid,
+    Parent(TraceParent),
+}
+
+impl Trace {
+    pub fn parent(self) -> Option<TraceParent> {
+        match self {
+            Trace::Parent(parent) => Some(parent),
+            Trace::None | Trace::Invalid => None,
+        }
+    }
+}
+
 impl Record<'_> {
+    /// Of several such headers the last counts, as for Kafka's own clients.
+    pub fn trace(&self) -> Trace {
+        let headers = self.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(trace::HEADER));
+        match headers.last() {
+            None => Trace::None,
+            Some(header) => {
+                let parent = header.value.and_then(TraceParent::parse);
+                parent.map_or(Trace::Invalid, Trace::Parent)
+            }
+        }
+    }
+
     pub fn to_owned(self) -> OwnedRecord {
         OwnedRecord {
             topic: self.topic.to_owned(),
@@ -81,6 +112,26 @@ impl fmt::Debug for OwnedRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_traceparent_counts_in_any_case() {
+        const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let parent = Trace::Parent(TraceParent::parse(PARENT.as_bytes()).unwrap());
+        let check = |headers: &[(&str, Option<&str>)], expected: &Trace| {
+            let headers = headers.iter().map(|(name, value)| OwnedHeader {
+                name: (*name).into(),
+                value: value.map(|value| value.as_bytes().into()),
+            });
+            let record = OwnedRecord { headers: headers.collect(), ..OwnedRecord::default() };
+            assert_eq!(record.lend().trace(), *expected);
+        };
+        check(&[], &Trace::None);
+        check(&[("tracestate", Some(PARENT))], &Trace::None);
+        check(&[("traceparent", Some(PARENT))], &parent);
+        check(&[("Traceparent", Some(PARENT))], &parent);
+        check(&[("traceparent", Some("x")), ("traceparent", Some(PARENT))], &parent);
+        check(&[("traceparent", Some(PARENT)), ("traceparent", None)], &Trace::Invalid);
+    }
 
     #[test]
     fn what_is_kept_is_what_was_lent_and_neither_shows_its_content() {

@@ -4,6 +4,7 @@
 use super::PartitionId;
 use crate::event::{EventId, Key, shared};
 use crate::protocol::{Frames, Gap};
+use crate::trace::TraceParent;
 use std::sync::Arc;
 
 /// A record's place in Kafka.
@@ -23,6 +24,8 @@ pub struct Draft {
     pub event: EventId,
     pub audience: Box<[Key]>,
     pub frames: Frames,
+    /// None as well where no client may ask for it.
+    pub trace: Option<TraceParent>,
 }
 
 /// An event in the journal.
@@ -35,20 +38,22 @@ pub struct Entry {
     pub event: EventId,
     pub audience: Box<[Key]>,
     pub frames: Frames,
+    pub trace: Option<TraceParent>,
     /// It is no event, but tells that there is a gap.
     pub gap: Option<Gap>,
 }
 
 impl Entry {
     pub(super) fn new(sequence: u64, partition: PartitionId, draft: Draft, gap: Option<Gap>) -> Entry {
-        let Draft { origin, timestamp_ms, event, audience, frames } = draft;
-        Entry { sequence, partition, origin, timestamp_ms, event, audience, frames, gap }
+        let Draft { origin, timestamp_ms, event, audience, frames, trace } = draft;
+        Entry { sequence, partition, origin, timestamp_ms, event, audience, frames, trace, gap }
     }
 
     /// Memory that the entry holds, near enough to bound it: itself, its frames, its keys and their place in the index.
     pub(super) fn weight_bytes(&self) -> usize {
         let keys: usize = self.audience.iter().map(|key| key.as_str().len() + KEY_OVERHEAD_BYTES).sum();
-        size_of::<Entry>() + self.frames.len_bytes() + keys
+        let trace = self.trace.as_ref().map_or(0, |trace| trace.as_str().len());
+        size_of::<Entry>() + self.frames.len_bytes() + keys + trace
     }
 
     pub(super) fn is_for(&self, keys: &[Key]) -> bool {

@@ -26,6 +26,7 @@ fn draft(offset: i64, keys: &[&str]) -> Draft {
         event: crate::event::EventId(0),
         audience: keys.iter().map(|key| Key::new(key)).collect(),
         frames,
+        trace: None,
     }
 }
 

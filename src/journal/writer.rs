@@ -165,7 +165,8 @@ impl Writer {
         }
         let audience = told.map(|_| Key::of_cursors()).into_iter().collect();
         Arc::make_mut(&mut self.lost).advance(id, place.offset);
-        let draft = Draft { origin: place, timestamp_ms: None, event: EventId::NONE, audience, frames };
+        let draft =
+            Draft { origin: place, timestamp_ms: None, event: EventId::NONE, audience, frames, trace: None };
         self.put(id, draft, told, now);
     }
 

@@ -7,6 +7,7 @@ mod writer;
 use crate::limits::PANICS_SAID_MAX;
 use crate::settings::Document;
 use crate::throttle::Throttle;
+use crate::trace::EVENTS;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use writer::Lines;
@@ -17,6 +18,8 @@ pub use writer::Dropped;
 pub struct Settings {
     pub format: Format,
     pub level: &'static str,
+    /// A line for every event.
+    pub events: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +45,9 @@ impl Settings {
                 ],
                 "info",
             ),
+            events: section
+                .key("events", "A line for every event: its place in Kafka, and its trace (traceparent).")
+                .flag(false),
         }
     }
 }
@@ -61,8 +67,11 @@ pub fn start(settings: &Settings, dropped: Dropped) -> std::io::Result<Log> {
     let lines = Lines::to(std::io::stderr(), dropped)?;
     // The libraries' own debug lines are about their insides, and some quote what they carry.
     // apache-avro warns of unions with one branch, which is how a writer's schema is parsed.
-    let filter =
-        EnvFilter::new(format!("warn,apache_avro=error,dumbwaiter={0},librdkafka={0}", settings.level));
+    let events = if settings.events { "info" } else { "off" };
+    let filter = EnvFilter::new(format!(
+        "warn,apache_avro=error,dumbwaiter={0},librdkafka={0},{EVENTS}={events}",
+        settings.level
+    ));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines.clone());
     match settings.format {
         Format::Text => builder.init(),

@@ -53,6 +53,7 @@ const CLOSED: &[Row] = &[
             "panic",
         ],
     ),
+    ("traceparents_total", "outcome", &["valid", "invalid"]),
     ("dead_letters_total", "outcome", &["written", "failed", "refused"]),
     ("partitions_waiting", "reason", &["registry", "order"]),
     ("partitions_lost_total", "reason", &["recreated", "overtaken"]),

@@ -82,6 +82,17 @@ pub fn cursor_frame(protocol: Protocol, frame: &Bytes, cursor: &str) -> Bytes {
     }
 }
 
+/// The same frame, with a cursor or without, for a connection that asked for traces: one more field where the event has
+/// one, or one more argument before the cursor, an empty object where it has none.
+pub fn traced_frame(protocol: Protocol, frame: &Bytes, traceparent: Option<&str>) -> Bytes {
+    let payload = websocket::server_payload(frame);
+    match (protocol, traceparent) {
+        (Protocol::Plain, None) => frame.clone(),
+        (Protocol::Plain, Some(traceparent)) => plain::traced_frame(payload, traceparent),
+        (Protocol::SocketIo, traceparent) => socketio::traced_frame(payload, traceparent),
+    }
+}
+
 /// Where a Socket.IO client that comes back says that it was: `pid` and `offset` of its CONNECT, as its library
 /// keeps them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! ```text
 //! server -> client   {"event_name":NAME,"data":PAYLOAD}
 //!                    {"event_name":NAME,"data":PAYLOAD,"cursor":CURSOR}    where the client asked for cursors
+//!                    {"event_name":NAME,"data":PAYLOAD[,"cursor":CURSOR],"traceparent":TRACE}   for traces, where there is one
 //! client -> server   nothing documented; messages are read and passed over
 //! ```
 //!
@@ -32,6 +33,12 @@ pub(super) fn event_frame(name: &str, payload: &[u8]) -> Bytes {
 pub(super) fn cursor_frame(payload: &[u8], cursor: &str) -> Bytes {
     let open = payload.strip_suffix(b"}").expect("a message is an object");
     text_frame(&[open, b",\"cursor\":\"", cursor.as_bytes(), b"\"}"])
+}
+
+/// The same message, with or without a cursor, with one more field.
+pub(super) fn traced_frame(payload: &[u8], traceparent: &str) -> Bytes {
+    let open = payload.strip_suffix(b"}").expect("a message is an object");
+    text_frame(&[open, b",\"traceparent\":\"", traceparent.as_bytes(), b"\"}"])
 }
 
 /// The state of a plain connection.

@@ -50,6 +50,19 @@ pub(super) fn cursor_frame(payload: &[u8], cursor: &str) -> Bytes {
     text_frame(&[open, b",\"", cursor.as_bytes(), b"\"]"])
 }
 
+/// The same event with one more argument, an object. A cursor stays the last one, since the client's library keeps that
+/// if it is a text.
+pub(super) fn traced_frame(payload: &[u8], traceparent: Option<&str>) -> Bytes {
+    // A payload is an object, so what ends in a text has a cursor, and a cursor has neither quotes nor commas.
+    let cursor = payload.ends_with(b"\"]").then(|| payload.windows(2).rposition(|pair| pair == b",\""));
+    let split = cursor.flatten().unwrap_or(payload.len() - 1);
+    let (event, rest) = payload.split_at(split);
+    match traceparent {
+        None => text_frame(&[event, b",{}", rest]),
+        Some(trace) => text_frame(&[event, b",{\"traceparent\":\"", trace.as_bytes(), b"\"}", rest]),
+    }
+}
+
 /// The state of a Socket.IO connection.
 pub(super) struct SocketIo {
     /// The one id of this connection, in Engine.IO and in Socket.IO: without polling nobody can use the first

@@ -4,6 +4,7 @@
 use super::connection::{Cursors, Standing};
 use super::resume::CursorWriter;
 use super::socket::Watch;
+use super::traced::traced_share;
 use super::{ConnectionId, Shard};
 use crate::journal::View;
 use crate::limits::{CATCH_UP_CONNECTION_BYTES, CATCH_UP_TURN, CATCH_UP_TURN_BYTES};
@@ -84,6 +85,8 @@ impl<W: Watch> Shard<W> {
                 }
             }
         };
+        let share =
+            if connection.traced { traced_share(view, connection.protocol, share, &found) } else { share };
         let Ok(taken) = connection.write_frames(&share, now) else {
             self.remove(id, Ending::Gone);
             return Progress::Done;

@@ -109,6 +109,8 @@ pub(super) struct Connection<S> {
     pub shown: Option<Box<Shown>>,
     /// It asked for cursors.
     pub cursors: Option<Box<Cursors>>,
+    /// It asked for the traces of events: each of its frames is made for it alone.
+    pub traced: bool,
     /// It asked for the open orders, and has not joined yet.
     pub wants_open: bool,
     /// What it waits for before it begins.
@@ -143,6 +145,7 @@ impl<S: Socket> Connection<S> {
             login: Login::default(),
             shown: None,
             cursors: None,
+            traced: false,
             wants_open: false,
             preparing: None,
             prelude: None,

@@ -4,6 +4,7 @@
 use super::connection::Standing;
 use super::resume::CursorWriter;
 use super::socket::Watch;
+use super::traced::traced;
 use super::{ConnectionId, Shard};
 use crate::journal::View;
 use crate::limits::{DISPATCH_ENTRIES_MAX, DISPATCH_WRITES_MAX};
@@ -136,6 +137,11 @@ impl<W: Watch> Shard<W> {
             dispatch.frames.extend(frames);
         } else {
             dispatch.frames.extend(entries().filter_map(|entry| entry.frames.get(protocol)).cloned());
+        }
+        if connection.traced {
+            for (frame, entry) in dispatch.frames.iter_mut().zip(entries()) {
+                *frame = traced(protocol, frame, entry);
+            }
         }
         match connection.write_frames(&dispatch.frames, now) {
             Ok(taken) => {

@@ -32,6 +32,8 @@ pub struct Arrival<S = ClientSocket> {
     pub admitted: Admitted,
     /// It asked for the open orders.
     pub wants_open: bool,
+    /// It asked for the traces of events.
+    pub traced: bool,
     /// Where the client is.
     pub address: AddressClass,
     /// The places that the connection takes, for as long as it lasts.

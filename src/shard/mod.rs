@@ -34,6 +34,7 @@ mod stale;
 mod testing;
 mod timers;
 mod tls;
+mod traced;
 
 pub use connection::ConnectionId;
 #[cfg(test)]
@@ -190,7 +191,7 @@ impl<W: Watch> Shard<W> {
     }
 
     fn handle_arrival(&mut self, arrival: Arrival<W::Socket>, now: Instant) {
-        let Arrival { socket, received, response, admitted, wants_open, address, seats } = arrival;
+        let Arrival { socket, received, response, admitted, wants_open, traced, address, seats } = arrival;
         let (session, opening) = match &admitted {
             Admitted::Plain { .. } => (Session::plain(now), Bytes::new()),
             Admitted::SocketIo { .. } => Session::socket_io(Uuid::new_v4(), now),
@@ -198,6 +199,7 @@ impl<W: Watch> Shard<W> {
         let Some(id) = self.insert(socket, session) else { return };
         let connection = &mut self.connections[id];
         connection.wants_open = wants_open;
+        connection.traced = traced;
         connection.seats = seats;
         connection.address = address;
         connection.queue(response);

@@ -46,6 +46,8 @@ pub struct Question {
     pub keys: Arc<[Key]>,
     /// Its frames carry cursors.
     pub cursors: bool,
+    /// Its frames carry traces.
+    pub traced: bool,
     /// When an answer comes too late.
     pub until: Instant,
     id: ConnectionId,
@@ -126,6 +128,7 @@ impl<W: Watch> Shard<W> {
             protocol: self.connections[id].protocol,
             keys: Arc::clone(&identity.keys),
             cursors: wanted.cursors,
+            traced: self.connections[id].traced,
             until,
             id,
             reply: Arc::clone(reply),

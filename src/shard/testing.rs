@@ -26,8 +26,14 @@ pub(super) fn publish(writer: &mut Writer, offset: i64, key: &str, frame: Bytes)
     let mut frames = Frames::default();
     frames.set(Protocol::Plain, frame);
     let origin = Origin { topic: "t".into(), partition: 0, offset };
-    let draft =
-        Draft { origin, timestamp_ms: None, event: EventId(0), audience: [Key::new(key)].into(), frames };
+    let draft = Draft {
+        origin,
+        timestamp_ms: None,
+        event: EventId(0),
+        audience: [Key::new(key)].into(),
+        frames,
+        trace: None,
+    };
     writer.append(draft, Instant::now(), 0);
     writer.publish(Instant::now());
 }

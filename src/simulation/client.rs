@@ -89,6 +89,7 @@ impl Client {
                 response,
                 admitted,
                 wants_open: false,
+                traced: false,
                 address: AddressClass::Loopback,
                 seats: Vec::new(),
             },

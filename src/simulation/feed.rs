@@ -74,6 +74,7 @@ impl Feed {
             health: Health::new(COMMON.metrics.clone()),
             metrics: COMMON.metrics.clone(),
             clock: time.clock(),
+            keeps_traces: false,
             orders: OrderSettings::read(&mut Document::empty()),
         });
         let mut feed = Feed {

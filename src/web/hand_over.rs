@@ -34,6 +34,7 @@ pub(super) struct Departure {
     pub shards: Shards,
     pub admitted: Admitted,
     pub wants_open: bool,
+    pub traced: bool,
     pub address: AddressClass,
     pub seats: Vec<Seat>,
 }
@@ -57,11 +58,20 @@ impl HandOver {
     pub fn carry_out<S: Leaves>(&self, stream: S, received: &[u8]) -> Option<S> {
         let Slot { departure, response } = std::mem::take(&mut *self.slot.lock());
         let Some(departure) = departure else { return Some(stream) };
-        let Departure { shards, admitted, wants_open, address, seats } = departure;
+        let Departure { shards, admitted, wants_open, traced, address, seats } = departure;
         match stream.leave(received.to_vec()) {
             Ok((socket, received)) => {
                 let response = Bytes::from(response);
-                shards.adopt(Arrival { socket, received, response, admitted, wants_open, address, seats });
+                shards.adopt(Arrival {
+                    socket,
+                    received,
+                    response,
+                    admitted,
+                    wants_open,
+                    traced,
+                    address,
+                    seats,
+                });
             }
             Err(error) => tracing::debug!(%error, "cannot take a socket out of its runtime"),
         }

@@ -60,6 +60,8 @@ pub struct Web {
     complaints: Arc<Throttle>,
     /// How far back a replay may reach.
     since_max: Duration,
+    /// Clients may ask for the traces of events.
+    traceparent: bool,
 }
 
 impl Web {
@@ -85,6 +87,7 @@ impl Web {
             ),
             complaints: Arc::new(Throttle::new(1, ADDRESS_WARN_INTERVAL)),
             since_max,
+            traceparent: settings.traceparent,
         }
     }
 

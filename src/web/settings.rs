@@ -19,6 +19,8 @@ pub struct Settings {
     pub rates: RateSettings,
     pub connections_per_address: usize,
     pub connections_per_user: usize,
+    /// Clients may ask for the traces of events.
+    pub traceparent: bool,
     /// A proxy does TLS: nobody but proxies connects.
     pub tls_in_front: bool,
     /// Clients speak TLS, and this is what they are shown.
@@ -67,6 +69,12 @@ impl Settings {
                     "Open connections of one user (sub); at it the client is to come back.",
                 )
                 .integer(CONNECTIONS_PER_USER, 1..=CONNECTIONS_MAX),
+            traceparent: section
+                .key(
+                    "traceparent",
+                    "Clients that ask with traceparent=1 get the trace of each event's record.",
+                )
+                .flag(false),
             tls_in_front: section
                 .key("tls_in_front", "The trusted proxies do TLS: connections of anybody else are dropped.")
                 .flag(false),

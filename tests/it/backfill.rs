@@ -3,8 +3,9 @@
 //!
 //! A list of records stands for Kafka here; tests/e2e has the real one.
 
-use crate::support::{Client, Instance, now_ms, token};
-use dumbwaiter::consume::OwnedRecord;
+use crate::support::{Client, Instance, now_ms, pizza_body, token};
+use dumbwaiter::consume::{OwnedHeader, OwnedRecord};
+use dumbwaiter::decode::{SchemaId, framing};
 use serde_json::{Value, json};
 
 /// Enough that the first of them have left a window of 1 MiB.
@@ -349,6 +350,33 @@ async fn a_replay_older_than_the_window_comes_from_the_past() {
         expect_pizzas(&mut client, if has_past { &["a", "b"] } else { &["b"] }).await;
         instance.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_past_carries_its_traces_for_whoever_asks() {
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let mut instance = Instance::start_with_past(&[SMALL, "web.traceparent=true"]).await;
+    let header = OwnedHeader { name: "traceparent".into(), value: Some(PARENT.as_bytes().into()) };
+    let old = OwnedRecord {
+        topic: "pizza.created".to_owned(),
+        timestamp_ms: Some(now_ms() - 600_000),
+        headers: vec![header],
+        value: Some(framing::join(SchemaId(0), &pizza_body("old", 8, "u1"))),
+        ..OwnedRecord::default()
+    };
+    instance.put_record(old);
+    flood(&mut instance).await;
+    for (query, trace, cursors) in [
+        ("since=15m&traceparent=1", json!(PARENT), false),
+        ("since=15m&traceparent=1&cursor=", json!(PARENT), true),
+        ("since=15m", Value::Null, false),
+    ] {
+        let (mut client, _) = replaying(&instance, store_8(), query).await;
+        let message = client.json().await;
+        assert_eq!((&message["data"]["uuid"], &message["traceparent"]), (&json!("old"), &trace), "{query}");
+        assert_eq!(message["cursor"].is_string(), cursors, "{query}");
+    }
+    instance.stop().await;
 }
 
 #[tokio::test]

@@ -233,6 +233,7 @@ fn who_is_revoked_on_the_way_to_the_shard_is_ended_by_it() {
         response: Default::default(),
         admitted,
         wants_open: false,
+        traced: false,
         address: AddressClass::Loopback,
         seats: Vec::new(),
     });

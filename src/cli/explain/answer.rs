@@ -94,6 +94,8 @@ struct RecordLine {
     bytes: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     timestamp: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -135,6 +137,7 @@ impl Answer {
                 place: from_kafka.then_some(place),
                 bytes: record.value.as_ref().map_or(0, Vec::len),
                 timestamp: record.timestamp_ms.and_then(timestamp),
+                traceparent: record.lend().trace().parent().map(|trace| trace.as_str().to_owned()),
             },
             schema: None,
             fields: None,
@@ -237,6 +240,7 @@ impl Answer {
 
     pub fn text(&self, paint: Paint) -> String {
         let mut lines = vec![("record", self.record.text())];
+        lines.extend(self.record.traceparent.clone().map(|trace| ("trace", trace)));
         lines.extend(self.schema.as_ref().map(|schema| ("schema", schema.text())));
         lines.extend(self.fields.as_ref().map(|fields| ("fields", fields.get().to_owned())));
         let event = self.event.as_ref();

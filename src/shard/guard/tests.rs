@@ -105,6 +105,7 @@ impl Bench {
             response: Bytes::new(),
             admitted,
             wants_open: false,
+            traced: false,
             address: AddressClass::Loopback,
             seats: Vec::new(),
         };
@@ -186,6 +187,7 @@ fn a_panic_at_its_arrival_costs_one_connection() {
         response: Bytes::new(),
         admitted,
         wants_open: false,
+        traced: false,
         address: AddressClass::Loopback,
         seats: Vec::new(),
     };
