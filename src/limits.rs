@@ -635,6 +635,10 @@ pub const DEMO_SCHEMAS_MAX: usize = 64;
 
 // --- tools: patience of commands that a person waits for ---
 
+/// Versions of one subject that `check --online` asks for, the newest ones: a subject that changes every week has as many
+/// after ten years. How many it left out is told.
+pub const CHECK_VERSIONS_MAX: usize = 500;
+
 /// Lines of `explain --all` for people, of those who get an event and of those who do not; JSON has all.
 pub const EXPLAIN_LINES_MAX: usize = 40;
 

@@ -26,8 +26,8 @@ pub use plan::{Captured, Incompatible, Plan};
 pub use poison::Poison;
 pub use reference::{Fingerprint, SchemaId, SchemaReference};
 pub use registry::{
-    Lookup, NewestSchema, Outcome as RegistryOutcome, Questions as RegistryQuestions, Registry,
-    RegistryAnswerFault, RegistryFault, Settings as RegistrySettings,
+    Lookup, Outcome as RegistryOutcome, Questions as RegistryQuestions, Registry, RegistryAnswerFault,
+    RegistryFault, SchemaVersion, Settings as RegistrySettings,
 };
 pub use schema::{Interfaces, ReaderSchema, SchemaFault, WriterSchema};
 pub use settings::Settings;

@@ -236,3 +236,72 @@ def test_a_new_event_takes_a_catalog_entry_and_a_schema_only(start_service, prod
     # The pizza came after the ticket, so had the ticket been for store 8, it would be here by now.
     elsewhere.wait_for(pizza["uuid"])
     assert [message.name for message in elsewhere.messages()] == ["CREATE_PIZZA"]
+
+
+def online_subject(write_config, kafka, registry, schemas, *arguments):
+    """What `check --online` says of a subject with these versions, of a topic of pizzas: exit code, and its line."""
+    topic = f"online.{new_id()[:8]}"
+    for schema in schemas:
+        registry.register_as(f"{topic}-value", schema)
+    catalog = write_config(
+        f'[[event]]\nname = "{topic}"\nclients = ["plain"]\ntopic = "{topic}"\nschema = "pizza.avsc"\n'
+        'audience = ["role:ADMIN"]\n[grants]\nkeys = ["role:{role}"]\n'
+    )
+    settings = {"kafka": {"topics": [topic]}, "catalog": {"file": str(catalog)}, "revocation": {"topic": ""}}
+    config = write_config(good(kafka.brokers, registry.url, **settings))
+    checked = run("check", "--config", config, "--online", "--json", *arguments)
+    [line] = [line for line in json.loads(checked.out)["checks"] if line["subject"] == f"subject {topic}-value"]
+    return checked.code, line
+
+
+TEXT_PRICE = evolve(shapes.PIZZA, replace={"price": field("price", "string")})
+WITH_NOTE = evolve(shapes.PIZZA, first=[field("note", "string")])
+
+
+def test_online_tells_which_field_breaks_and_since_which_version(write_config, kafka, registry):
+    text_price_too = evolve(TEXT_PRICE, first=[field("note", "string")])
+    code, line = online_subject(write_config, kafka, registry, [shapes.PIZZA, WITH_NOTE, TEXT_PRICE, text_price_too])
+
+    assert (code, line["status"]) == (1, "fail")
+    assert "version 4" in line["detail"] and "field price: writer has string" in line["detail"]
+    assert "so since version 3, version 2 gives" in line["detail"]
+    told = [(v["version"], v["status"], v.get("field"), v.get("since")) for v in line["versions"]]
+    assert told == [(1, "ok", None, None), (2, "ok", None, None), (3, "fail", "price", 3), (4, "fail", "price", 3)]
+
+
+def test_online_warns_of_older_versions_that_break(write_config, kafka, registry):
+    code, line = online_subject(write_config, kafka, registry, [TEXT_PRICE, shapes.PIZZA])
+    strict, _ = online_subject(write_config, kafka, registry, [TEXT_PRICE, shapes.PIZZA], "--strict")
+
+    assert (code, strict, line["status"]) == (0, 1, "warn")
+    assert "version 2" in line["detail"] and "version 1" in line["detail"] and "field price" in line["detail"]
+
+
+def test_a_schema_is_checked_before_it_is_registered(write_config, tmp_path):
+    schema = tmp_path / "pizza.avsc"
+
+    def checked(written, *arguments):
+        schema.write_text(json.dumps(written))
+        outcome = run("check", "--config", write_config(good()), "--schema", schema, *arguments, "--json")
+        return outcome.code, lines(outcome)[f"schema {schema}"]
+
+    assert checked(WITH_NOTE, "--topic", "pizza.created") == (0, ("ok", "gives CREATE_PIZZA"))
+    code, (status, detail) = checked(TEXT_PRICE, "--topic", "pizza.created")
+    assert (code, status) == (1, "fail") and "field price: writer has string" in detail
+
+
+def test_online_reads_the_control_topic(write_config, kafka, registry, producer):
+    topic = f"online.control.{new_id()[:8]}"
+    settings = {"kafka": {"topics": ["pizza.created"]}, "revocation": {"topic": topic}}
+    config = write_config(good(kafka.brokers, registry.url, **settings))
+
+    def told():
+        return lines(run("check", "--config", config, "--online", "--json"))[f"control topic {topic}"]
+
+    assert told()[0] == "warn" and "does not exist" in told()[1]
+    kafka.create_topics(topic, partitions=1)
+    producer.send_bytes(topic, b'{"issued_before": 1700000000}', key="user:u-1")
+    assert told() == ("ok", "1 record: each revokes, or takes that back")
+    producer.send_bytes(topic, b"nonsense", key="user:u-2")
+    status, detail = told()
+    assert status == "warn" and "partition 0 offset 1: value is not a JSON object" in detail and "u-2" not in detail

@@ -1,35 +1,55 @@
 //! `dumbwaiter check`: would the service start with this configuration, and (`--online`) find what it needs?
 //!
 //! It opens no port and joins no group. All that is wrong with settings and catalog is told at once; with
-//! `--online` so is what brokers and registry say.
+//! `--online` so is what brokers and registry say. For those who write records there is `--schema`: would records of
+//! this schema be events?
 
 #[cfg(feature = "kafka")]
 mod online;
 mod report;
+#[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "only --online asks for versions"))]
+mod versions;
 
 use self::report::Report;
+use self::versions::Verdict;
 use super::output::{Paint, put};
 use super::{ConfigArgs, Outcome, writers};
 use crate::config::{Config, ConfigFault, effective, unsubscribed};
-use crate::decode::RegistryQuestions;
+use crate::decode::{RegistryQuestions, WriterSchema};
 use crate::settings::{Environment, Faults, Origin};
 use clap::Args;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   dumbwaiter check --config dumbwaiter.toml
   dumbwaiter check --config dumbwaiter.toml --online
+  dumbwaiter check --config dumbwaiter.toml --online --strict --json > check.json
+  dumbwaiter check --config dumbwaiter.toml --schema order.avsc --topic order.created
   dumbwaiter check --config dumbwaiter.toml --print-config
 
-Exit codes: 0 good (warnings included), 1 something asked by --online is not as it should be, 2 wrong settings.")]
+As a job of those who write the records: --schema before a schema is registered, --online --strict afterwards.
+
+Exit codes: 0 good (warnings included, unless --strict), 1 something asked by --online or --schema is not as it should
+be, 2 wrong settings.")]
 pub(super) struct CheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Also asks brokers, registry, login and Redis: topics, and whether the newest schemas give the events' payloads
+    /// Also asks brokers, registry, login and Redis: topics, and whether every version of their schemas gives the
+    /// events' payloads
     #[cfg(feature = "kafka")]
     #[arg(long)]
     online: bool,
+    /// Would records of --topic with this writer's schema (.avsc) be events? Nobody is asked
+    #[arg(long, value_name = "FILE", requires = "topic")]
+    schema: Option<PathBuf>,
+    /// The topic that such records are written to
+    #[arg(long, requires = "schema")]
+    topic: Option<String>,
+    /// Warnings are failures
+    #[arg(long)]
+    strict: bool,
     /// Prints the settings in use, and where each comes from, instead of the report
     #[arg(long, conflicts_with = "json")]
     print_config: bool,
@@ -47,6 +67,9 @@ pub(super) fn run(args: &CheckArgs, environment: &Environment) -> Outcome {
         }
         Ok(config) => {
             offline(&config, &mut report);
+            if let (Some(file), Some(topic)) = (&args.schema, &args.topic) {
+                check_schema(&config, file, topic, &mut report);
+            }
             #[cfg(feature = "kafka")]
             if args.online {
                 online::check(&config, &mut report);
@@ -57,7 +80,19 @@ pub(super) fn run(args: &CheckArgs, environment: &Environment) -> Outcome {
     }
     let paint = Paint::for_stdout(environment);
     let _ = put(&if args.json { report.json() } else { report.text(paint) });
-    report.outcome()
+    report.outcome(args.strict)
+}
+
+/// A schema that may not be registered anywhere yet.
+fn check_schema(config: &Config, file: &Path, topic: &str, report: &mut Report) {
+    let subject = format!("schema {}", file.display());
+    let parsed = std::fs::read_to_string(file).map_err(|error| format!("cannot be read: {error}"));
+    let parsed = parsed.and_then(|text| WriterSchema::parse(&text, &[]).map_err(|fault| fault.to_string()));
+    let verdict = match parsed {
+        Ok(writer) => Verdict::of(&config.catalog, topic, &writer),
+        Err(reason) => Verdict::unusable(reason),
+    };
+    verdict.tell(subject, report);
 }
 
 fn wrong_settings(faults: &Faults, report: &mut Report) {

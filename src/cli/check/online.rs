@@ -1,20 +1,23 @@
-//! `dumbwaiter check --online`: do the brokers answer, are the topics there, do the writers' newest schemas give
-//! the payloads of the events, and do login and Redis answer, where there are any?
+//! `dumbwaiter check --online`: do the brokers answer, are the topics there, does every version of the writers' schemas
+//! give the payloads of the events, can the control topic be read, and do login and Redis answer, where there are any?
 //!
-//! A writer's schema is resolved by the very code that the pipeline uses, so what is told here is what records
-//! would meet. Nothing is written and no group is joined.
+//! Nothing is written and no group is joined.
 
 use super::report::Report;
+use super::versions::{History, Verdict};
 use crate::auth::{
-    Jwks, JwksSettings, RedisSettings, Refusal, Rules, SessionSettings, SessionValue, Sessions,
+    Change, Jwks, JwksSettings, RedisSettings, Refusal, Rules, SessionSettings, SessionValue, Sessions,
     TicketSettings, probe_redis,
 };
+use crate::cli::output::progress;
 use crate::config::Config;
-use crate::consume::{Probe, ProbeFault};
-use crate::decode::{NewestSchema, Plan, RegistryAnswerFault, RegistryQuestions};
+use crate::consume::{ControlSource, ControlTopic, Probe, ProbeFault};
+use crate::decode::{RegistryAnswerFault, RegistryQuestions, SchemaVersion};
 use crate::event::{Catalog, Event};
-use crate::limits::CHECK_PATIENCE;
+use crate::limits::{CHECK_PATIENCE, CHECK_VERSIONS_MAX, PAST_READ_WAIT};
+use crate::metrics::Metrics;
 use std::collections::BTreeSet;
+use std::time::Instant;
 use tokio::runtime::Runtime;
 
 pub(super) fn check(config: &Config, report: &mut Report) {
@@ -102,6 +105,7 @@ fn check_brokers(config: &Config, report: &mut Report) -> Vec<String> {
         }
     };
     report.ok("brokers", format!("{} at {}", cluster.brokers, config.kafka.brokers.join(",")));
+    let names: BTreeSet<String> = cluster.topics.iter().map(|(topic, _)| topic.clone()).collect();
     let found = cluster.topics.into_iter().filter(|(topic, _)| config.kafka.subscribes_to(topic));
     let found: Vec<(String, usize)> = found.collect();
     for (topic, partitions) in &found {
@@ -114,7 +118,57 @@ fn check_brokers(config: &Config, report: &mut Report) -> Vec<String> {
             "create it, or take it out of kafka.topics",
         );
     }
+    check_control_topic(config, &names, report);
     found.into_iter().map(|(topic, _)| topic).collect()
+}
+
+/// Reads it whole, as every instance does before it is ready. Whom its records revoke is not told.
+fn check_control_topic(config: &Config, topics: &BTreeSet<String>, report: &mut Report) {
+    let Some(topic) = config.auth.revocation.topic.clone() else { return };
+    let subject = format!("control topic {topic}");
+    if !topics.contains(&topic) {
+        let way_out = "create it, with cleanup.policy=compact; or set revocation.topic to \"\"";
+        return report.warn(subject, "does not exist: no login can be revoked until it does", way_out);
+    }
+    let mut source = match ControlTopic::new(&config.kafka, topic, Metrics::new()) {
+        Ok(topic) => ControlSource::topic(topic),
+        Err(fault) => return report.fail(subject, fault.to_string(), "are the properties right?"),
+    };
+    let bar = progress("{spinner} control topic: {pos} records");
+    let (mut heard, mut good, mut bad) = (Instant::now(), 0_usize, Vec::new());
+    while !source.is_read() {
+        source.poll(PAST_READ_WAIT, &mut |record| {
+            heard = Instant::now();
+            bar.inc(1);
+            match Change::parse(record.key, record.value, record.timestamp_ms) {
+                Ok(_) => good += 1,
+                Err(fault) => {
+                    bad.push(format!("partition {} offset {}: {fault}", record.partition, record.offset));
+                }
+            }
+        });
+        if heard.elapsed() > CHECK_PATIENCE {
+            return report.fail(
+                subject,
+                "cannot be read to its end; an instance would not get ready",
+                "is our user allowed to read it (docs/kafka.md)?",
+            );
+        }
+    }
+    match bad.first() {
+        None => {
+            let noun = if good == 1 { "record" } else { "records" };
+            report.ok(subject, format!("{good} {noun}: each revokes, or takes that back"));
+        }
+        Some(first) => {
+            let detail = format!("{} of {} records say nothing: {first}", bad.len(), good + bad.len());
+            report.warn(
+                subject,
+                detail,
+                "write them anew with dumbwaiter revoke, or as docs/authentication.md has it",
+            );
+        }
+    }
 }
 
 fn brokers_way_out(fault: &ProbeFault) -> &'static str {
@@ -160,10 +214,14 @@ async fn check_registry(
     report.ok("registry", format!("{address}: {} subjects", subjects.len()));
     let needs_schema =
         |topic: &String| config.catalog.names_topic(topic) && config.catalog.raw_event_of(topic).is_none();
-    for topic in topics.iter().filter(|topic| needs_schema(topic)) {
+    // Schemas may be there before their topic is, and whoever writes them wants to know as well.
+    let named = config.catalog.events().iter().filter_map(Event::topic_name);
+    let named = named.filter(|topic| config.kafka.subscribes_to(topic)).map(str::to_owned);
+    let all: BTreeSet<String> = topics.iter().cloned().chain(named).collect();
+    for topic in all.iter().filter(|topic| needs_schema(topic)) {
         let of_topic: Vec<&String> =
             subjects.iter().filter(|subject| is_of_topic(&config.catalog, topic, subject)).collect();
-        if of_topic.is_empty() {
+        if of_topic.is_empty() && topics.contains(topic) {
             report.warn(
                 format!("subject {topic}-value"),
                 "is not in the registry; records are read if their schema is there under another subject",
@@ -195,6 +253,7 @@ fn is_of_topic(catalog: &Catalog, topic: &str, subject: &str) -> bool {
     catalog.events_of(topic).any(|event| event.record_name() == Some(record))
 }
 
+/// Every version that it has, newest last; of very many the newest.
 async fn check_subject(
     catalog: &Catalog,
     topic: &str,
@@ -203,46 +262,33 @@ async fn check_subject(
     report: &mut Report,
 ) {
     let line = format!("subject {subject}");
-    let newest = match questions.newest(subject).await {
-        Ok(newest) => newest,
+    let versions = match questions.versions(subject).await {
+        Ok(versions) => versions,
         Err(fault) => return report.fail(line, fault.to_string(), way_out(&fault)),
     };
-    let version = format!("version {} (id {})", newest.version, newest.id);
-    match judge(catalog, topic, &newest) {
-        Verdict::Fits(event) => report.ok(line, format!("{version} gives {event}")),
-        Verdict::NoEvent(record) => report.ok(line, format!("{version}: {record} is no event, passed over")),
-        Verdict::FitsPartly(why) => {
-            report.warn(line, format!("{version}: {why}"), "records with that branch are passed over as poison");
+    let unread = versions.len().saturating_sub(CHECK_VERSIONS_MAX);
+    let bar = progress("{spinner} {msg}: version {pos} of {len}").with_message(line.clone());
+    bar.set_length(versions.len().try_into().unwrap_or(0));
+    let mut verdicts = Vec::new();
+    for version in versions.into_iter().skip(unread) {
+        bar.inc(1);
+        match questions.version(subject, version).await {
+            Ok(found) => verdicts.push((version, found.id.0, judge(catalog, topic, &found))),
+            // Deleted between the two questions.
+            Err(RegistryAnswerFault::Missing) => {}
+            Err(fault @ RegistryAnswerFault::Unusable(_)) => {
+                verdicts.push((version, 0, Verdict::unusable(fault.to_string())));
+            }
+            Err(fault) => return report.fail(line, fault.to_string(), way_out(&fault)),
         }
-        Verdict::DoesNotFit(why) => report.fail(
-            line,
-            format!("{version}: {why}"),
-            "its records are passed over as poison: change the writer's schema, or the event's payload schema",
-        ),
     }
+    History::new(verdicts).tell(line, unread, report);
 }
 
-enum Verdict {
-    Fits(String),
-    FitsPartly(String),
-    DoesNotFit(String),
-    NoEvent(String),
-}
-
-fn judge(catalog: &Catalog, topic: &str, newest: &NewestSchema) -> Verdict {
-    let writer = match newest.parse() {
-        Ok(writer) => writer,
-        Err(fault) => return Verdict::DoesNotFit(fault.to_string()),
-    };
-    let Some(event) = catalog.event_of(topic, writer.record_name()) else {
-        return Verdict::NoEvent(writer.full_name().to_owned());
-    };
-    match Plan::compile(&writer, &event.schema, &event.capture_names()) {
-        Err(why) => Verdict::DoesNotFit(format!("does not resolve into {}: {why}", event.name)),
-        Ok(plan) => match plan.unresolved().first() {
-            Some(why) => Verdict::FitsPartly(format!("gives {}, but {why}", event.name)),
-            None => Verdict::Fits(event.name.to_string()),
-        },
+fn judge(catalog: &Catalog, topic: &str, version: &SchemaVersion) -> Verdict {
+    match version.parse() {
+        Ok(writer) => Verdict::of(catalog, topic, &writer),
+        Err(fault) => Verdict::unusable(fault.to_string()),
     }
 }
 

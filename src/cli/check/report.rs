@@ -6,6 +6,7 @@
 //!                            create it, or take it out of kafka.topics
 //! ```
 
+use super::versions::VersionLine;
 use crate::cli::Outcome;
 use crate::cli::output::{Colour, Paint};
 use serde::Serialize;
@@ -25,11 +26,14 @@ struct Line {
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     way_out: Option<String>,
+    /// Of a subject: what each version gives.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    versions: Vec<VersionLine>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Status {
+pub(super) enum Status {
     Ok,
     Warn,
     #[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "only what --online asks can fail"))]
@@ -66,9 +70,18 @@ impl Report {
         }
     }
 
-    /// As the exit code says it: odd is good enough to start.
-    pub fn outcome(&self) -> Outcome {
+    /// What was found of the newest line's subject, version by version.
+    #[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "only --online asks the registry"))]
+    pub fn with_versions(&mut self, versions: Vec<VersionLine>) {
+        if let Some(line) = self.0.last_mut() {
+            line.versions = versions;
+        }
+    }
+
+    /// As the exit code says it: odd is good enough to start, unless `strict`.
+    pub fn outcome(&self, strict: bool) -> Outcome {
         match self.worst() {
+            Status::Warn if strict => Outcome::Failed,
             Status::Ok | Status::Warn => Outcome::Done,
             Status::Fail => Outcome::Failed,
             Status::WrongSettings => Outcome::WrongSettings,
@@ -79,7 +92,7 @@ impl Report {
     pub fn text(&self, paint: Paint) -> String {
         let width = self.0.iter().map(|line| line.subject.chars().count()).max().unwrap_or(0);
         let mut text = String::new();
-        for Line { status, subject, place, detail, way_out } in &self.0 {
+        for Line { status, subject, place, detail, way_out, .. } in &self.0 {
             let status = paint.paint(status.colour(), &format_args!("{:4}", status.word()));
             let way_out =
                 way_out.as_ref().map(|way| format!("\n      {:width$}  {way}", "")).unwrap_or_default();
@@ -96,7 +109,8 @@ impl Report {
     }
 
     fn add(&mut self, status: Status, subject: String, detail: String, way_out: Option<&str>) {
-        self.0.push(Line { status, subject, place: None, detail, way_out: way_out.map(str::to_owned) });
+        let (place, way_out, versions) = (None, way_out.map(str::to_owned), Vec::new());
+        self.0.push(Line { status, subject, place, detail, way_out, versions });
     }
 
     fn worst(&self) -> Status {
@@ -129,14 +143,15 @@ mod tests {
     #[test]
     fn the_worst_line_decides() {
         let mut report = Report::default();
-        assert!(matches!(report.outcome(), Outcome::Done));
+        assert!(matches!(report.outcome(true), Outcome::Done));
         report.ok("settings", "defaults");
         report.warn("topic a", "does not exist", "create it");
-        assert!(matches!(report.outcome(), Outcome::Done));
+        assert!(matches!(report.outcome(false), Outcome::Done));
+        assert!(matches!(report.outcome(true), Outcome::Failed));
         report.fail("brokers", "no answer", "start them");
-        assert!(matches!(report.outcome(), Outcome::Failed));
+        assert!(matches!(report.outcome(false), Outcome::Failed));
         report.wrong("web.listen", "is not an address");
-        assert!(matches!(report.outcome(), Outcome::WrongSettings));
+        assert!(matches!(report.outcome(true), Outcome::WrongSettings));
     }
 
     #[test]

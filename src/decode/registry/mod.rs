@@ -37,7 +37,7 @@ use super::{Poison, SchemaReference, WriterSchema};
 use crate::limits;
 
 pub use self::client::Observer;
-pub use self::questions::{NewestSchema, Questions, RegistryAnswerFault};
+pub use self::questions::{Questions, RegistryAnswerFault, SchemaVersion};
 pub use self::reply::Outcome;
 pub use self::settings::{Credentials, Settings};
 

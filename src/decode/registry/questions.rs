@@ -3,6 +3,7 @@
 //! ```text
 //! GET  <address>/subjects                            ["order.created-value", ...]
 //! GET  <address>/subjects/<subject>/versions/latest  {"id": 7, "version": 3, "schema": "...", ...}
+//! GET  <address>/subjects/<subject>/versions         [1, 2, 3]
 //! GET  <address>/schemas/ids/<id>                    {"schema": "...", ...}
 //! POST <address>/subjects/<subject>/versions         {"schema": "..."}  ->  {"id": 7}
 //! ```
@@ -25,9 +26,9 @@ pub struct Questions {
     addresses: Vec<Url>,
 }
 
-/// The newest schema of a subject.
+/// One version of a subject.
 #[derive(Debug)]
-pub struct NewestSchema {
+pub struct SchemaVersion {
     pub id: SchemaId,
     pub version: u32,
     pub text: String,
@@ -49,7 +50,7 @@ pub enum RegistryAnswerFault {
 }
 
 #[derive(Deserialize)]
-struct Newest {
+struct Version {
     id: u32,
     version: u32,
     schema: String,
@@ -75,13 +76,29 @@ impl Questions {
         self.ask_in_turn(async |address| self.get(address, &["subjects"]).await).await
     }
 
-    pub async fn newest(&self, subject: &str) -> Result<NewestSchema, RegistryAnswerFault> {
+    pub async fn newest(&self, subject: &str) -> Result<SchemaVersion, RegistryAnswerFault> {
+        self.at(subject, "latest").await
+    }
+
+    pub async fn version(&self, subject: &str, version: u32) -> Result<SchemaVersion, RegistryAnswerFault> {
+        self.at(subject, &version.to_string()).await
+    }
+
+    /// The versions that a subject has, in their order; deleted ones are not among them.
+    pub async fn versions(&self, subject: &str) -> Result<Vec<u32>, RegistryAnswerFault> {
+        let path = ["subjects", subject, "versions"];
+        let mut versions: Vec<u32> = self.ask_in_turn(async |address| self.get(address, &path).await).await?;
+        versions.sort_unstable();
+        Ok(versions)
+    }
+
+    async fn at(&self, subject: &str, version: &str) -> Result<SchemaVersion, RegistryAnswerFault> {
         let ask = async |address: &Url| {
-            let newest: Newest = self.get(address, &["subjects", subject, "versions", "latest"]).await?;
-            check_type(newest.schema_type.as_deref())?;
-            let references = self.client.referred_to(address, newest.references).await?;
-            let (id, version) = (SchemaId(newest.id), newest.version);
-            Ok(NewestSchema { id, version, text: newest.schema, references })
+            let found: Version = self.get(address, &["subjects", subject, "versions", version]).await?;
+            check_type(found.schema_type.as_deref())?;
+            let references = self.client.referred_to(address, found.references).await?;
+            let (id, version) = (SchemaId(found.id), found.version);
+            Ok(SchemaVersion { id, version, text: found.schema, references })
         };
         self.ask_in_turn(ask).await
     }
@@ -129,7 +146,7 @@ impl Questions {
     }
 }
 
-impl NewestSchema {
+impl SchemaVersion {
     pub fn parse(&self) -> Result<WriterSchema, SchemaFault> {
         WriterSchema::parse(&self.text, &self.references)
     }
