@@ -5,6 +5,11 @@ use clap::Parser;
 use dumbwaiter::cli::{Cli, Outcome};
 use std::process::ExitCode;
 
+/// Chosen by what is left of a burst of connections (ARCHITECTURE.md).
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     match Cli::parse().run(std::env::vars_os()) {
         Outcome::Done => ExitCode::SUCCESS,
