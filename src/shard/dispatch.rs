@@ -1,25 +1,26 @@
 //! New entries → live connections: found by key, each connection written once a batch, however many entries
 //! and however many of its keys match.
 
+mod batch;
+
+use super::Shard;
 use super::connection::Standing;
 use super::resume::CursorWriter;
 use super::socket::Watch;
 use super::traced::traced;
-use super::{ConnectionId, Shard};
 use crate::journal::View;
 use crate::limits::{DISPATCH_ENTRIES_MAX, DISPATCH_WRITES_MAX};
 use crate::protocol::{Ending, Protocol};
+use batch::Batch;
 use bytes::Bytes;
 use std::time::Instant;
 
 /// What is found and not yet written. It outlives a turn, since a large broadcast yields to reads and pings.
 #[derive(Default)]
 pub(super) struct Dispatch {
-    /// (receiver, sequence), sorted, so that what waits for one connection stands together.
-    deliveries: Vec<(ConnectionId, u64)>,
-    written: usize,
-    /// The first sequence of the batch.
-    first: u64,
+    batch: Batch,
+    /// The sequences and the frames of one receiver.
+    waiting: Vec<u64>,
     frames: Vec<Bytes>,
     /// The batch's frames with cursors, by place and protocol, where a receiver wants one.
     cursor_frames: Vec<[Option<Bytes>; Protocol::ALL.len()]>,
@@ -27,7 +28,7 @@ pub(super) struct Dispatch {
 
 impl Dispatch {
     pub fn is_pending(&self) -> bool {
-        self.written < self.deliveries.len()
+        self.batch.is_pending()
     }
 }
 
@@ -39,8 +40,7 @@ impl<W: Watch> Shard<W> {
         }
         let mut writes = 0;
         while writes < DISPATCH_WRITES_MAX {
-            if self.dispatch.is_pending() {
-                let id = self.dispatch.deliveries[self.dispatch.written].0;
+            if let Some(id) = self.dispatch.batch.next_receiver() {
                 self.guarded(id, |shard| shard.write_to_next(&view, now));
                 writes += 1;
             } else if self.next < view.head() {
@@ -52,15 +52,14 @@ impl<W: Watch> Shard<W> {
     }
 
     fn oldest_undispatched(&self) -> u64 {
-        if self.dispatch.is_pending() { self.dispatch.first } else { self.next }
+        if self.dispatch.is_pending() { self.dispatch.batch.first() } else { self.next }
     }
 
     /// The window moved on before this shard had dispatched it. Nothing is lost silently: its live connections
     /// are told that they were too slow, and come back.
     fn end_overtaken(&mut self, now: Instant) {
-        self.dispatch.deliveries.clear();
-        self.dispatch.written = 0;
         self.next = self.journal.head();
+        self.dispatch.batch.begin(self.next);
         let live = self.connections.iter().filter(|c| matches!(c.standing, Standing::Live { .. }));
         let live = live.map(|connection| connection.id).collect();
         self.end_each(live, Ending::TooSlow, now);
@@ -69,20 +68,17 @@ impl<W: Watch> Shard<W> {
     /// The next entries' receivers. Connections that join from here on begin behind these entries.
     fn find_receivers(&mut self, view: &View) {
         let dispatch = &mut self.dispatch;
-        dispatch.deliveries.clear();
-        dispatch.written = 0;
-        dispatch.first = self.next;
+        dispatch.batch.begin(self.next);
         let end = view.head().min(self.next + DISPATCH_ENTRIES_MAX);
         for entry in (self.next..end).filter_map(|sequence| view.entry(sequence)) {
             for protocol in Protocol::ALL.into_iter().filter(|protocol| entry.frames.get(*protocol).is_some())
             {
                 let index = &self.indexes[protocol as usize];
-                let receivers = entry.audience.iter().flat_map(|key| index.connections(key));
-                dispatch.deliveries.extend(receivers.map(|id| (id, entry.sequence)));
+                for id in entry.audience.iter().flat_map(|key| index.connections(key)) {
+                    dispatch.batch.add(id, entry.sequence);
+                }
             }
         }
-        dispatch.deliveries.sort_unstable();
-        dispatch.deliveries.dedup();
         dispatch.cursor_frames.clear();
         if self.cursor_connections > 0 {
             self.make_cursor_frames(view, end);
@@ -95,10 +91,11 @@ impl<W: Watch> Shard<W> {
     fn make_cursor_frames(&mut self, view: &View, end: u64) {
         let dispatch = &mut self.dispatch;
         let mut wanted = vec![[false; Protocol::ALL.len()]; place(self.next, end)];
-        for (id, sequence) in &dispatch.deliveries {
-            let receiver = self.connections.get_mut(*id).filter(|connection| connection.cursors.is_some());
-            if let Some(connection) = receiver {
-                wanted[place(self.next, *sequence)][connection.protocol as usize] = true;
+        for (id, sequences) in dispatch.batch.receivers() {
+            let receiver = self.connections.get_mut(id).filter(|connection| connection.cursors.is_some());
+            let Some(connection) = receiver else { continue };
+            for sequence in sequences {
+                wanted[place(self.next, sequence)][connection.protocol as usize] = true;
             }
         }
         let partitions = self.journal.partitions();
@@ -115,23 +112,20 @@ impl<W: Watch> Shard<W> {
 
     fn write_to_next(&mut self, view: &View, now: Instant) {
         let dispatch = &mut self.dispatch;
-        let waiting = &dispatch.deliveries[dispatch.written..];
-        let id = waiting[0].0;
-        let count = waiting.iter().take_while(|(receiver, _)| *receiver == id).count();
-        let waiting = &waiting[..count];
-        dispatch.written += count;
+        dispatch.waiting.clear();
+        let Some(id) = dispatch.batch.take_next(&mut dispatch.waiting) else { return };
         // Leaving connections get nothing; lagging ones read for themselves.
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
         let Standing::Live { from } = connection.standing else { return };
-        let waiting = &waiting[waiting.partition_point(|(_, sequence)| *sequence < from)..];
+        let waiting = &dispatch.waiting[dispatch.waiting.partition_point(|sequence| *sequence < from)..];
         let protocol = connection.protocol;
-        let entries = || waiting.iter().filter_map(|(_, sequence)| view.entry(*sequence));
+        let entries = || waiting.iter().filter_map(|sequence| view.entry(*sequence));
         dispatch.frames.clear();
         if connection.cursors.is_some() {
-            let frames = waiting.iter().map(|(_, sequence)| {
-                let frames = &dispatch.cursor_frames[place(dispatch.first, *sequence)];
+            let frames = waiting.iter().map(|sequence| {
+                let frames = &dispatch.cursor_frames[place(dispatch.batch.first(), *sequence)];
                 frames[protocol as usize].clone().expect("made for every receiver with cursors")
             });
             dispatch.frames.extend(frames);
@@ -150,7 +144,7 @@ impl<W: Watch> Shard<W> {
                     self.metrics.delivered(protocol, entry.timestamp_ms, written_at);
                 }
                 if taken.blocked {
-                    let position = waiting.get(taken.frames).map_or(self.next, |(_, sequence)| *sequence);
+                    let position = waiting.get(taken.frames).copied().unwrap_or(self.next);
                     connection.standing = Standing::Lagging(position);
                     self.metrics.lagged();
                     self.schedule(id);
