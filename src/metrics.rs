@@ -18,6 +18,7 @@ use prometheus::{
 };
 use reference::Described;
 use std::cell::RefCell;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -25,9 +26,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const LATENCY_BUCKETS_SECONDS: &[f64] =
     &[0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
 
-/// Cheap to clone: all clones count into the same registry.
+/// Cheap to clone: all clones are one.
 #[derive(Clone, Debug)]
-pub struct Metrics {
+pub struct Metrics(Arc<Families>);
+
+#[derive(Debug)]
+pub struct Families {
     registry: Registry,
     described: Arc<[Described]>,
     records_consumed: IntCounterVec,
@@ -88,12 +92,20 @@ pub struct Metrics {
     ready: Gauge,
 }
 
+impl Deref for Metrics {
+    type Target = Families;
+
+    fn deref(&self) -> &Families {
+        &self.0
+    }
+}
+
 impl Metrics {
     pub fn new() -> Metrics {
         let registry =
             Registry::new_custom(Some("dumbwaiter".to_owned()), None).expect("the prefix is a valid name");
         let new = Kit { registry: &registry, described: RefCell::default() };
-        let metrics = Metrics {
+        let families = Families {
             records_consumed: new.counters("records_consumed_total", "Records read from Kafka.", &["topic"]),
             records_decoded: new.counters(
                 "records_decoded_total",
@@ -311,7 +323,7 @@ impl Metrics {
         let process = prometheus::process_collector::ProcessCollector::for_self();
         // The process metrics carry their standard names, without our prefix.
         let _ = prometheus::default_registry().register(Box::new(process));
-        metrics
+        Metrics(Arc::new(families))
     }
 
     pub fn record_consumed(&self, topic: &str) {

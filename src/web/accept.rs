@@ -176,7 +176,14 @@ impl Entrance {
 
 /// One connection, until it is closed or has become a WebSocket.
 async fn serve_one(stream: TcpStream, peer: SocketAddr, router: Router, entrance: Entrance) {
-    let Entrance::Tls(certificate) = entrance else { return serve_http(stream, peer, router).await };
+    // Boxed, since what TLS takes would be taken, and moved about, without it as well.
+    if let Entrance::Tls(certificate) = entrance {
+        return Box::pin(serve_tls(stream, peer, router, certificate)).await;
+    }
+    serve_http(stream, peer, router).await;
+}
+
+async fn serve_tls(stream: TcpStream, peer: SocketAddr, router: Router, certificate: CurrentCertificate) {
     if let Some(stream) = certificate.shake_hands(stream).await {
         serve_http(stream, peer, router).await;
     }

@@ -41,12 +41,15 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use rand::Rng;
 use rates::Rates;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the handlers need; cheap to clone.
+/// What the handlers need. Cheap to clone: every request has one.
 #[derive(Clone)]
-pub struct Web {
+pub struct Web(Arc<Shared>);
+
+pub struct Shared {
     admission: Arc<Admission>,
     shards: Shards,
     health: Health,
@@ -64,6 +67,14 @@ pub struct Web {
     traceparent: bool,
 }
 
+impl Deref for Web {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
 impl Web {
     pub fn new(
         settings: &Settings,
@@ -73,7 +84,7 @@ impl Web {
         health: Health,
         metrics: Metrics,
     ) -> Web {
-        Web {
+        Web(Arc::new(Shared {
             admission,
             shards,
             health,
@@ -88,7 +99,7 @@ impl Web {
             complaints: Arc::new(Throttle::new(1, ADDRESS_WARN_INTERVAL)),
             since_max,
             traceparent: settings.traceparent,
-        }
+        }))
     }
 
     /// What clients reach: the ticket endpoint and `/ws`, with and without the slash that Socket.IO clients add.

@@ -94,7 +94,7 @@ pub(super) async fn connect(
     let wants_open = value(&query, "open") == Some("1");
     let traced = web.traceparent && value(&query, "traceparent") == Some("1");
     let address = visitor.class();
-    hand_over.prepare(Departure { shards: web.shards, admitted, wants_open, traced, address, seats });
+    hand_over.prepare(Departure { shards: web.shards.clone(), admitted, wants_open, traced, address, seats });
     let headers = [(UPGRADE, "websocket"), (CONNECTION, "Upgrade"), (SEC_WEBSOCKET_ACCEPT, accept.as_str())];
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
