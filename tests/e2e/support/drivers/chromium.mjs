@@ -5,7 +5,7 @@
 //         {"client": name, "type": "event", "name": "console", "args": [text]}
 //
 // Every client is a tab of its own, on a page that is served on loopback beside the library's own browser build at
-// /socket.io.min.js. The arguments are the folder that holds node_modules, and the port of that page.
+// /socket.io.min.js, and the project's own client at /dumbwaiter.js. The arguments are the folder that holds node_modules, and the port of that page.
 
 import { createRequire } from "node:module";
 import { createServer } from "node:http";
@@ -15,7 +15,10 @@ import { readFileSync } from "node:fs";
 
 const require = createRequire(process.argv[2] + "/");
 const { chromium } = require("playwright-core");
-const library = join(dirname(require.resolve("socket.io-client")), "../../dist/socket.io.min.js");
+const SCRIPTS = new Map([
+  ["/socket.io.min.js", join(dirname(require.resolve("socket.io-client")), "../../dist/socket.io.min.js")],
+  ["/dumbwaiter.js", join(import.meta.dirname, "../../../../clients/dumbwaiter.js")],
+]);
 
 const EMPTY_PAGE = '<!doctype html><script src="/socket.io.min.js"></script>';
 const pages = new Map();
@@ -36,9 +39,9 @@ function connect({ name, url, options }) {
 }
 
 function serve(request, response) {
-  const isLibrary = request.url === "/socket.io.min.js";
-  const body = isLibrary ? readFileSync(library) : (pages.get(decodeURIComponent(request.url.slice(1))) ?? EMPTY_PAGE);
-  response.setHeader("Content-Type", isLibrary ? "text/javascript" : "text/html; charset=utf-8");
+  const script = SCRIPTS.get(request.url);
+  const body = script ? readFileSync(script) : (pages.get(decodeURIComponent(request.url.slice(1))) ?? EMPTY_PAGE);
+  response.setHeader("Content-Type", script ? "text/javascript" : "text/html; charset=utf-8");
   response.end(body);
 }
 
