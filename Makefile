@@ -52,7 +52,7 @@ e2e: build e2e-setup ## the service against a real Kafka, registry and the offic
 drain-10000: build e2e-setup ## SIGTERM with 10,000 connections, and its figures (two minutes)
 	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E)/test_drain.py -m by_hand $(PYTEST_ARGS)
 
-e2e-setup: $(addprefix target/stamps/,python node java java-client chromium promtool redis faults) ## what e2e needs beside the service
+e2e-setup: $(addprefix target/stamps/,python node java java-client java-producer chromium promtool redis faults) ## what e2e needs beside the service
 
 crash: build-release e2e-setup ## three minutes of 500 clients while instances are killed, with figures
 	CRASH_SECONDS=180 DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/test_crash.py
@@ -181,6 +181,12 @@ target/stamps/java: $(E2E)/kafka/pom.xml
 target/stamps/java-client: $(E2E)/clients/pom.xml
 	@mkdir -p $(@D)
 	@rm -rf target/java-client
+	mvn --quiet --batch-mode -Dstyle.color=never -f $< -De2e.output=$(CURDIR)/target generate-resources </dev/null
+	@touch $@
+
+target/stamps/java-producer: $(E2E)/producers/pom.xml
+	@mkdir -p $(@D)
+	@rm -rf target/java-producer
 	mvn --quiet --batch-mode -Dstyle.color=never -f $< -De2e.output=$(CURDIR)/target generate-resources </dev/null
 	@touch $@
 

@@ -66,8 +66,7 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Makes a token to try things with, signed by the configured secret
     Token(token::TokenArgs),
-    /// Prints a document that is made of the code
-    #[command(hide = true)]
+    /// Prints what is made of the code: the references of settings and metrics, the TypeScript types of events
     Reference {
         #[arg(default_value = "configuration")]
         document: Document,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support import records, tokens
+from support import records, tokens, tools
 from support.inbox import Inbox
 from support.json_child import JsonChild
 from support.paths import NODE, REPOSITORY
@@ -86,6 +86,16 @@ def test_the_types_allow_what_is_right_and_refuse_what_is_wrong():
     found = {(file, int(line)) for file, line in re.findall(r"(\w+\.ts)\((\d+),\d+\): error", done.stdout)}
     lines = enumerate((TYPESCRIPT / "bad.ts").read_text().splitlines(), start=1)
     assert found == {("bad.ts", number) for number, line in lines if line.endswith("// wrong")}, done.stdout
+
+
+def test_the_types_are_those_of_the_catalog_that_is_named():
+    documented = tools.run("reference", "types")
+    kitchen = tools.run("reference", "types", "--catalog", "examples/kitchen-ticket/catalog.toml")
+    wrong = tools.run("reference", "types", "--catalog", "Cargo.toml")
+
+    assert documented.out == (REPOSITORY / "clients" / "events.d.ts").read_text()
+    assert '"kitchen.ticket": KitchenTicket;' in kitchen.out and "interface KitchenTicket {" in kitchen.out
+    assert wrong.code == 2 and "Cargo.toml" in wrong.err, wrong
 
 
 def test_nothing_is_lost_or_doubled_when_the_instance_is_killed(start_service, producer, library):

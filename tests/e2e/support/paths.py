@@ -11,6 +11,7 @@ KAFKA_LIBS = TARGET / "kafka" / "libs"
 APICURIO = TARGET / "apicurio"
 NODE = TARGET / "node"
 JAVA_CLIENT = TARGET / "java-client"
+JAVA_PRODUCER = TARGET / "java-producer"
 PROMTOOL = TARGET / "prometheus" / "usr" / "bin" / "promtool"
 REDIS = TARGET / "redis" / "redis-server"
 # Each of several workers side by side has a folder of its own, and all that runs in it.
