@@ -26,9 +26,11 @@ export interface Options {
   since?: string;
   /** Begin with the open orders, where the catalog sends them to plain clients. */
   open?: boolean;
+  /** Be told the trace of each event's record, where `web.traceparent` is on. */
+  traceparent?: boolean;
 
   /** What to do with each event. */
-  on?: { [Name in keyof PlainEvents]?: (data: PlainEvents[Name]) => void };
+  on?: { [Name in keyof PlainEvents]?: (data: PlainEvents[Name], about: { traceparent?: string }) => void };
   /** Events were missed and can't be had: fetch the state anew. Without it, a warning on the console. */
   onGap?: (gap: Gap, status: Status) => void;
   /** The picture is stale since that time (RFC 3339), or, with null, it is no longer. */

@@ -196,10 +196,11 @@ class Client {
 
   /** Resolves to the error that ended it. */
   #connection(ticket) {
-    const { WebSocket, since, open } = this.#options;
+    const { WebSocket, since, open, traceparent } = this.#options;
     const asked = new URLSearchParams({ key: ticket, cursor: this.cursor });
     if (since !== undefined) asked.set("since", since);
     if (open) asked.set("open", "1");
+    if (traceparent) asked.set("traceparent", "1");
     const socket = new WebSocket(`${this.#address.replace(/^http/, "ws")}/ws?${asked}`);
     return new Promise((ended) => {
       let timer;
@@ -229,11 +230,11 @@ class Client {
   }
 
   #receive(text) {
-    const { event_name: name, data, cursor } = JSON.parse(text);
+    const { event_name: name, data, cursor, traceparent } = JSON.parse(text);
     if (name === "STATUS") {
       this.#status(data);
     } else {
-      call(this.#options.on?.[name], data);
+      call(this.#options.on?.[name], data, { traceparent });
     }
     // Of very many partitions, not every message has one.
     if (cursor === undefined || this.state === "ended") return;

@@ -113,6 +113,16 @@ test("every connection has a ticket of its own, and shows the newest cursor", as
   assert.deepEqual(tokens, ["Bearer t", "Bearer t"]);
 });
 
+test("traces are asked for, and told with their events", async () => {
+  const seen = [];
+  const on = { CREATE_PIZZA: (pizza, { traceparent }) => seen.push([pizza.uuid, traceparent]) };
+  const socket = await start({ traceparent: true, on });
+  assert.equal(socket.asked.traceparent, "1");
+  socket.onmessage({ data: '{"event_name":"CREATE_PIZZA","data":{"uuid":"1"},"cursor":"A","traceparent":"00-4b-01"}' });
+  socket.says("CREATE_PIZZA", { uuid: "2" }, "B");
+  assert.deepEqual(seen, [["1", "00-4b-01"], ["2", undefined]]);
+});
+
 test("a client of before a reload goes on where it was", async () => {
   assert.equal((await start({ cursor: "A" })).asked.cursor, "A");
   client.close();

@@ -57,14 +57,14 @@ export interface AuthorizationError {
   error: string;
 }
 
-type Message<Name, Data> = { event_name: Name; data: Data; cursor?: string };
+type Message<Name, Data> = { event_name: Name; data: Data; cursor?: string; traceparent?: string };
 
 /** A text message of the plain protocol. */
 export type PlainMessage =
   | { [Name in keyof PlainEvents]: Message<Name, PlainEvents[Name]> }[keyof PlainEvents]
   | Message<\"STATUS\", Status>;
 
-/** For socket.io-client: `const socket: Socket<SocketIoListeners> = io(...)`. */
+/** For socket.io-client: `const socket: Socket<SocketIoListeners> = io(...)`. Where traces are asked for, they come before the cursor. */
 export type SocketIoListeners = {
   [Name in keyof SocketIoEvents]: (payload: SocketIoEvents[Name], cursor?: string) => void;
 } & {
