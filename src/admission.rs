@@ -9,7 +9,7 @@ use crate::auth::{
     Claims, CurrentVerifier, Refusal, Revocations, SessionValue, Sessions, TicketFault, TicketKey, Tickets,
     Unredeemed,
 };
-use crate::event::{CurrentCatalog, Identity};
+use crate::event::{CurrentCatalog, Identity, Key};
 use crate::metrics::Metrics;
 use crate::protocol::{Ending, Protocol};
 use crate::seats::{Seat, Seats};
@@ -170,6 +170,12 @@ impl Admission {
         verdict
     }
 
+    /// The keys of whoever shows this, for what is no connection. Not counted.
+    pub fn keys_of(&self, request: &Credentials, now: SystemTime) -> Result<Arc<[Key]>, Refusal> {
+        let claims = self.judge(request, now)?;
+        Ok(self.catalog.get().grants().keys_of(&claims))
+    }
+
     /// Once more for whoever was let in before the shard had heard of it: between the two a revocation may have
     /// come, or other grants, which the shard's own connections were then looked through for already.
     pub fn recheck(&self, identity: Identity) -> Result<Identity, Ending> {
@@ -199,20 +205,19 @@ impl Admission {
         credentials: &Credentials,
         now: SystemTime,
     ) -> Result<Arc<Claims>, Refusal> {
-        let verdict = match credentials {
-            Credentials::Nothing => Err(Refusal::Missing),
-            Credentials::Token(token) => self.verifier.get().verify(token.expose_secret(), now).map(Arc::new),
-            Credentials::Session(verdict) => verdict.clone().and_then(|claims| still_good(claims, now)),
-        };
-        let verdict =
-            verdict.and_then(
-                |claims| {
-                    if self.is_revoked(&claims, now) { Err(Refusal::Revoked) } else { Ok(claims) }
-                },
-            );
+        let verdict = self.judge(credentials, now);
         let outcome = verdict.as_ref().map_or_else(Refusal::label, |_| "ok");
         self.metrics.authorization(protocol, outcome);
         verdict
+    }
+
+    fn judge(&self, credentials: &Credentials, now: SystemTime) -> Result<Arc<Claims>, Refusal> {
+        let claims = match credentials {
+            Credentials::Nothing => Err(Refusal::Missing),
+            Credentials::Token(token) => self.verifier.get().verify(token.expose_secret(), now).map(Arc::new),
+            Credentials::Session(verdict) => verdict.clone().and_then(|claims| still_good(claims, now)),
+        }?;
+        if self.is_revoked(&claims, now) { Err(Refusal::Revoked) } else { Ok(claims) }
     }
 
     fn is_revoked(&self, claims: &Claims, now: SystemTime) -> bool {

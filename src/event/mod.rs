@@ -11,6 +11,7 @@ mod key;
 mod orders;
 mod template;
 mod typescript;
+mod verdict;
 
 pub use audience::{Audience, Owner, Owners};
 pub use catalog::{Catalog, CatalogFault, CurrentCatalog, Encoding, Event, EventId};
@@ -21,3 +22,4 @@ pub use orders::{
 };
 pub use template::{Template, TemplateFault};
 pub use typescript::typescript;
+pub use verdict::{Withheld, entitled};

@@ -73,6 +73,11 @@ pub fn event_frame(protocol: Protocol, event_name: &str, payload: &[u8]) -> Byte
     }
 }
 
+/// The text in a frame of an event, as it comes out at a client.
+pub fn frame_text(frame: &Bytes) -> &str {
+    str::from_utf8(websocket::server_payload(frame)).unwrap_or_default()
+}
+
 /// The same frame for a connection that asked for cursors: one more field, or one more argument.
 pub fn cursor_frame(protocol: Protocol, frame: &Bytes, cursor: &str) -> Bytes {
     let payload = websocket::server_payload(frame);

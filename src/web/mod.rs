@@ -11,6 +11,7 @@ mod hand_over;
 mod limited;
 mod origin;
 mod rates;
+mod sender;
 mod settings;
 mod since;
 mod ticket;

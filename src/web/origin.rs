@@ -56,6 +56,11 @@ impl Origins {
         Origins { over_tls, ..self }
     }
 
+    /// Whether no page is behind a request, or one of the very host that is asked: for what no other page has a use for.
+    pub fn is_own_page(&self, headers: &HeaderMap) -> bool {
+        matches!(self.page(headers), Page::None | Page::Own)
+    }
+
     /// The page behind a request.
     pub(super) fn page<'h>(&self, headers: &'h HeaderMap) -> Page<'h> {
         if !headers.contains_key(ORIGIN) {

@@ -23,7 +23,7 @@ use super::texts;
 use crate::cli::output::{Colour, Paint};
 use crate::consume::OwnedRecord;
 use crate::decode::{SchemaReference, WriterSchema};
-use crate::event::{Audience, Event, Key, shared};
+use crate::event::{Audience, Event, Key, entitled, shared};
 use crate::limits::EXPLAIN_LINES_MAX;
 use crate::mapping::Passed;
 use serde::Serialize;
@@ -206,19 +206,14 @@ impl Answer {
         let Some((_, user)) = self.asked.first() else { return };
         let reason = match user {
             User::Refused(refusal) => format!("the user is not let in: {refusal}"),
-            User::LetIn(keys) => {
-                self.by = shared(audience, keys).map(|key| key.as_str().to_owned()).collect();
-                self.delivered = Some(!self.by.is_empty());
-                if !self.by.is_empty() {
+            User::LetIn(keys) => match entitled(audience, keys) {
+                Ok(by) => {
+                    self.by = by.into_iter().map(|key| key.as_str().to_owned()).collect();
+                    self.delivered = Some(true);
                     return;
                 }
-                if audience.is_empty() {
-                    "the event has no audience"
-                } else {
-                    "the user holds none of the keys"
-                }
-                .to_owned()
-            }
+                Err(withheld) => withheld.to_string(),
+            },
         };
         self.delivered = Some(false);
         self.because.push(reason);
