@@ -13,6 +13,7 @@ use crate::auth::{
     Tickets, Verifier,
 };
 use crate::backfill;
+use crate::board;
 use crate::clock::Clock;
 use crate::consume::{ControlSource, Past, Source, SourceFault};
 use crate::control::Control;
@@ -52,8 +53,9 @@ pub struct Parts {
     pub backfill: backfill::Settings,
     pub shard: shard::Settings,
     pub web: web::Settings,
+    pub board: board::Settings,
     pub shutdown: shutdown::Settings,
-    /// Further routes beside those of the client protocols: the demo's page.
+    /// Further routes beside those of the client protocols and the board: the demo's.
     pub pages: Router,
     pub metrics: Metrics,
 }
@@ -157,6 +159,7 @@ impl App {
         drop(past);
         let revocations = Arc::clone(&admission.revocations);
         let web = Web::new(&parts.web, since_max, admission, shards.clone(), health.clone(), metrics.clone());
+        let board = board::router(&parts.board, &web, &journal, &metrics);
         let watching = certificate.clone().map(|certificate| tokio::spawn(certificate.watch()));
         let public = public.with(entrance(&parts.web, certificate));
         tracing::info!(clients = %public.address, operators = %admin.address, "listening");
@@ -168,7 +171,7 @@ impl App {
         let accepting = CancellationToken::new();
         let public = tokio::spawn(web::serve(
             public,
-            web.clone().public().merge(parts.pages),
+            web.clone().public().merge(board).merge(parts.pages),
             metrics.clone(),
             web::sockets_max(),
             accepting.clone(),

@@ -89,6 +89,7 @@ pub(crate) fn parts(config: Config, source: Source, writers: Writers, metrics: M
         backfill: config.backfill,
         shard: config.shard,
         web: config.web,
+        board: config.board,
         shutdown: config.shutdown,
         pages: Router::new(),
         metrics,

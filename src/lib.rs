@@ -44,6 +44,7 @@ pub mod app;
 pub mod backfill;
 #[cfg(feature = "kafka")]
 pub mod bench;
+pub mod board;
 pub mod cli;
 pub mod config;
 #[cfg(feature = "kafka")]

@@ -614,6 +614,30 @@ pub const REGISTRY_HISTORY_REMEMBERED_MAX: usize = 4_096;
 /// How often an outage that goes on is told in the log.
 pub const REGISTRY_WARN_INTERVAL: Duration = Duration::from_secs(30);
 
+// ---- board: a page for staff, which must never cost customers anything ----
+
+/// Requests of boards that wait for events at a time: as many pages of staff. At it 503; each looks at the journal's
+/// head 40 times a second, which is one atomic load.
+pub const BOARD_FOLLOWERS_MAX: usize = 32;
+
+/// How long such a request waits for an event; then it is answered without any. Below what proxies allow.
+pub const BOARD_WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// How often it looks: what people do not notice.
+pub const BOARD_LOOK_INTERVAL: Duration = Duration::from_millis(25);
+
+/// Connections that a request may ask about. More are refused.
+pub const BOARD_VIEWERS_MAX: usize = 16;
+
+/// Events of one answer; the next request gets the rest.
+pub const BOARD_ANSWER_EVENTS_MAX: usize = 256;
+
+/// The same in bytes of frames, but for the last.
+pub const BOARD_ANSWER_MAX_BYTES: usize = 1 << 20;
+
+/// How far behind a board may be: more than it can show. What is older is skipped, and counted in the answer.
+pub const BOARD_BEHIND_MAX: u64 = 2_048;
+
 // ---- demo: a machine's loopback, for hours ----
 
 /// Events a second of the simulated pizzeria: from what is hardly alive to what a page can still show. Kafka's
@@ -626,8 +650,17 @@ pub const DEMO_PARTITIONS: i32 = 3;
 /// The window of a demo: about 18,000 events, 15 minutes at 20 a second. Oldest segments are evicted.
 pub const DEMO_WINDOW_BYTES: usize = 16 << 20;
 
-/// A record on its way to a broker in this very process; then the demo ends, since something is very wrong.
-pub const DEMO_PRODUCE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the demo's broker is away when somebody on the page stops it.
+pub const DEMO_OUTAGE: Duration = Duration::from_secs(5);
+
+/// A record on its way to a broker in this very process, which may be away for an outage and takes a moment to be
+/// found again; then the demo ends, since something is very wrong.
+pub const DEMO_PRODUCE_TIMEOUT: Duration = Duration::from_secs(30);
+
+const _: () = assert!(DEMO_OUTAGE.as_secs() * 2 < DEMO_PRODUCE_TIMEOUT.as_secs());
+
+/// Open orders of the demo, those that people made included. At it no more can be made until some are done.
+pub const DEMO_OPEN_ORDERS_MAX: usize = 40;
 
 /// Schemas in the demo's registry: it has four of its own, the rest is for whoever wants to try. At it a new one
 /// is refused.

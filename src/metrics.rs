@@ -67,6 +67,7 @@ pub struct Families {
     lagged: IntCounter,
     caught_up: IntCounter,
     prelude_bytes: HeldBytes,
+    board_requests: IntCounterVec,
     backfills_running: IntGauge,
     backfills: IntCounterVec,
     backfill_records: IntCounterVec,
@@ -233,6 +234,11 @@ impl Metrics {
                 "prelude_bytes",
                 "Frames from outside of the journal that wait for single connections.",
             )),
+            board_requests: new.counters(
+                "board_requests_total",
+                "Requests of the board for explained events, by what was answered.",
+                &["outcome"],
+            ),
             backfills_running: new.gauge("backfills_running", "Clients whose past is being read from Kafka."),
             backfills: new.counters(
                 "backfills_total",
@@ -462,6 +468,10 @@ impl Metrics {
     pub fn jwks_keys(&self, used: usize, passed_over: usize) {
         self.jwks_keys.with_label_values(&["used"]).set(gauge_value(used));
         self.jwks_keys.with_label_values(&["passed_over"]).set(gauge_value(passed_over));
+    }
+
+    pub fn board_request(&self, outcome: &'static str) {
+        self.board_requests.with_label_values(&[outcome]).inc();
     }
 
     pub fn ticket(&self, outcome: &'static str) {

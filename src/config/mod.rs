@@ -14,7 +14,7 @@ use crate::decode::{Registry, Writers, WritersFault};
 use crate::event::{Catalog, CatalogFault, OrderSettings};
 use crate::logs;
 use crate::settings::{DescribedSection, Document, Environment, Faults};
-use crate::{auth, backfill, consume, dead_letter, decode, journal, shard, shutdown, web};
+use crate::{auth, backfill, board, consume, dead_letter, decode, journal, shard, shutdown, web};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +32,7 @@ pub struct Config {
     pub backfill: backfill::Settings,
     pub shard: shard::Settings,
     pub web: web::Settings,
+    pub board: board::Settings,
     pub shutdown: shutdown::Settings,
     pub log: logs::Settings,
     /// Every key with its value and where that comes from.
@@ -96,6 +97,7 @@ impl Config {
             backfill: backfill::Settings::read(document),
             shard: shard::Settings::read(document),
             web: web::Settings::read(document),
+            board: board::Settings::read(document),
             shutdown: shutdown::Settings::read(document),
             log: logs::Settings::read(document),
             described: Vec::new(),

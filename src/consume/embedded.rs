@@ -8,30 +8,42 @@
 
 use super::{GroupProtocol, Settings, Start};
 use crate::settings::Document;
-use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::producer::{BaseProducer, DeliveryResult, Producer, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
+
+/// The first and only broker of a mock cluster.
+const BROKER: i32 = 1;
 
 /// A running broker; it ends when this is dropped.
 pub struct EmbeddedBroker {
-    /// The client whose background thread is the broker. It is held, never used: the cluster's own handle cannot
-    /// move between threads, and this can.
-    _host: BaseProducer,
+    /// The client whose background thread is the broker. The cluster's own handle cannot move between threads; this
+    /// can, and gives one whenever it is asked.
+    host: BaseProducer<Quiet>,
     address: String,
 }
 
 impl EmbeddedBroker {
     /// Starts a broker that has these topics, of so many partitions each.
     pub fn start(topics: &[&str], partitions: i32) -> KafkaResult<EmbeddedBroker> {
-        let host: BaseProducer = ClientConfig::new().set("test.mock.num.brokers", "1").create()?;
+        let host: BaseProducer<Quiet> =
+            ClientConfig::new().set("test.mock.num.brokers", "1").create_with_context(Quiet)?;
         let cluster = host.client().mock_cluster().ok_or(KafkaError::MockCluster(RDKafkaErrorCode::Fail))?;
         for topic in topics {
             cluster.create_topic(topic, partitions, 1)?;
         }
         let address = cluster.bootstrap_servers();
         drop(cluster);
-        Ok(EmbeddedBroker { _host: host, address })
+        Ok(EmbeddedBroker { host, address })
+    }
+
+    /// Ends all connections to it and takes no new ones, or takes them again. What is in its log stays.
+    pub fn set_away(&self, away: bool) -> KafkaResult<()> {
+        let cluster = self.host.client().mock_cluster();
+        let cluster = cluster.ok_or(KafkaError::MockCluster(RDKafkaErrorCode::Fail))?;
+        if away { cluster.broker_down(BROKER) } else { cluster.broker_up(BROKER) }
     }
 
     /// Its host:port, for any Kafka client of this machine.
@@ -50,6 +62,21 @@ impl EmbeddedBroker {
             ..Settings::read(&mut Document::empty())
         }
     }
+}
+
+/// The context of clients of such a broker: when somebody takes it away they are told by the page, not by the log.
+#[derive(Clone, Copy)]
+pub struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, _: KafkaError, _: &str) {}
+}
+
+/// The broker's own host produces nothing.
+impl ProducerContext for Quiet {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub use control::ControlSource;
 pub use control_topic::ControlTopic;
 pub use credentials::Credentials;
 #[cfg(feature = "kafka")]
-pub use embedded::EmbeddedBroker;
+pub use embedded::{EmbeddedBroker, Quiet};
 pub use headers::{Header, Headers, OwnedHeader};
 #[cfg(feature = "kafka")]
 pub use kafka::{KafkaSource, client_fault, connection_config};

@@ -1,17 +1,19 @@
 //! `dumbwaiter demo`: the whole service with nothing around it but this process.
 //!
 //! ```text
-//! pizzeria ─> producer ─> embedded broker ─> the service, as in production ─> page
-//!                 └──────> registry <───────────────┘                          └─> people (tokens)
+//! pizzeria ─> producer ─> embedded broker ─> the service, as in production ─> board
+//!     ^           └──────> registry <───────────────┘                           │
+//!     └───────────────────────────────── buttons, people (tokens) <─────────────┘
 //! ```
 //!
 //! Simulated: the pizzeria and its people. Real: the Kafka protocol, the records, the registry's API, and all of
 //! the service, which does not know that it is in a demo. This folder imports everything; of it, only the
 //! pizzeria is used elsewhere (`produce --orders`).
 
+mod buttons;
 mod forms;
+mod kitchen;
 mod menu;
-mod page;
 mod people;
 mod pizzeria;
 mod producer;
@@ -20,12 +22,14 @@ mod registry;
 pub use self::forms::Form;
 pub use self::pizzeria::{Occurrence, Pizzeria};
 
+use self::buttons::Buttons;
+use self::kitchen::Kitchen;
 use self::people::{Desk, Issuer};
-use self::producer::{Producer, ProducerFault, TOPICS};
+use self::producer::{CONTROL_TOPIC, Producer, ProducerFault, TOPICS};
 use crate::app::{App, AppFault, Parts};
 use crate::auth::{self, KeyFault, Rules, Verifier};
-use crate::clock::unix_ms;
-use crate::consume::{ClientFault, ControlSource, EmbeddedBroker, KafkaSource, Source};
+use crate::board::{self, Scene};
+use crate::consume::{ClientFault, ControlSource, ControlTopic, EmbeddedBroker, KafkaSource, Source};
 use crate::dead_letter::DeadLetters;
 use crate::decode::{Registry, RegistryFault, RegistryOutcome, RegistrySettings, Writers};
 use crate::event::{Catalog, OrderSettings};
@@ -35,12 +39,10 @@ use crate::settings::Document;
 use crate::shutdown::{self, Stop};
 use crate::web::{self, Listener};
 use crate::{backfill, journal, shard};
-use rand::Rng;
 use rdkafka::error::KafkaError;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, OnceLock};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
@@ -81,7 +83,8 @@ pub enum DemoFault {
 /// A demo whose ports are bound.
 pub struct Demo {
     app: App,
-    broker: EmbeddedBroker,
+    broker: Arc<EmbeddedBroker>,
+    kitchen: Arc<OnceLock<Kitchen>>,
     registry: Listener,
     metrics: Metrics,
     settings: Settings,
@@ -93,11 +96,12 @@ impl Demo {
         if !settings.listen.ip().is_loopback() {
             return Err(DemoFault::NotLoopback(settings.listen));
         }
-        let broker = EmbeddedBroker::start(&TOPICS, DEMO_PARTITIONS)?;
+        let broker = Arc::new(EmbeddedBroker::start(&TOPICS, DEMO_PARTITIONS)?);
         let registry = Listener::bind(loopback()).map_err(DemoFault::RegistryListen)?;
         let metrics = Metrics::new();
-        let app = App::bind(parts(&settings, &broker, registry.address, &metrics)?)?;
-        Ok(Demo { app, broker, registry, metrics, settings })
+        let kitchen = Arc::default();
+        let app = App::bind(parts(&settings, &broker, &kitchen, registry.address, &metrics)?)?;
+        Ok(Demo { app, broker, kitchen, registry, metrics, settings })
     }
 
     /// Where the page is.
@@ -120,7 +124,7 @@ impl Demo {
 
     /// Runs until `stop`, or until a part of it gives up.
     pub async fn run(self, stop: CancellationToken) -> Result<(), DemoFault> {
-        let Demo { app, broker, registry, metrics, settings } = self;
+        let Demo { app, broker, kitchen, registry, metrics, settings } = self;
         // Ours, so that the half that ends first can take the other with it.
         let stop = stop.child_token();
         let address = registry.address;
@@ -132,7 +136,7 @@ impl Demo {
         };
         let pizzeria = async {
             let _other_half = stop.clone().drop_guard();
-            let pizzeria = run_pizzeria(broker.address(), address, &settings);
+            let pizzeria = run_pizzeria(&kitchen, broker.address(), address, &settings);
             stop.run_until_cancelled(pizzeria).await.unwrap_or(Ok(()))
         };
         let (service, pizzeria) = tokio::join!(service, pizzeria);
@@ -145,7 +149,8 @@ impl Demo {
 /// The parts of an instance as `serve` makes them, with what is simulated put in the place of what is not there.
 fn parts(
     settings: &Settings,
-    broker: &EmbeddedBroker,
+    broker: &Arc<EmbeddedBroker>,
+    kitchen: &Arc<OnceLock<Kitchen>>,
     registry: SocketAddr,
     metrics: &Metrics,
 ) -> Result<Parts, DemoFault> {
@@ -161,6 +166,9 @@ fn parts(
     };
     let catalog = Arc::new(Catalog::built_in());
     let desk = Desk::new(issuer, Verifier::new(&auth), Arc::clone(&catalog));
+    let buttons =
+        Buttons { desk, broker: Arc::clone(broker), kitchen: Arc::clone(kitchen), is_away: Arc::default() };
+    let control = ControlTopic::new(&broker.settings(), CONTROL_TOPIC.to_owned(), metrics.clone())?;
     let counted = metrics.clone();
     let observer = Box::new(move |outcome: RegistryOutcome| counted.registry_request(outcome.label()));
     let registry_urls = format!("registry.urls=http://{registry}");
@@ -168,7 +176,7 @@ fn parts(
     let registry = Registry::new(RegistrySettings::read(&mut defaults), Handle::current(), observer)?;
     Ok(Parts {
         source: Source::Kafka(Box::new(KafkaSource::new(broker.settings(), metrics.clone())?)),
-        control: ControlSource::Off,
+        control: ControlSource::topic(control),
         // The embedded broker does not know which record is of which time.
         past: None,
         dead_letters: DeadLetters::Off,
@@ -184,21 +192,22 @@ fn parts(
             admin_listen: loopback(),
             ..web::Settings::read(&mut defaults)
         },
+        board: board::Settings { enabled: true, scene: Scene::Demo, ..board::Settings::read(&mut defaults) },
         shutdown: shutdown::Settings::default(),
-        pages: page::router(desk),
+        pages: buttons::router(buttons),
         metrics: metrics.clone(),
     })
 }
 
-async fn run_pizzeria(broker: &str, registry: SocketAddr, settings: &Settings) -> Result<(), ProducerFault> {
+async fn run_pizzeria(
+    kitchen: &OnceLock<Kitchen>,
+    broker: &str,
+    registry: SocketAddr,
+    settings: &Settings,
+) -> Result<(), ProducerFault> {
     let producer = Producer::start(broker, registry).await?;
-    let mut pizzeria = Pizzeria::new(settings.seed);
-    loop {
-        producer.send(&pizzeria.next(unix_ms(SystemTime::now()))).await?;
-        // People do not come in step.
-        let pause = rand::rng().random_range(0.5..1.5) / settings.rate;
-        tokio::time::sleep(Duration::from_secs_f64(pause)).await;
-    }
+    let kitchen = kitchen.get_or_init(|| Kitchen::new(Pizzeria::new(settings.seed), producer));
+    kitchen.run(settings.rate).await
 }
 
 /// A port that the system chooses.

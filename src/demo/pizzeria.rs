@@ -6,8 +6,9 @@
 
 use super::forms::Form;
 use super::menu::{
-    ADDRESSES, AUTHORS, Customer, DISHES, Dish, EVDOKIM, GUESTS, MARFA, OTHERS, RECIPES, REMARKS,
+    ADDRESSES, AUTHORS, Author, Customer, DISHES, Dish, EVDOKIM, GUESTS, MARFA, OTHERS, RECIPES, REMARKS,
 };
+use crate::limits::DEMO_OPEN_ORDERS_MAX;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -23,7 +24,7 @@ const OPEN_MIN: usize = 6;
 /// a condition without an owner can be told whose it is.
 const RESTING: usize = 3;
 
-const _: () = assert!(RESTING < OPEN_MIN && OPEN_MIN < OPEN_MAX);
+const _: () = assert!(RESTING < OPEN_MIN && OPEN_MIN < OPEN_MAX && OPEN_MAX < DEMO_OPEN_ORDERS_MAX);
 
 pub struct Pizzeria {
     rng: StdRng,
@@ -41,6 +42,15 @@ pub struct Occurrence {
     pub fields: Value,
 }
 
+/// What somebody on the page wants made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    OrderOfEvdokim,
+    OrderOfMarfa,
+    OrderOfGuest,
+    PizzaOfStore,
+}
+
 struct Order {
     id: String,
     owner: Option<&'static str>,
@@ -55,18 +65,44 @@ impl Pizzeria {
         Pizzeria { rng: StdRng::seed_from_u64(seed), open: Vec::new(), last_number: 22 }
     }
 
+    /// None while too many orders are open.
+    pub fn grant(&mut self, wish: Wish, now_ms: i64) -> Option<Occurrence> {
+        let customer = match wish {
+            Wish::PizzaOfStore => return Some(self.make_pizza(&AUTHORS[0], now_ms)),
+            Wish::OrderOfEvdokim => Some(&EVDOKIM),
+            Wish::OrderOfMarfa => Some(&MARFA),
+            Wish::OrderOfGuest => None,
+        };
+        (self.open.len() < DEMO_OPEN_ORDERS_MAX).then(|| self.take_order(customer, now_ms))
+    }
+
+    /// The next step of an order, or else of the one that was opened first. None if it is not open.
+    pub fn advance(&mut self, id: Option<&str>) -> Option<Occurrence> {
+        let place = match id {
+            Some(id) => self.open.iter().position(|order| order.id == id)?,
+            None => 0,
+        };
+        (place < self.open.len()).then(|| self.move_on(place))
+    }
+
     pub fn next(&mut self, now_ms: i64) -> Occurrence {
         if self.rng.random_bool(0.28) {
-            return self.make_pizza(now_ms);
+            let author = pick(&AUTHORS, &mut self.rng);
+            return self.make_pizza(author, now_ms);
         }
         let busy = self.open.len() >= OPEN_MAX;
         let quiet = self.open.len() < OPEN_MIN;
-        if !busy && (quiet || self.rng.random_bool(0.3)) { self.take_order(now_ms) } else { self.move_on() }
+        if !busy && (quiet || self.rng.random_bool(0.3)) {
+            let customer = self.customer();
+            return self.take_order(customer, now_ms);
+        }
+        let rested = self.open.len() - RESTING;
+        let place = self.rng.random_range(0..rested);
+        self.move_on(place)
     }
 
-    fn make_pizza(&mut self, now_ms: i64) -> Occurrence {
+    fn make_pizza(&mut self, author: &Author, now_ms: i64) -> Occurrence {
         let recipe = pick(&RECIPES, &mut self.rng);
-        let author = pick(&AUTHORS, &mut self.rng);
         let size = *pick(&[30, 45, 60], &mut self.rng);
         let uuid = uuid::Builder::from_random_bytes(self.rng.random()).into_uuid().to_string();
         let hundredths = recipe.price_hundredths * size / 30;
@@ -87,9 +123,8 @@ impl Pizzeria {
         Occurrence { form: Form::Pizza, key: uuid, fields }
     }
 
-    fn take_order(&mut self, now_ms: i64) -> Occurrence {
+    fn take_order(&mut self, customer: Option<&'static Customer>, now_ms: i64) -> Occurrence {
         self.last_number = self.last_number % 999 + 1;
-        let customer = self.customer();
         let delivery = self.rng.random_bool(0.5);
         let kitchen = if self.rng.random_bool(0.5) { Form::OldCondition } else { Form::NewCondition };
         let id = format!("{:08x}{:016x}", now_ms / 1_000, self.rng.random::<u64>());
@@ -143,9 +178,7 @@ impl Pizzeria {
         })
     }
 
-    /// The next step of an order that has rested.
-    fn move_on(&mut self) -> Occurrence {
-        let place = self.rng.random_range(0..self.open.len() - RESTING);
+    fn move_on(&mut self, place: usize) -> Occurrence {
         let order = &mut self.open[place];
         order.condition = next_condition(order.condition, order.delivery, &mut self.rng);
         let mut fields = json!({"order_id": order.id, "condition": order.condition});
@@ -229,6 +262,30 @@ mod tests {
         };
         assert_eq!(story(1), story(1));
         assert_ne!(story(1), story(2));
+    }
+
+    #[test]
+    fn wishes_are_granted_until_too_much_is_open() {
+        let mut pizzeria = Pizzeria::new(7);
+        let pizza = pizzeria.grant(Wish::PizzaOfStore, 0).unwrap();
+        assert_eq!((pizza.form, pizza.fields["storeId"].as_i64()), (Form::Pizza, Some(7)));
+        for n in 0..DEMO_OPEN_ORDERS_MAX {
+            let wish = [Wish::OrderOfEvdokim, Wish::OrderOfMarfa, Wish::OrderOfGuest][n % 3];
+            let owner = [Some(EVDOKIM.id), Some(MARFA.id), None][n % 3];
+            let order = pizzeria.grant(wish, 0).unwrap();
+            assert_eq!((order.form, order.fields["client_id"].as_str()), (Form::Order, owner));
+        }
+        assert!(pizzeria.grant(Wish::OrderOfGuest, 0).is_none());
+        let newest = pizzeria.open.last().unwrap().id.clone();
+        let step = pizzeria.advance(Some(&newest)).unwrap();
+        assert_eq!((&step.key, step.form == Form::Order), (&newest, false));
+        assert!(pizzeria.advance(Some("unknown")).is_none());
+        assert_eq!(pizzeria.advance(None).unwrap().key, pizzeria.open[0].id);
+    }
+
+    #[test]
+    fn nothing_that_is_not_open_moves_on() {
+        assert!(Pizzeria::new(7).advance(None).is_none());
     }
 
     /// Every order opens with NEW, ends in one of the three last conditions, and is not heard of after that.

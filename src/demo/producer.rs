@@ -5,19 +5,22 @@
 
 use super::forms::Form;
 use super::pizzeria::Occurrence;
+use crate::consume::Quiet;
 use crate::decode::{SchemaId, framing};
 use crate::limits::DEMO_PRODUCE_TIMEOUT;
 use crate::produce::{EncodeFault, Encoder};
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
-use rdkafka::producer::{FutureProducer, FutureRecord};
-use rdkafka::util::Timeout;
+use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-pub(super) const TOPICS: [&str; 3] = ["pizza.created", "order.created", "order.condition"];
+/// Where revocations are; the others hold what happens in the pizzeria.
+pub(super) const CONTROL_TOPIC: &str = "dumbwaiter.control";
+
+pub(super) const TOPICS: [&str; 4] = ["pizza.created", "order.created", "order.condition", CONTROL_TOPIC];
 
 /// Why an occurrence does not become a record.
 #[derive(Debug, thiserror::Error)]
@@ -31,8 +34,23 @@ pub enum ProducerFault {
 }
 
 pub(super) struct Producer {
-    kafka: FutureProducer,
+    kafka: FutureProducer<Quiet>,
     writers: HashMap<Form, Writer>,
+}
+
+/// A record on its way.
+pub(super) struct Sent(DeliveryFuture);
+
+impl Sent {
+    /// Returns when the broker has it.
+    pub async fn arrived(self) -> Result<(), ProducerFault> {
+        match self.0.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err((error, _))) => Err(error.into()),
+            // The producer ends with the demo.
+            Err(_) => Err(KafkaError::Canceled.into()),
+        }
+    }
 }
 
 /// A writer's schema, and its id in the registry.
@@ -44,7 +62,13 @@ struct Writer {
 impl Producer {
     /// Registers the schemas of all forms.
     pub async fn start(broker: &str, registry: SocketAddr) -> Result<Producer, ProducerFault> {
-        let kafka = ClientConfig::new().set("bootstrap.servers", broker).set("linger.ms", "0").create()?;
+        let kafka = ClientConfig::new()
+            .set("bootstrap.servers", broker)
+            .set("linger.ms", "0")
+            .set("message.timeout.ms", DEMO_PRODUCE_TIMEOUT.as_millis().to_string())
+            // A broker that was away is found again at once.
+            .set("reconnect.backoff.max.ms", "200")
+            .create_with_context(Quiet)?;
         // The registry is in this process: no proxy has anything to do with it, nor has TLS.
         let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build()?;
         let mut writers = HashMap::new();
@@ -56,13 +80,21 @@ impl Producer {
         Ok(Producer { kafka, writers })
     }
 
-    /// Returns when the broker has the record.
-    pub async fn send(&self, occurrence: &Occurrence) -> Result<(), ProducerFault> {
+    /// Puts a record into the queue, which keeps the order of calls.
+    pub fn enqueue(&self, occurrence: &Occurrence) -> Result<Sent, ProducerFault> {
         let writer = self.writers.get(&occurrence.form).expect("every form was registered");
         let value = framing::join(writer.id, &writer.encoder.encode(&occurrence.fields)?);
-        let record = FutureRecord::to(occurrence.form.topic()).key(&occurrence.key).payload(&value);
-        let sent = self.kafka.send(record, Timeout::After(DEMO_PRODUCE_TIMEOUT)).await;
-        sent.map(drop).map_err(|(error, _)| error.into())
+        self.put(occurrence.form.topic(), &occurrence.key, &value)
+    }
+
+    /// The same for a record of the control topic.
+    pub fn enqueue_control(&self, key: &str, value: &str) -> Result<Sent, ProducerFault> {
+        self.put(CONTROL_TOPIC, key, value.as_bytes())
+    }
+
+    fn put(&self, topic: &str, key: &str, value: &[u8]) -> Result<Sent, ProducerFault> {
+        let record = FutureRecord::to(topic).key(key).payload(value);
+        self.kafka.send_result(record).map(Sent).map_err(|(error, _)| error.into())
     }
 }
 

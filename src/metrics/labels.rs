@@ -130,6 +130,7 @@ const CLOSED: &[Row] = &[
     ("session_lookups_total", "outcome", &["known", "unknown", "refused", "failed"]),
     ("jwks_fetches_total", "outcome", &["fetched", "no_answer", "unusable"]),
     ("jwks_keys", "state", &["used", "passed_over"]),
+    ("board_requests_total", "outcome", &["explained", "refused", "forbidden", "bad_request", "busy"]),
     (
         "tickets_total",
         "outcome",

@@ -40,7 +40,7 @@ def test_the_described_payloads_are_the_bundled_schemas(name):
 
 def test_every_route_is_described(service):
     paths = described.document("openapi.yaml")["paths"]
-    routers = (REPOSITORY / "src" / "web" / "mod.rs").read_text()
+    routers = "".join((REPOSITORY / "src" / part / "mod.rs").read_text() for part in ("web", "board"))
 
     assert sorted(paths) == sorted(set(part.split('"')[0] for part in routers.split('.route("')[1:]))
 

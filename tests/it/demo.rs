@@ -74,11 +74,12 @@ async fn the_page_is_served_with_all_that_it_asks_for() {
             if seen.insert(path.clone()) {
                 let (status, body) = get(&format!("http://{address}{path}")).await;
                 assert_eq!(status, StatusCode::OK, "{path}");
-                waiting.extend(path.ends_with("/page.js").then_some(body));
+                let is_script = path.ends_with(".js") && !path.ends_with(".min.js");
+                waiting.extend(is_script.then_some(body));
             }
         }
     }
-    assert!(seen.len() >= 7, "{seen:?}");
+    assert!(seen.len() >= 14, "{seen:?}");
     stop.cancel();
     tokio::time::timeout(PATIENCE, running).await.expect("the demo ends").unwrap().unwrap();
 }
@@ -91,11 +92,52 @@ async fn a_demo_stays_on_loopback_and_tells_of_a_taken_port() {
     assert!(matches!(fault, Some(DemoFault::App(AppFault::Listen { .. }))), "{fault:?}");
 }
 
-/// Paths of the page's own files: in the page's attributes, and in a script's imports.
+/// A browser would let any page send these, and a name that points here read the answers.
+#[tokio::test]
+async fn only_the_demos_own_page_on_its_own_machine_has_its_buttons() {
+    let demo = Demo::bind(settings("127.0.0.1:0")).unwrap();
+    let address = demo.address();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(demo.run(stop.clone()));
+    let press = async |method: &str, path: &str, headers: &[(&'static str, String)]| {
+        let method = method.parse().unwrap();
+        let request = reqwest::Client::new().request(method, format!("http://{address}{path}"));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        request.send().await.unwrap().status()
+    };
+    let own = ("origin", format!("http://{address}"));
+    let foreign = ("origin", "https://evil.example".to_owned());
+    let rebound =
+        [("host", "evil.example:8080".to_owned()), ("origin", "http://evil.example:8080".to_owned())];
+    for path in ["/demo/order", "/demo/advance", "/demo/revoke?person=admin", "/demo/outage"] {
+        assert_eq!(
+            press("POST", path, std::slice::from_ref(&foreign)).await,
+            StatusCode::FORBIDDEN,
+            "{path}"
+        );
+        assert_eq!(press("POST", path, &rebound).await, StatusCode::FORBIDDEN, "{path}");
+        assert_eq!(press("GET", path, &[]).await, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+    }
+    assert_eq!(press("GET", "/demo/people", &rebound).await, StatusCode::FORBIDDEN);
+    assert_eq!(press("GET", "/demo/people", &[]).await, StatusCode::OK);
+    let opened = async {
+        while press("POST", "/demo/order?for=customer", std::slice::from_ref(&own)).await != StatusCode::OK {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, opened).await.expect("the pizzeria opens");
+    assert_eq!(press("POST", "/demo/order?for=nobody", &[]).await, StatusCode::BAD_REQUEST);
+    assert_eq!(press("POST", "/demo/advance?order=none", &[]).await, StatusCode::CONFLICT);
+    stop.cancel();
+    tokio::time::timeout(PATIENCE, running).await.expect("the demo ends").unwrap().unwrap();
+}
+
+/// Paths of the page's own files: in the page's attributes, and in a script's imports. What a script asks for as it
+/// runs is none.
 fn local_references(text: &str) -> Vec<String> {
     let quoted = text.split('"').filter_map(|part| match part.strip_prefix("./") {
-        Some(module) => Some(format!("/demo/{module}")),
-        None => part.starts_with("/demo/").then(|| part.to_owned()),
+        Some(module) => Some(format!("/board/{module}")),
+        None => (part.starts_with("/board/") && part != "/board/explained").then(|| part.to_owned()),
     });
     quoted.collect()
 }

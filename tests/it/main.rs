@@ -6,6 +6,7 @@
 
 mod admission;
 mod backfill;
+mod board;
 mod crowd;
 mod delivery;
 #[cfg(feature = "kafka")]

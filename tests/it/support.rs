@@ -16,7 +16,7 @@ use dumbwaiter::metrics::Metrics;
 use dumbwaiter::produce::Encoder;
 use dumbwaiter::settings::Document;
 use dumbwaiter::shutdown::{self, Stop};
-use dumbwaiter::{auth, backfill, journal, shard, web};
+use dumbwaiter::{auth, backfill, board, journal, shard, web};
 use futures_util::{SinkExt, StreamExt};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value as Json_, json};
@@ -128,6 +128,7 @@ impl Instance {
             backfill: backfill::Settings::read(&mut document),
             shard: shard::Settings::read(&mut document),
             web: web::Settings::read(&mut document),
+            board: board::Settings::read(&mut document),
             shutdown: shutdown::Settings::read(&mut document),
             pages: Router::new(),
             metrics,
