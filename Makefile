@@ -21,7 +21,7 @@ E2E_WORKERS ?= 3
 PIP_QUIETLY := --quiet --disable-pip-version-check --no-input
 SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev libcurl4-openssl-dev
 
-.PHONY: help setup build build-release demo check unit loom fuzz-smoke fuzz-build deny advisories conformance e2e drain-10000 e2e-setup crash storm soak faults abuse-memory measure packaging-check test bench bench-setup docs clean
+.PHONY: help setup build build-release demo check unit loom fuzz-smoke fuzz-build deny advisories conformance e2e drain-10000 e2e-setup crash storm soak faults abuse-memory measure packaging-check pictures test bench bench-setup docs clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -48,6 +48,9 @@ unit: setup ## the Rust tests, with a thousand simulated worlds (by itself `carg
 e2e: build e2e-setup ## the service against a real Kafka, registry and the official clients
 	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E) \
 	  --numprocesses $(E2E_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
+pictures: build $(addprefix target/stamps/,python node chromium) ## take the documents' pictures of the board anew
+	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E)/test_board.py -m by_hand $(PYTEST_ARGS)
 
 drain-10000: build e2e-setup ## SIGTERM with 10,000 connections, and its figures (two minutes)
 	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E)/test_drain.py -m by_hand $(PYTEST_ARGS)
