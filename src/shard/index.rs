@@ -9,7 +9,7 @@ use slab::Slab;
 use std::collections::HashMap;
 
 #[derive(Default)]
-pub(super) struct Index {
+pub struct Index {
     list_of: HashMap<Key, usize, foldhash::fast::RandomState>,
     lists: Slab<List>,
     /// By slot of the connection.

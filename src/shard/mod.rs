@@ -40,6 +40,7 @@ pub use connection::ConnectionId;
 #[cfg(test)]
 pub(crate) use driven::Driven;
 pub use handle::{Admitted, Arrival, Shards, Shown};
+pub use index::Index;
 pub use listing::{AddressClass, Listed, ListedConnection, Listing, State};
 pub use past::{Asks, Found, Past, Question};
 pub use prelude::Prelude;
@@ -58,7 +59,6 @@ use connection::{Connection, Readout, Standing};
 use connections::Connections;
 use drain::Drain;
 use handle::{Command, Inbox};
-use index::Index;
 use mio::Token;
 use past::Archive;
 use secrecy::SecretString;
