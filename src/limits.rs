@@ -672,6 +672,15 @@ pub const DEMO_SCHEMAS_MAX: usize = 64;
 /// after ten years. How many it left out is told.
 pub const CHECK_VERSIONS_MAX: usize = 500;
 
+/// Records of one slice of a replay, about: some 20 MB of orders in memory.
+pub const REPLAY_SLICE_RECORDS: i64 = 10_000;
+
+/// How many times as fast as it was `replay --speed` may be; beyond is max.
+pub const REPLAY_SPEED: std::ops::RangeInclusive<f64> = 0.01..=1_000.0;
+
+/// How often `replay --serve` looks whether clients are there, and through.
+pub const REPLAY_LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
 /// Lines of `explain --all` for people, of those who get an event and of those who do not; JSON has all.
 pub const EXPLAIN_LINES_MAX: usize = 40;
 

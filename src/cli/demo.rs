@@ -15,6 +15,13 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  dumbwaiter demo
+  dumbwaiter demo --rate 20
+  dumbwaiter demo --listen 127.0.0.1:0
+
+Exit codes: 0 ended by Ctrl-C, 1 failed, 2 an address that is not on this machine.")]
 pub(super) struct DemoArgs {
     /// Where the page and /ws are; loopback only. Port 0: any free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]

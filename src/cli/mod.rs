@@ -3,6 +3,7 @@
 #[cfg(feature = "kafka")]
 mod bench;
 mod check;
+mod completions;
 #[cfg(feature = "kafka")]
 mod demo;
 #[cfg(feature = "kafka")]
@@ -14,11 +15,15 @@ mod produce;
 #[cfg(feature = "kafka")]
 mod reload;
 #[cfg(feature = "kafka")]
+mod replay;
+#[cfg(feature = "kafka")]
 mod revoke;
 #[cfg(feature = "kafka")]
 mod serve;
 mod tail;
 mod token;
+#[cfg(feature = "kafka")]
+mod users;
 mod writers;
 
 use self::output::{put, say};
@@ -34,7 +39,19 @@ use std::path::{Path, PathBuf};
 
 /// Delivers Kafka records over WebSocket to exactly the people entitled to them.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(
+    version,
+    about,
+    after_help = "\
+Examples:
+  dumbwaiter demo
+  dumbwaiter check --config dumbwaiter.toml --online
+  dumbwaiter serve --config dumbwaiter.toml
+  dumbwaiter tail --token-file token.txt
+  dumbwaiter explain --config dumbwaiter.toml order.created-2-1041 --all
+
+`dumbwaiter COMMAND --help` has examples of each; docs/tools.md tells more."
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -58,6 +75,9 @@ enum Command {
     /// Tells what a record is to clients, and whether a user gets it
     #[cfg(feature = "kafka")]
     Explain(explain::ExplainArgs),
+    /// Shows records of the past once more, or gives them to test clients
+    #[cfg(feature = "kafka")]
+    Replay(replay::ReplayArgs),
     /// Ends logins before they expire, everywhere
     #[cfg(feature = "kafka")]
     Revoke(revoke::RevokeArgs),
@@ -66,8 +86,17 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Makes a token to try things with, signed by the configured secret
     Token(token::TokenArgs),
+    /// Prints the completions of a shell
+    Completions(completions::CompletionsArgs),
     /// Prints what is made of the code: the references of settings and metrics, the TypeScript types of events
+    #[command(after_help = "\
+Examples:
+  dumbwaiter reference configuration
+  dumbwaiter reference types --catalog catalog.toml > events.d.ts
+
+Exit codes: 0 printed, 2 the catalog is wrong.")]
     Reference {
+        /// Which of them
         #[arg(default_value = "configuration")]
         document: Document,
         /// The catalog whose events `types` is about, if not the documented ones
@@ -114,6 +143,9 @@ impl Cli {
             Command::Token(args) => token::run(&args, &environment),
             #[cfg(feature = "kafka")]
             Command::Produce(args) => produce::run(&args, &environment),
+            #[cfg(feature = "kafka")]
+            Command::Replay(args) => replay::run(&args, &environment),
+            Command::Completions(args) => completions::run(&args),
             #[cfg(feature = "kafka")]
             Command::Revoke(args) => revoke::run(&args, &environment),
             #[cfg(feature = "kafka")]
@@ -180,4 +212,27 @@ fn here(mut listen: SocketAddr) -> SocketAddr {
 fn utf8(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Environment {
     let pairs = environment.into_iter();
     pairs.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_says_what_it_does_and_shows_how() {
+        let program = Cli::command();
+        program.clone().debug_assert();
+        let shown = program.get_subcommands().filter(|command| !command.is_hide_set());
+        for command in shown.chain([&program]) {
+            let name = command.get_name();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.starts_with("Examples:\n  "), "{name} has no examples");
+            assert!(help.contains("  dumbwaiter "), "{name}");
+            assert!(command.get_about().is_some(), "{name}");
+            for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+                assert!(argument.get_help().is_some(), "{name} {}", argument.get_id());
+            }
+        }
+    }
 }

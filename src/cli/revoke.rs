@@ -9,7 +9,7 @@ use crate::auth::Change;
 use crate::config::Config;
 use crate::consume::{Probe, ProbeFault};
 use crate::limits::CHECK_PATIENCE;
-use crate::produce::Producer;
+use crate::produce::{Produced, Producer};
 use crate::settings::Environment;
 use clap::Args;
 use serde_json::{Map, Value};
@@ -47,6 +47,9 @@ pub(super) struct RevokeArgs {
     /// Takes the revocation back
     #[arg(long, conflicts_with_all = ["issued_before", "until"])]
     lift: bool,
+    /// Where the record stands, as JSON: topic, partition, offset
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn run(args: &RevokeArgs, environment: &Environment) -> Outcome {
@@ -56,7 +59,9 @@ pub(super) fn run(args: &RevokeArgs, environment: &Environment) -> Outcome {
     };
     match revoke(args, &config) {
         Ok(place) => {
-            let _ = put(&place);
+            let Produced { topic, partition, offset } = &place;
+            let json = || serde_json::json!({"topic": topic, "partition": partition, "offset": offset});
+            let _ = if args.json { put(&json()) } else { put(&place) };
             Outcome::Done
         }
         Err(reason) => {
@@ -66,7 +71,7 @@ pub(super) fn run(args: &RevokeArgs, environment: &Environment) -> Outcome {
     }
 }
 
-fn revoke(args: &RevokeArgs, config: &Config) -> Result<String, String> {
+fn revoke(args: &RevokeArgs, config: &Config) -> Result<Produced, String> {
     let topic = config.auth.revocation.topic.as_deref();
     let topic = topic.ok_or("revocation is switched off: revocation.topic is empty")?;
     let (key, value) = (args.key(), args.value(SystemTime::now()));
@@ -97,12 +102,12 @@ fn check_topic(config: &Config, topic: &str) -> Result<(), String> {
     })
 }
 
-async fn write(config: &Config, topic: &str, key: &str, value: Option<&str>) -> Result<String, String> {
+async fn write(config: &Config, topic: &str, key: &str, value: Option<&str>) -> Result<Produced, String> {
     let mut producer = Producer::new(&config.kafka).map_err(|fault| fault.to_string())?;
     producer.send(topic, Some(key), value.map(str::as_bytes)).map_err(|error| error.to_string())?;
     let produced = producer.settle(0).await;
     let produced = produced.map_err(|error| format!("the record was not acknowledged: {error}"))?;
-    Ok(produced.first().map_or_else(String::new, ToString::to_string))
+    produced.into_iter().next().ok_or_else(|| "the record was not acknowledged".to_owned())
 }
 
 impl RevokeArgs {

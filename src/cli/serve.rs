@@ -98,19 +98,23 @@ fn parts(config: Config, metrics: Metrics, runtime: &Runtime) -> Result<Parts, S
         Some(topic) => KafkaDeadLetters::new(&config.kafka, topic, metrics.clone()).map(DeadLetters::Kafka),
         None => Ok(DeadLetters::Off),
     };
-    let control = match config.auth.revocation.topic.clone() {
-        Some(topic) => ControlTopic::new(&config.kafka, topic, metrics.clone()).map(ControlSource::topic),
-        None => Ok(ControlSource::Off),
-    };
+    let control = control(&config, &metrics)?;
     let past = Past::Kafka(Box::new(config.kafka.clone()));
     let source =
         KafkaSource::new(config.kafka.clone(), metrics.clone()).map_err(|fault| fault.to_string())?;
     Ok(Parts {
-        control: control.map_err(|fault| fault.to_string())?,
+        control,
         past: Some(past),
         dead_letters: dead_letters.map_err(|fault| fault.to_string())?,
         ..embed::parts(config, Source::Kafka(Box::new(source)), writers, metrics)
     })
+}
+
+/// Where revocations come from.
+pub(super) fn control(config: &Config, metrics: &Metrics) -> Result<ControlSource, String> {
+    let Some(topic) = config.auth.revocation.topic.clone() else { return Ok(ControlSource::Off) };
+    let topic = ControlTopic::new(&config.kafka, topic, metrics.clone());
+    topic.map(ControlSource::topic).map_err(|fault| fault.to_string())
 }
 
 async fn serve(parts: Parts, reload: impl FnOnce(Live) -> Reload) -> Result<(), AppFault> {

@@ -1,12 +1,13 @@
 """The tools an operator tries things with: a token, a client, a producer, and why somebody gets an event or not."""
 
 import json
+import subprocess
 
 import jwt
 import pytest
 
 from support import contract, records, shapes, tokens
-from support.paths import REPOSITORY
+from support.paths import REPOSITORY, SERVICE
 from support.records import new_id
 from support.service import toml
 from support.shapes import evolve, field
@@ -315,3 +316,18 @@ def test_explain_tells_when_there_is_no_such_record(config, producer, place, tol
 
     assert (explained.code, explained.out) == (1, "")
     assert told in explained.err
+
+
+def test_bash_completes_our_commands():
+    script = "source <({0} completions bash); COMP_WORDS=(dumbwaiter exp); COMP_CWORD=1; _dumbwaiter dumbwaiter exp dumbwaiter; echo ${{COMPREPLY[@]}}"
+    done = subprocess.run(["bash", "-c", script.format(SERVICE)], capture_output=True, text=True, timeout=60)
+
+    assert (done.stdout.split(), done.stderr) == (["explain"], "")
+
+
+@pytest.mark.parametrize(("shell", "head"), [("zsh", "#compdef dumbwaiter"), ("fish", "complete -c dumbwaiter")])
+def test_other_shells_have_completions_of_all_commands(shell, head):
+    script = run("completions", shell)
+
+    assert script.code == 0 and head in script.out
+    assert [name for name in ("serve", "replay", "explain", "check") if name not in script.out] == []

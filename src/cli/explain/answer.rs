@@ -21,6 +21,7 @@
 use super::everybody::{Identity, Who, why_not};
 use super::texts;
 use crate::cli::output::{Colour, Paint};
+use crate::cli::users::User;
 use crate::consume::OwnedRecord;
 use crate::decode::{SchemaReference, WriterSchema};
 use crate::event::{Audience, Event, Key, entitled, shared};
@@ -38,12 +39,6 @@ pub(super) struct Place {
     pub topic: String,
     pub partition: i32,
     pub offset: i64,
-}
-
-/// The user who is asked about.
-pub(super) enum User {
-    LetIn(Vec<Key>),
-    Refused(String),
 }
 
 #[derive(Serialize)]
@@ -361,7 +356,8 @@ fn listed(keys: &[String]) -> String {
     if keys.is_empty() { "no key".to_owned() } else { keys.join("  ") }
 }
 
-fn timestamp(millis: i64) -> Option<String> {
+/// RFC 3339, UTC.
+pub(in crate::cli) fn timestamp(millis: i64) -> Option<String> {
     let time = UNIX_EPOCH.checked_add(Duration::from_millis(u64::try_from(millis).ok()?))?;
     // Beyond the year 9999 there is no such text.
     (millis < 253_402_300_800_000).then(|| humantime::format_rfc3339_millis(time).to_string())

@@ -14,13 +14,14 @@ mod answer;
 mod everybody;
 mod owner;
 
-use self::answer::{Answer, Place, User};
+pub(super) use self::answer::timestamp;
+
+use self::answer::{Answer, Place};
 use self::everybody::Asked;
 use self::owner::{Opened, Search};
-use super::key_set::KeySetArgs;
 use super::output::{Paint, put, say};
+use super::users::UserArgs;
 use super::{ConfigArgs, Outcome, here, writers};
-use crate::auth::{Claims, Settings, Verifier};
 use crate::clock::unix_ms;
 use crate::config::Config;
 use crate::consume::{OwnedRecord, Probe, ProbeFault, Record};
@@ -31,7 +32,6 @@ use crate::mapping::{Mapping, Passed, Written};
 use crate::settings::{Environment, Url};
 use clap::Args;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -60,17 +60,8 @@ pub(super) struct ExplainArgs {
     /// The topic that the file's record is from
     #[arg(long, conflicts_with = "record")]
     topic: Option<String>,
-    /// A user, by the token that they bring; may be given several times, as may the next two
-    #[arg(long = "token", value_name = "TOKEN")]
-    tokens: Vec<String>,
-    /// File with the token, which on the command line every process can read
-    #[arg(long = "token-file", value_name = "FILE")]
-    token_files: Vec<PathBuf>,
     #[command(flatten)]
-    key_set: KeySetArgs,
-    /// A user, by the claims that their token would have
-    #[arg(long, value_name = "JSON", value_parser = claims)]
-    claims: Vec<Map<String, Value>>,
+    users: UserArgs,
     /// Everybody who is connected to the running instances
     #[arg(long)]
     all: bool,
@@ -101,7 +92,7 @@ pub(super) fn run(args: &ExplainArgs, environment: &Environment) -> Outcome {
 }
 
 fn explain(args: &ExplainArgs, config: Config) -> Result<Answer, String> {
-    let users = users(args, &config)?;
+    let users = args.users.users(&config)?;
     let record = record(args, &config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
@@ -177,46 +168,12 @@ fn told(fault: &ProbeFault) -> String {
     }
 }
 
-/// The users by whose keys it is decided, each with what they are called; none if only the audience is asked for.
-fn users(args: &ExplainArgs, config: &Config) -> Result<Vec<(String, User)>, String> {
-    let keys = |claims: &Claims| config.catalog.grants().keys_of(claims).to_vec();
-    let files: Vec<String> =
-        args.token_files.iter().map(|file| read_token(file)).collect::<Result<_, _>>()?;
-    let verifier = verifier(args, &config.auth, args.tokens.iter().chain(&files))?;
-    let verify = |token: &String| match verifier.verify(token, SystemTime::now()) {
-        Ok(claims) => User::LetIn(keys(&claims)),
-        Err(refusal) => User::Refused(refusal.to_string()),
-    };
-    let granted =
-        |claims: &Map<String, Value>| User::LetIn(keys(&Claims::new(claims.clone(), SystemTime::now())));
-    let numbered = |kind: &'static str| (1..).map(move |number: u32| format!("{kind} {number}"));
-    let of_tokens = numbered("token").zip(args.tokens.iter().map(verify));
-    let of_files = numbered("token file").zip(files.iter().map(verify));
-    let of_claims = numbered("claims").zip(args.claims.iter().map(granted));
-    Ok(of_tokens.chain(of_files).chain(of_claims).collect())
-}
-
-fn read_token(file: &Path) -> Result<String, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("{file:?} cannot be read: {error}"))?;
-    Ok(text.trim().to_owned())
-}
-
-/// As an instance has it. The issuer is asked for its keys only if the settings' own do not do for all these tokens.
-fn verifier<'t>(
-    args: &ExplainArgs,
-    settings: &Settings,
-    mut tokens: impl Iterator<Item = &'t String>,
-) -> Result<Verifier, String> {
-    let (verifier, now) = (Verifier::new(settings), SystemTime::now());
-    if tokens.all(|token| verifier.verify(token, now).is_ok()) {
-        return Ok(verifier);
-    }
-    let keys = settings.keys.iter().cloned().chain(args.key_set.published(settings)?).collect();
-    Ok(verifier.with_keys(keys))
-}
-
 /// Until the registry has said what it knows of the record's schema.
-async fn wait_for_schema(mapping: &Mapping, mut writers: Writers, record: Record<'_>) -> Result<(), String> {
+pub(super) async fn wait_for_schema(
+    mapping: &Mapping,
+    mut writers: Writers,
+    record: Record<'_>,
+) -> Result<(), String> {
     let deadline = Instant::now() + CHECK_PATIENCE;
     while matches!(mapping.written(record), Err(Passed::NotYet)) {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -241,7 +198,7 @@ fn fields(written: &Written<'_>) -> Result<Option<Box<RawValue>>, String> {
     }
 }
 
-fn raw_json(bytes: &[u8]) -> Result<Box<RawValue>, String> {
+pub(super) fn raw_json(bytes: &[u8]) -> Result<Box<RawValue>, String> {
     let text = String::from_utf8(bytes.to_vec()).map_err(|fault| fault.to_string())?;
     RawValue::from_string(text).map_err(|fault| fault.to_string())
 }
@@ -256,10 +213,6 @@ fn place(text: &str) -> Result<Place, String> {
         Some(Place { topic, partition, offset })
     })();
     place.ok_or_else(|| "expected TOPIC-PARTITION-OFFSET, such as order.created-2-1041".to_owned())
-}
-
-fn claims(text: &str) -> Result<Map<String, Value>, String> {
-    serde_json::from_str(text).map_err(|fault| format!("expected a JSON object: {fault}"))
 }
 
 /// The texts of keys, for people who asked for them.
