@@ -161,10 +161,27 @@ def flooded(service, protocol, floods):
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_patient_reader_of_its_own_flood_sees_1008(service, protocol):
     client = attacker(service, protocol)
-    for _ in itertools.takewhile(client.send, itertools.repeat(client_frame(FINAL | PONG) * 100)):
+    for sent in itertools.count(100, 100):
+        assert client.send(client_frame(FINAL | PONG) * 100)
         if closed := [frame for frame in client.frames(silence=0.01) if frame[0] == CLOSE]:
             break
     assert closed[0][1][2:] == b"Too much at once" and close_code(closed) == 1008
+    # Frames are dear, however small: by their bytes alone these would be 80,000.
+    assert sent < 10_000
+    client.close()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_many_pings_at_once_are_answered_by_a_few_pongs_and_the_newest(service, protocol):
+    client = attacker(service, protocol)
+    client.send(b"".join(client_frame(FINAL | PING, b"%03d" % number) for number in range(1_000)))
+    pongs = []
+    for opcode, payload in client.frames(silence=2 * SLACK):
+        pongs += [payload] if opcode == PONG else []
+        if payload == b"999":
+            break
+    # Some for each read, and it takes a few.
+    assert len(pongs) < 300 and pongs == sorted(pongs)
     client.close()
 
 

@@ -66,7 +66,8 @@ def test_good_clients_are_unharmed_by_1500_slow_ones_and_those_are_gone_after_5_
     say(f"memory {before:.0f} MiB, then {after:.0f} MiB")
     assert worst < 0.5 * SLACK
     assert gone < opened + 6 * SLACK
-    assert after - before < 40
+    # A thousand of some 35 KiB each, in a debug build.
+    assert after - before < 60
     # A thousand may wait at a time; beyond that the oldest give way.
     assert service.metric("dumbwaiter_connections_refused_total", reason="handshakes") >= 400
 
