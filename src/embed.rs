@@ -1,6 +1,6 @@
 //! The library's door: an instance inside another program, with a record source and listeners of that program's own.
 //!
-//! `examples/embed` is a whole program of this kind, with an event of its own.
+//! `examples/embed` is a whole program of this kind, with an event of its own; `examples/screens` judges tokens itself.
 
 use crate::app::{App, AppFault, Parts};
 use crate::config::Config;

@@ -3,8 +3,9 @@
 //! The folders follow a record on its way: `consume` → `decode` → `event` → `journal` → `protocol` →
 //! `shard` → `web`. ARCHITECTURE.md has the map and the rule which folder may import which.
 //!
-//! To have it inside a program of one's own: [`run`], with a [`Config`], a [`Source`] such as [`memory`], and [`Listeners`]. The other
-//! modules are public for this package's own tests and benches, and may change with any version.
+//! To have it inside a program of one's own: [`run`], with a [`Config`], a [`Source`] such as [`memory`], and [`Listeners`]; who knows its users
+//! itself has an [`Authenticator`] instead of keys for JWTs. docs/library.md tells more. The other modules are public for this package's own
+//! tests and benches, and may change with any version.
 
 #[cfg(all(feature = "conformance", feature = "kafka"))]
 compile_error!("the feature conformance is for examples/echo.rs: build that with --no-default-features");
@@ -52,6 +53,7 @@ pub mod demo;
 pub mod embed;
 pub mod produce;
 
+pub use auth::{Authenticator, Claims, Refusal};
 pub use config::Config;
 pub use consume::{OwnedRecord, Source, memory};
 pub use embed::{Listeners, RunFault, run};

@@ -6,11 +6,11 @@
 //!
 //! `tests/it/embed.rs` runs it.
 
-use dumbwaiter::produce::Encoder;
-use dumbwaiter::{Config, Listeners, OwnedRecord, RunFault, Source, memory, run};
+mod ovens;
+
+use dumbwaiter::{Config, Listeners, RunFault, run};
 use std::future::Future;
 use std::net::TcpListener;
-use std::path::Path;
 use std::time::Duration;
 
 /// What tokens are signed with (HS256). A real program reads it from where secrets are.
@@ -34,37 +34,13 @@ pub async fn watch_ovens(
     pause: Duration,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), RunFault> {
-    let (records, source) = memory();
-    let measuring = tokio::spawn(async move {
-        let ovens = Encoder::parse(include_str!("reading.avsc"), &[]).expect("the schema is good");
-        for offset in 0.. {
-            let degrees = 300.0 + f64::from(u8::try_from(offset % 50).expect("below 50"));
-            let reading = serde_json::json!({"oven": "stone", "store_id": 7, "degrees": degrees});
-            let record = OwnedRecord {
-                topic: "oven.readings".to_owned(),
-                offset,
-                value: Some(ovens.encode(&reading).expect("it has all fields")),
-                ..OwnedRecord::default()
-            };
-            if records.send(record).is_err() {
-                return;
-            }
-            tokio::time::sleep(pause).await;
-        }
-    });
-    let ended = run(config(), Source::Memory(source), listeners, shutdown).await;
+    let (measuring, source) = ovens::measure(pause);
+    let ended = run(config(), source, listeners, shutdown).await;
     measuring.abort();
     ended
 }
 
-/// The same settings as in a file; what is left out has its default.
 fn config() -> Config {
-    let catalog = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/embed/catalog.toml");
-    let settings = [
-        format!("catalog.file={}", catalog.display()),
-        "shutdown.grace=0s".to_owned(),
-        "shutdown.drain=1s".to_owned(),
-    ];
     let secret = [("DUMBWAITER_AUTH__SECRET".to_owned(), SECRET.to_owned())].into();
-    Config::load(None, &secret, &settings).unwrap_or_else(|faults| panic!("{faults}"))
+    Config::load(None, &secret, &ovens::settings()).unwrap_or_else(|faults| panic!("{faults}"))
 }

@@ -23,6 +23,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::authenticator::{self, Authenticator};
 use super::identity::Claims;
 use super::jwks::{Jwks, KeySet};
 use super::key::is_symmetric;
@@ -36,11 +37,14 @@ pub struct Verifier {
     rules: Rules,
     /// None where the settings name all keys.
     jwks: Option<Arc<Jwks>>,
+    /// Judges tokens in place of all that.
+    authenticator: Option<Arc<dyn Authenticator>>,
 }
 
 impl Verifier {
     pub fn new(settings: &Settings) -> Verifier {
-        Verifier { keys: settings.keys.clone(), rules: settings.rules.clone(), jwks: None }
+        let Settings { keys, rules, authenticator, .. } = settings.clone();
+        Verifier { keys, rules, jwks: None, authenticator }
     }
 
     /// The same, with other keys of the settings.
@@ -72,6 +76,9 @@ impl Verifier {
     pub fn verify(&self, token: &str, now: SystemTime) -> Result<Claims, Refusal> {
         if token.len() > limits::TOKEN_MAX_BYTES {
             return Err(Refusal::TooLarge);
+        }
+        if let Some(authenticator) = &self.authenticator {
+            return authenticator::ask(authenticator, token, now);
         }
         let parts = Parts::split(token)?;
         self.verify_signature(&parts)?;

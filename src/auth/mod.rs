@@ -6,8 +6,10 @@
 //! Which events those claims entitle to is for the catalog's grants; what a client is told, for `web`
 //! and `protocol`.
 //!
-//! A further method of identification is a file beside `jwt` that ends in [`Claims`].
+//! A further method of identification is a file beside `jwt` that ends in [`Claims`]; one of a program that has the service
+//! inside is an [`Authenticator`].
 
+mod authenticator;
 mod by_age;
 mod current;
 mod identity;
@@ -21,6 +23,7 @@ mod session;
 mod settings;
 mod ticket;
 
+pub use authenticator::Authenticator;
 pub use current::CurrentVerifier;
 pub use identity::Claims;
 pub use jwks::{Fetched as JwksFetched, Jwks, JwksFault, KeySet, Settings as JwksSettings};

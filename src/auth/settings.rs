@@ -11,13 +11,14 @@
 //! Keys are parsed here, so that a bad one is a fault at its place in the file beside all others, and
 //! the verifier starts from keys that are known to be good.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 use secrecy::ExposeSecret;
 
 use super::key::{ALGORITHMS, KeyFault, VerifyingKey, is_symmetric};
-use super::{JwksSettings, Rules, SessionSettings, TicketSettings};
+use super::{Authenticator, JwksSettings, Rules, SessionSettings, TicketSettings};
 use crate::limits;
 use crate::settings::{Document, Section};
 
@@ -37,6 +38,8 @@ pub struct Settings {
     pub tickets: TicketSettings,
     /// How logins are revoked.
     pub revocation: RevocationSettings,
+    /// Who judges tokens in place of keys and rules: of a program that has the service inside.
+    pub authenticator: Option<Arc<dyn Authenticator>>,
 }
 
 /// Where revocations come from, and whom they name.
@@ -61,6 +64,11 @@ const USER_CLAIM: &str = "sub";
 impl Settings {
     /// Reads the sections `[auth]`, `[session]`, `[tickets]`, `[redis]` and `[revocation]`; faults are the document's.
     pub fn read(document: &mut Document) -> Settings {
+        Settings::read_with(document, None)
+    }
+
+    /// The same for a program with an authenticator of its own, beside which keys would count for nothing.
+    pub fn read_with(document: &mut Document, authenticator: Option<Arc<dyn Authenticator>>) -> Settings {
         let mut section = document.section("auth", "How callers are identified.");
         let keys = read_keys(&mut section);
         let jwks = JwksSettings::read(&mut section);
@@ -75,13 +83,15 @@ impl Settings {
         let session = SessionSettings::read(document);
         let tickets = TicketSettings::read(document);
         let revocation = read_revocation(document);
-        let keys = keys.unwrap_or_else(|| {
-            if session.is_none() && !has_jwks {
-                document.fault("auth", "secret", NOBODY);
-            }
-            Vec::new()
-        });
-        Settings { keys, jwks, rules, query_token, session, tickets, revocation }
+        let has_keys = keys.is_some() || has_jwks;
+        if authenticator.is_some() && has_keys {
+            document.fault("auth", if has_jwks { "jwks_url" } else { "secret" }, OWN_AUTHENTICATOR);
+        }
+        if authenticator.is_none() && !has_keys && session.is_none() {
+            document.fault("auth", "secret", NOBODY);
+        }
+        let keys = keys.unwrap_or_default();
+        Settings { keys, jwks, rules, query_token, session, tickets, revocation, authenticator }
     }
 }
 
@@ -95,6 +105,9 @@ impl Settings {
 /// What is said where nobody could be let in.
 const NOBODY: &str = "is not set, nor is another key: without one nobody can be let in; set auth.secret_file \
                       (HS256), auth.public_key_file (RS256), [[auth.keys]] or auth.jwks_url; or session.url";
+
+/// What is said where keys would not be asked.
+const OWN_AUTHENTICATOR: &str = "or another key is written, and this program judges tokens itself";
 
 fn read_rules(section: &mut Section<'_>) -> Rules {
     Rules {

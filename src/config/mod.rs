@@ -9,6 +9,7 @@ mod reference;
 pub use print::effective;
 pub use reference::reference;
 
+use crate::auth::Authenticator;
 use crate::consume::OrderTopics;
 use crate::decode::{Registry, Writers, WritersFault};
 use crate::event::{Catalog, CatalogFault, OrderSettings};
@@ -55,14 +56,29 @@ impl Config {
         environment: &Environment,
         overrides: &[String],
     ) -> Result<Config, ConfigFault> {
-        let document = file.map_or_else(|| Ok(Document::empty()), read)?;
-        let document = document.with_environment(environment).with_overrides(overrides);
-        Ok(Config::from_document(document)?)
+        Ok(Config::from_document(gather(file, environment, overrides)?)?)
+    }
+
+    /// The same for a program that has the service inside and judges tokens itself: no key is asked for.
+    pub fn load_with(
+        authenticator: Arc<dyn Authenticator>,
+        file: Option<&Path>,
+        environment: &Environment,
+        overrides: &[String],
+    ) -> Result<Config, ConfigFault> {
+        Ok(Config::finish(gather(file, environment, overrides)?, Some(authenticator))?)
     }
 
     /// The same, from what has been put together already.
-    pub fn from_document(mut document: Document) -> Result<Config, Faults> {
-        let config = Config::read(&mut document);
+    pub fn from_document(document: Document) -> Result<Config, Faults> {
+        Config::finish(document, None)
+    }
+
+    fn finish(
+        mut document: Document,
+        authenticator: Option<Arc<dyn Authenticator>>,
+    ) -> Result<Config, Faults> {
+        let config = Config::read(&mut document, authenticator);
         let described = document.finish()?;
         Ok(Config { described, ..config })
     }
@@ -74,13 +90,13 @@ impl Config {
     }
 
     /// Every part's section; faults are the document's.
-    fn read(document: &mut Document) -> Config {
+    fn read(document: &mut Document, authenticator: Option<Arc<dyn Authenticator>>) -> Config {
         let mut kafka = consume::Settings::read(document);
         let dead_letter = dead_letter::Settings::read(document, |topic| kafka.subscribes_to(topic));
         let registry = decode::RegistrySettings::read(document);
         let decode = decode::Settings::read(document);
         let catalog = read_catalog(document);
-        let auth = auth::Settings::read(document);
+        let auth = auth::Settings::read_with(document, authenticator);
         let journal = journal::Settings::read(document);
         let orders = OrderSettings { window: journal.max_age, ..OrderSettings::read(document) };
         kafka.window = journal.max_age;
@@ -141,6 +157,16 @@ fn read_catalog(document: &mut Document) -> Catalog {
         CatalogFault::Content(faults) => document.add_faults(faults),
     }
     Catalog::built_in()
+}
+
+/// The layers, each of which beats the one before it.
+fn gather(
+    file: Option<&Path>,
+    environment: &Environment,
+    overrides: &[String],
+) -> Result<Document, ConfigFault> {
+    let document = file.map_or_else(|| Ok(Document::empty()), read)?;
+    Ok(document.with_environment(environment).with_overrides(overrides))
 }
 
 fn read(path: &Path) -> Result<Document, ConfigFault> {

@@ -12,7 +12,7 @@ const HEAD: &str = include_str!("reference.md");
 /// The whole document, in Markdown.
 pub fn reference() -> String {
     let mut document = Document::for_reference();
-    let _ = Config::read(&mut document);
+    let _ = Config::read(&mut document, None);
     let mut text = HEAD.to_owned();
     for section in document.describe_all() {
         write_section(&mut text, &section);
