@@ -15,13 +15,16 @@ export CARGO_TARGET_DIR
 FUZZ_TARGETS := framing plan frames engineio socketio cursor claims config catalog
 FUZZ_SECONDS ?= 20
 
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+DIST := dumbwaiter-$(VERSION)-x86_64-linux
+
 E2E := tests/e2e
 # Test files that run side by side, each with a Kafka of its own: what the tests do most is wait.
 E2E_WORKERS ?= 3
 PIP_QUIETLY := --quiet --disable-pip-version-check --no-input
 SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev libcurl4-openssl-dev
 
-.PHONY: help setup build build-release demo check unit loom fuzz-smoke fuzz-build deny advisories conformance e2e drain-10000 e2e-setup crash storm soak faults abuse-memory measure packaging-check pictures test bench bench-setup docs clean
+.PHONY: help setup build build-release demo check unit loom fuzz-smoke fuzz-build deny advisories conformance e2e drain-10000 e2e-setup crash storm soak faults abuse-memory measure packaging-check dist release-check release-notes pictures test bench bench-setup docs clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -78,9 +81,25 @@ abuse-memory: build-release e2e-setup ## three minutes of all abuse at once in a
 measure: build-release e2e-setup ## what connections, events and deliveries cost on this machine
 	DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/measure_costs.py
 
-packaging-check: build e2e-setup target/gobin/cmd ## image, compose file and manifests: are they well-formed, and do they fit the service?
+packaging-check: build e2e-setup target/gobin/cmd target/gobin/actionlint ## image, compose file, manifests, release and crate: are they well-formed, and do they fit the service?
 	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E)/test_packaging.py $(PYTEST_ARGS)
-	cargo package --locked --no-verify --allow-dirty --list
+	cargo publish --locked --no-verify --allow-dirty --dry-run
+
+dist: build-release ## what a release is made of, beside the image: target/dist
+	rm -rf target/dist && mkdir -p target/dist/$(DIST)
+	cp $(RELEASE_BIN) README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT target/dist/$(DIST)
+	strip target/dist/$(DIST)/dumbwaiter
+	target/dist/$(DIST)/dumbwaiter --version
+	tar --create --gzip --directory target/dist --owner 0 --group 0 --numeric-owner --sort name --file target/dist/$(DIST).tar.gz $(DIST)
+	rm -r target/dist/$(DIST)
+	cd target/dist && sha256sum -- * > SHA256SUMS && cat SHA256SUMS
+
+release-check: ## is TAG the version, and does the changelog know it?
+	test "$(TAG)" = "v$(VERSION)"
+	grep -q '^## $(VERSION)$$' CHANGELOG.md
+
+release-notes: ## what the changelog says of TAG
+	@sed -n '/^## $(TAG:v%=%)\(,.*\)\?$$/,/^## /{/^## /!p}' CHANGELOG.md
 
 fuzz-build: setup
 	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/fuzz/rustc cargo build --locked --package dumbwaiter-fuzz --bins
@@ -207,6 +226,10 @@ target/bench/raw: benches/peers/raw/raw.c
 # What Docker Compose itself reads its files with (needs Go).
 target/gobin/cmd:
 	GOBIN=$(CURDIR)/target/gobin go install github.com/compose-spec/compose-go/v2/cmd@v2.16.2
+
+# Reads the workflow of a release (needs Go).
+target/gobin/actionlint:
+	GOBIN=$(CURDIR)/target/gobin go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 # promtool comes in the package of the Prometheus server. It is unpacked, not installed: no service is started.
 target/stamps/promtool:

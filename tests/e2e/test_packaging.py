@@ -1,9 +1,10 @@
 """What runs the service elsewhere: is it well-formed, and does it fit the service? There is no container engine here, so images are linted, not built.
 
-`make packaging-check` has compose.yaml read by the library of Docker Compose as well.
+`make packaging-check` has compose.yaml read by the library of Docker Compose and the workflow of a release by actionlint as well.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import yaml
 from support.paths import REPOSITORY, SERVICE, TARGET
 
 DOCKER = REPOSITORY / "docker"
+RELEASE = REPOSITORY / ".github" / "workflows" / "release.yml"
 VERSION = tomllib.loads((REPOSITORY / "Cargo.toml").read_text())["package"]["version"]
 TOOLS = Path(sys.executable).parent
 
@@ -48,10 +50,34 @@ def test_the_image_is_linted():
     check([TOOLS / "hadolint", DOCKER / "Dockerfile"])
 
 
-def test_the_image_has_the_toolchain_of_the_repository():
+def test_image_and_release_have_the_toolchain_of_the_repository():
     toolchain = tomllib.loads((REPOSITORY / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
 
     assert f"FROM rust:{toolchain}-slim-" in (DOCKER / "Dockerfile").read_text()
+    assert set(re.findall(r"\brust:([\d.]+)-", RELEASE.read_text())) == {toolchain}
+
+
+@pytest.mark.skipif(not (TARGET / "gobin" / "actionlint").exists(), reason="make packaging-check installs it")
+def test_the_release_is_linted():
+    check([TARGET / "gobin" / "actionlint", RELEASE])
+
+
+def test_the_steps_of_a_release_are_there():
+    targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    jobs = yaml.safe_load(RELEASE.read_text())["jobs"]
+    steps = "\n".join(step.get("run", "") for job in jobs.values() for step in job["steps"])
+    made = set(re.findall(r"\bmake (?:--silent )?([a-z-]+)", steps))
+
+    assert {"test", "dist"} <= made <= targets
+    # Nothing is given out before the tests are done.
+    assert all("test" in needed_by(jobs, name) for name in jobs if name != "test")
+
+
+def needed_by(jobs, name):
+    """The jobs that must be done before it."""
+    needs = jobs[name].get("needs", [])
+    first = {needs} if isinstance(needs, str) else set(needs)
+    return first.union(*[needed_by(jobs, other) for other in first])
 
 
 def test_compose_has_settings_that_are_good(tmp_path):
