@@ -11,7 +11,8 @@ use crate::clock::Simulated;
 use crate::event::{Identity, Key};
 use crate::journal::Writer;
 use crate::limits::{
-    CATCH_UP_CONNECTION_BYTES, CATCH_UP_TURN_BYTES, CURSOR_RENEWED_PARTS, PLAIN_PING_INTERVAL, STALLED_MAX,
+    CATCH_UP_CONNECTION_BYTES, CATCH_UP_TURN_BYTES, CONTROL_FRAMES_MAX, CURSOR_RENEWED_PARTS,
+    PLAIN_PING_INTERVAL, STALLED_MAX,
 };
 use crate::metrics::Metrics;
 use crate::protocol::Session;
@@ -358,4 +359,27 @@ fn where_bytes_bound_the_window_its_events_count() {
     assert!(bench.writer.entries() < events, "some have left it");
     assert_eq!(bench.told_until_next_ping(), 1);
     assert_eq!(bench.told_until_next_ping(), 0);
+}
+
+/// The answers to it wait behind what it does not read.
+#[test]
+fn who_asks_on_and_on_and_reads_nothing_is_sent_away() {
+    const PING: [u8; 6] = [0x89, 0x80, 0, 0, 0, 0];
+    let mut bench = Bench::new();
+    socket2::SockRef::from(&bench.client).set_recv_buffer_size(4_096).unwrap();
+    bench.join(prelude(250), 0);
+    let id = bench.id().unwrap();
+    while bench.shard.connections[id].is_flushed() {
+        bench.turn();
+    }
+    let mut pings = 0;
+    while bench.id().is_some() {
+        bench.client.write_all(&PING).unwrap();
+        bench.turn();
+        pings += 1;
+    }
+    // The rest of a frame that was cut waits, too.
+    assert_eq!(pings, CONTROL_FRAMES_MAX);
+    let page = bench.metrics.render();
+    assert!(page.contains(r#"ended_total{ending="too_slow",protocol="plain"} 1"#), "{page}");
 }
