@@ -63,6 +63,8 @@ impl<W: Watch> Shard<W> {
         let live = self.connections.iter().filter(|c| matches!(c.standing, Standing::Live { .. }));
         let live = live.map(|connection| connection.id).collect();
         self.end_each(live, Ending::TooSlow, now);
+        // They have missed as much, and would hear of it with the next entry only.
+        self.wake_guarded();
     }
 
     /// The next entries' receivers. Connections that join from here on begin behind these entries.
