@@ -592,8 +592,9 @@ pub const REGISTRY_REFERENCE_DEPTH_MAX: usize = 16;
 /// The wait after a first failed request; it doubles up to [`REGISTRY_BACKOFF_MAX`].
 pub const REGISTRY_BACKOFF_FIRST: Duration = Duration::from_millis(100);
 
-/// The longest wait of our own: an outage's end is noticed within this.
-pub const REGISTRY_BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// The longest wait of our own: an outage's end is noticed within this, and a partition that waited moves again within
+/// 2 s. It costs a registry in trouble a question a second for each schema that is waited for, which mostly is one.
+pub const REGISTRY_BACKOFF_MAX: Duration = Duration::from_millis(1_500);
 
 /// The longest `Retry-After` that is heeded, so that a wrong header cannot stop a partition for hours.
 pub const REGISTRY_RETRY_AFTER_MAX: Duration = Duration::from_secs(60);

@@ -1,6 +1,6 @@
 //! Whether the registry answers, and what the log says when it does not.
 //!
-//! Every waiting id asks again every few seconds, so an outage is told at its start and then twice a
+//! Every waiting id asks again every second or so, so an outage is told at its start and then twice a
 //! minute, always with the address and the way out, and its end is told once.
 
 use std::time::Instant;
