@@ -65,12 +65,14 @@ def test_a_log_pipe_that_nobody_reads_holds_up_nothing(start_service, producer, 
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full disk to be had")
-def test_a_full_disk_under_the_log_holds_up_nothing(start_service, producer):
+def test_a_full_disk_under_the_log_holds_up_nothing(start_service, producer, say):
     with open("/dev/full", "wb") as full:
         service = start_service(log=full)
         client = service.plain("screen", role="ADMIN")
 
-        assert deliver(producer, client, 20) < 0.1 * 5
+        longest = deliver(producer, client, 100)
+        say(f"full disk under the log: an event took {longest * 1000:.0f} ms at most")
+        assert longest < 0.1 * 5
         assert service.metric("dumbwaiter_log_lines_dropped_total") > 0
 
 

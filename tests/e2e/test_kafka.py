@@ -57,18 +57,37 @@ def test_it_becomes_ready_once_kafka_is_there(own_service, own_kafka):
     assert own_service.livez() == 200
 
 
-def test_a_topic_that_appears_later_is_read_from_its_first_record(own_service, own_producer):
+def test_a_topic_that_appears_later_is_read_from_its_first_record(own_service, own_producer, say):
     staff = own_service.plain("staff", role="ADMIN")
     screen = own_service.socket_io("screen", role="WATCHER")
     limit = 2 + METADATA_REFRESH
 
-    # No topic exists yet: each of these first records makes its own.
+    # No topic exists yet: each of these first records makes its own. Those of orders are found by a regular expression.
     order = own_producer.order(records.order())
+    written = time.monotonic()
     screen.wait_for("order:new", order["_id"], within=limit)
+    say(f"a new topic's first record seen {time.monotonic() - written:.1f} s after it was written")
     pizza = own_producer.pizza(records.pizza())
     staff.wait_for(pizza["uuid"], within=limit)
     condition = own_producer.condition(records.condition(order["_id"]))
     screen.wait_for("order:condition", condition["_id"], within=limit)
+    own_service.forget_clients()
+
+
+def test_a_partition_that_is_added_is_read_from_its_first_record(own_service, own_kafka, own_producer, say):
+    staff = own_service.plain("staff", role="ADMIN")
+    number = own_kafka.partitions("pizza.created")
+    own_kafka.add_partitions("pizza.created", number + 1)
+    eventually(lambda: own_producer.partitions("pizza.created") > number, 5, "the producer knows of it")
+
+    pizzas = [records.pizza() for _ in range(10)]
+    for pizza in pizzas:
+        own_producer.enqueue("pizza.created", own_producer.encode(shapes.PIZZA, pizza), partition=number)
+    own_producer.flush()
+    written = time.monotonic()
+    staff.wait_for(pizzas[-1]["uuid"], within=2 + METADATA_REFRESH)
+    say(f"a new partition's first records seen {time.monotonic() - written:.1f} s after they were written")
+    assert [message.id for message in staff.messages()] == [pizza["uuid"] for pizza in pizzas]
     own_service.forget_clients()
 
 

@@ -14,7 +14,7 @@ from support.network import Network
 from support.records import Producer
 from support.service import Service
 from support.waiting import eventually
-from support.witness import Stream, Witness, percentile
+from support.witness import Crowd, Stream, assert_whole, percentile
 
 TOPICS = ("pizza.created", "order.created", "order.condition")
 # The longest that a service is away in these tests, and with the tests' slack.
@@ -39,31 +39,6 @@ def broker(tmp_path):
     kafka = Kafka(tmp_path / "kafka").prepare()
     yield kafka
     kafka.kill()
-
-
-class Crowd:
-    """Clients of both protocols, with cursors and without, none of whom may notice anything but the events' absence."""
-
-    def __init__(self, service):
-        self.resuming = Witness(service, "with-cursor", "&cursor=")
-        self.contract = Witness(service, "without")
-        self.official = service.socket_io("official", role="ADMIN")
-        self.witnesses = [self.resuming, self.contract]
-
-    def assert_nobody_was_dropped(self):
-        assert all(witness.is_open() for witness in self.witnesses)
-        assert [kind for kind, _ in self.official.life.all() if kind != "connect"] == []
-
-    def close(self):
-        for witness in self.witnesses:
-            witness.close()
-
-
-def assert_whole(stream, crowd, within=30):
-    """Nothing lost, doubled or out of order, for whoever was connected all the time."""
-    for witness in crowd.witnesses:
-        assert stream.judge(witness, within) == (0, 0, 0), witness.name
-    crowd.assert_nobody_was_dropped()
 
 
 @pytest.mark.by_hand

@@ -3,7 +3,6 @@
 That a broker is gone is asked in test_kafka.
 """
 
-import uuid
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -24,12 +23,6 @@ def gate(registry):
     proxy.url = f"http://{proxy.address}/{path}"
     yield proxy
     proxy.close()
-
-
-def unseen_schema():
-    """A pizza's, with a field that no other has; the registry gives two that differ in their doc only one id."""
-    field = {"name": f"unseen_{uuid.uuid4().hex}", "type": "null", "default": None}
-    return shapes.PIZZA | {"fields": [*shapes.PIZZA["fields"], field]}
 
 
 def plain_with_cursors(service):
@@ -68,7 +61,7 @@ def test_a_topic_that_waits_for_the_registry_makes_the_picture_stale(start_servi
     gate.is_open = False
     gate.cut()
     before = datetime.now(timezone.utc)
-    pizza = producer.pizza(records.pizza(), unseen_schema())
+    pizza = producer.pizza(records.pizza(), shapes.unseen(shapes.PIZZA))
 
     since = stale_since(next_status(plain, 2))
     assert stale_since(next_status(official, 1)) == since
@@ -101,7 +94,7 @@ def test_the_official_client_goes_on_from_the_cursor_of_a_status(start_service, 
     official.wait_for("order:new", order["_id"])
     gate.is_open = False
     gate.cut()
-    producer.pizza(records.pizza(), unseen_schema())
+    producer.pizza(records.pizza(), shapes.unseen(shapes.PIZZA))
     assert stale_since(next_status(official, 1)) is not None
 
     service.process.kill()

@@ -7,7 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class AnsweringServer:
-    """Calls `answer(path, headers)` for each GET or POST; it gives a status and a body, bytes or what becomes JSON."""
+    """Calls `answer(path, headers)` for each GET or POST; it gives a status, a body (bytes or what becomes JSON), and pairs
+    for further headers."""
 
     content_type = "application/json"
 
@@ -27,11 +28,13 @@ class AnsweringServer:
 def _handler(owner):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            status, body = owner.answer(self.path, self.headers)
+            status, body, *more = owner.answer(self.path, self.headers)
             body = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", owner.content_type)
             self.send_header("Content-Length", str(len(body)))
+            for name, value in more:
+                self.send_header(name, value)
             # Who asked may have stopped waiting.
             with contextlib.suppress(ConnectionError):
                 self.end_headers()

@@ -91,8 +91,8 @@ class Service:
         return self._admin("/readyz")
 
     def readiness(self):
-        """What /readyz says beside its status."""
-        return self._http.get(f"http://{self.admin_listen}/readyz", timeout=5).text
+        """What /readyz says beside its status, asked as Kubernetes' own parts are; it says so in any case."""
+        return self._http.get(f"http://{self.admin_listen}/readyz?verbose", timeout=5).text
 
     def metrics(self):
         page = Metrics(self._http.get(f"http://{self.admin_listen}/metrics", timeout=5).text)

@@ -5,6 +5,7 @@ the service. `evolve` gives a copy with some fields put in, replaced or left out
 """
 
 import copy
+import uuid
 
 
 def nullable(kind):
@@ -110,6 +111,12 @@ PIZZA = record(
     field("created_date", MICROS),
     field("time_prepared", MICROS),
 )
+
+
+def unseen(schema):
+    """A version of it that nobody has read yet, for the same records. (The registry gives two that differ in their doc
+    only one id.)"""
+    return evolve(schema, first=[field(f"unseen_{uuid.uuid4().hex}", "null", default=None)])
 
 
 def evolve(schema, *, replace=(), drop=(), first=(), namespace=None):

@@ -11,7 +11,7 @@ from support.plain import PlainClient
 from support.steady import SteadyWriter
 from support.waiting import eventually
 
-_STORES = 8
+STORES = 8
 
 
 class Witness(PlainClient):
@@ -41,7 +41,7 @@ class Stream(SteadyWriter):
     def __init__(self, producer, rate):
         super().__init__(producer, rate)
         self.written = {}
-        self._of_store = {store: [] for store in range(_STORES)}
+        self._of_store = {store: [] for store in range(STORES)}
         self.begin()
 
     def wait_until(self, count):
@@ -66,11 +66,36 @@ class Stream(SteadyWriter):
         return sorted(at - self.written[uuid] for at, _, uuid in witness.seen if uuid in self.written)
 
     def _write_one(self, number):
-        store = number % _STORES
+        store = number % STORES
         pizza = records.pizza(store_id=store)
         self.written[pizza["uuid"]] = time.monotonic()
         self._of_store[store].append(pizza["uuid"])
         self._producer.enqueue("pizza.created", self._producer.encode(shapes.PIZZA, pizza), key=str(store))
+
+
+class Crowd:
+    """Clients of both protocols, with cursors and without, none of whom may notice anything but the events' absence."""
+
+    def __init__(self, service):
+        self.resuming = Witness(service, "with-cursor", "&cursor=")
+        self.contract = Witness(service, "without")
+        self.official = service.socket_io("official", role="ADMIN")
+        self.witnesses = [self.resuming, self.contract]
+
+    def assert_nobody_was_dropped(self):
+        assert all(witness.is_open() for witness in self.witnesses)
+        assert [kind for kind, _ in self.official.life.all() if kind != "connect"] == []
+
+    def close(self):
+        for witness in self.witnesses:
+            witness.close()
+
+
+def assert_whole(stream, crowd, within=30):
+    """Nothing lost, doubled or out of order, for whoever was connected all the time."""
+    for witness in crowd.witnesses:
+        assert stream.judge(witness, within) == (0, 0, 0), witness.name
+    crowd.assert_nobody_was_dropped()
 
 
 def percentile(sorted_values, percent):
