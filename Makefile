@@ -24,7 +24,7 @@ E2E_WORKERS ?= 3
 PIP_QUIETLY := --quiet --disable-pip-version-check --no-input
 SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev libcurl4-openssl-dev
 
-.PHONY: help setup build build-release demo check unit loom fuzz-smoke fuzz-build deny advisories conformance e2e drain-10000 e2e-setup crash storm soak faults abuse-memory measure packaging-check dist release-check release-notes pictures test bench bench-setup docs clean
+.PHONY: help setup build build-release demo check unit loom fuzz-smoke fuzz-build deny advisories conformance e2e drain-10000 e2e-setup crash storm soak faults abuse-memory measure packaging-check bom dist release-check release-notes pictures test bench bench-setup docs clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -81,17 +81,25 @@ abuse-memory: build-release e2e-setup ## three minutes of all abuse at once in a
 measure: build-release e2e-setup ## what connections, events and deliveries cost on this machine
 	DUMBWAITER_BIN=$(RELEASE_BIN) target/venv/bin/python -m pytest $(E2E)/measure_costs.py
 
-packaging-check: build e2e-setup target/gobin/cmd target/gobin/actionlint ## image, compose file, manifests, release and crate: are they well-formed, and do they fit the service?
+packaging-check: build e2e-setup target/gobin/cmd target/gobin/actionlint target/bom/bin/cargo-cyclonedx ## image, compose file, manifests, release and crate: are they well-formed, and do they fit the service?
 	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E)/test_packaging.py $(PYTEST_ARGS)
 	cargo publish --locked --no-verify --allow-dirty --dry-run
 
-dist: build-release ## what a release is made of, beside the image: target/dist
+# The tool writes one beside each Cargo.toml, with the folder that it was built in.
+bom: target/bom/bin/cargo-cyclonedx ## what the program is made of: a CycloneDX bill of materials, in target/bom
+	$< cyclonedx --quiet --format json --spec-version 1.5 --no-build-deps \
+	  --target x86_64-unknown-linux-gnu --override-filename $(DIST).cdx
+	sed 's|path+file://$(CURDIR)#|path+file:///dumbwaiter#|g' $(DIST).cdx.json > target/bom/$(DIST).cdx.json
+	rm $(DIST).cdx.json fuzz/$(DIST).cdx.json
+
+dist: build-release bom ## what a release is made of, beside the image: target/dist
 	rm -rf target/dist && mkdir -p target/dist/$(DIST)
 	cp $(RELEASE_BIN) README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT target/dist/$(DIST)
 	strip target/dist/$(DIST)/dumbwaiter
 	target/dist/$(DIST)/dumbwaiter --version
 	tar --create --gzip --directory target/dist --owner 0 --group 0 --numeric-owner --sort name --file target/dist/$(DIST).tar.gz $(DIST)
 	rm -r target/dist/$(DIST)
+	cp target/bom/$(DIST).cdx.json target/dist/
 	cd target/dist && sha256sum -- * > SHA256SUMS && cat SHA256SUMS
 
 release-check: ## is TAG the version, and does the changelog know it?
@@ -230,6 +238,11 @@ target/gobin/cmd:
 # Reads the workflow of a release (needs Go).
 target/gobin/actionlint:
 	GOBIN=$(CURDIR)/target/gobin go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
+# Writes bills of materials. No package index has it as a finished program; to build it takes a minute or two.
+target/bom/bin/cargo-cyclonedx:
+	CARGO_TARGET_DIR=target/bom/build cargo install --quiet --locked --root target/bom cargo-cyclonedx@0.5.9
+	rm -r target/bom/build
 
 # promtool comes in the package of the Prometheus server. It is unpacked, not installed: no service is started.
 target/stamps/promtool:

@@ -1,8 +1,10 @@
-"""What runs the service elsewhere: is it well-formed, and does it fit the service? There is no container engine here, so images are linted, not built.
+"""What runs the service elsewhere: is it well-formed, and does it fit the service? There is no container engine here, so images are linted, not built; what the Dockerfile takes
+from the repository and from Debian is checked to be there.
 
-`make packaging-check` has compose.yaml read by the library of Docker Compose and the workflow of a release by actionlint as well.
+`make packaging-check` has compose.yaml read by the library of Docker Compose and the workflow of a release by actionlint as well, and a bill of materials made.
 """
 
+import json
 import os
 import re
 import shutil
@@ -50,6 +52,43 @@ def test_the_image_is_linted():
     check([TOOLS / "hadolint", DOCKER / "Dockerfile"])
 
 
+def test_the_image_is_built_from_what_reaches_the_engine(tmp_path):
+    """`COPY . .` as .dockerignore has it: Cargo finds every target and every file that the crate includes, but for no more than it needs."""
+    shown = [line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    for name in shown:
+        source = REPOSITORY / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
+
+    check(["cargo", "metadata", "--locked", "--offline", "--no-deps", "--format-version", "1"], cwd=tmp_path)
+    for file in [path for path in (tmp_path / "src").rglob("*.rs")]:
+        included = re.findall(r'include_(?:str|bytes)!\(\s*"([^"]+)"', file.read_text())
+        assert [name for name in included if not (file.parent / name).exists()] == [], file
+    assert {"target", ".git"} & {path.name for path in tmp_path.iterdir()} == set()
+
+
+def packages(stage):
+    """What a stage of the Dockerfile asks Debian for."""
+    stages = (DOCKER / "Dockerfile").read_text().split("\nFROM ")
+    return set(re.search(r"--no-install-recommends (.+) \\", stages[stage])[1].split())
+
+
+def test_the_image_is_built_with_what_builds_the_service_here():
+    # The compiler's own image has gcc.
+    system = re.search(r"^SYSTEM_PACKAGES := (.+)", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)[1]
+    assert packages(1) == set(system.split()) - {"gcc"}
+
+
+@pytest.mark.skipif("VERSION_CODENAME=bookworm" not in Path("/etc/os-release").read_text(), reason="the image is of another Debian")
+def test_the_image_has_the_libraries_that_the_program_links_to():
+    dynamic = subprocess.run(["readelf", "-d", SERVICE], capture_output=True, text=True, timeout=60, check=True).stdout
+    found = [subprocess.run(["dpkg", "-S", f"*/{name}"], capture_output=True, text=True, timeout=60).stdout for name in re.findall(r"\(NEEDED\).*\[(.+)\]", dynamic)]
+    owners = {line.split(":")[0] for line in "".join(found).splitlines()}
+
+    assert {"libssl3", "libcurl4"} <= owners
+    # The system's image has the first two.
+    assert owners - {"libc6", "libgcc-s1"} - packages(2) == set()
+
+
 def test_image_and_release_have_the_toolchain_of_the_repository():
     toolchain = tomllib.loads((REPOSITORY / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
 
@@ -69,8 +108,32 @@ def test_the_steps_of_a_release_are_there():
     made = set(re.findall(r"\bmake (?:--silent )?([a-z-]+)", steps))
 
     assert {"test", "dist"} <= made <= targets
+    assert "bom" in re.search(r"^dist: ([a-z -]+)", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)[1].split()
     # Nothing is given out before the tests are done.
     assert all("test" in needed_by(jobs, name) for name in jobs if name != "test")
+
+
+@pytest.mark.skipif(not (TARGET / "bom" / "bin").exists(), reason="make packaging-check installs it")
+def test_the_bill_of_materials_has_all_that_is_linked_in():
+    check(["make", "--silent", "bom"], cwd=REPOSITORY)
+    bill = json.loads((TARGET / "bom" / f"dumbwaiter-{VERSION}-x86_64-linux.cdx.json").read_text())
+    listed = {(part["name"], part["version"]): part for part in [bill["metadata"]["component"], *bill["components"]]}
+
+    linked = crates("normal,no-proc-macro")
+    assert {"rdkafka-sys", "tikv-jemalloc-sys"} <= {name for name, _ in linked}
+    assert linked - listed.keys() == set()
+    # What only tests and benches need is not in the program, and not in the bill.
+    assert listed.keys() & (crates("dev") - crates("normal")) == set()
+    assert [name for (name, _), part in listed.items() if not part["purl"].startswith(f"pkg:cargo/{name}@")] == []
+    assert [name for (name, _), part in listed.items() if not part.get("licenses")] == []
+    assert str(REPOSITORY) not in json.dumps(bill)
+
+
+def crates(edges):
+    """Name and version of what Cargo takes along these edges."""
+    tree = ["cargo", "tree", "--locked", "--package", "dumbwaiter", "--edges", edges, "--target", "x86_64-unknown-linux-gnu"]
+    found = subprocess.run([*tree, "--prefix", "none"], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True).stdout
+    return {(line.split()[0], line.split()[1].removeprefix("v")) for line in found.splitlines()}
 
 
 def needed_by(jobs, name):
