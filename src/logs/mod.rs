@@ -8,6 +8,7 @@ use crate::limits::PANICS_SAID_MAX;
 use crate::settings::Document;
 use crate::throttle::Throttle;
 use crate::trace::EVENTS;
+use std::io::IsTerminal;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use writer::Lines;
@@ -73,6 +74,8 @@ pub fn start(settings: &Settings, dropped: Dropped) -> std::io::Result<Log> {
         settings.level
     ));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines.clone());
+    // A terminal has colours, unless NO_COLOR is set; a file or a collector never.
+    let builder = if std::io::stderr().is_terminal() { builder } else { builder.with_ansi(false) };
     match settings.format {
         Format::Text => builder.init(),
         Format::Json => builder.json().flatten_event(true).init(),
