@@ -34,7 +34,7 @@ pub use rules::Rules;
 pub use session::{
     Outcome as SessionOutcome, SessionValue, Sessions, SessionsFault, Settings as SessionSettings,
 };
-pub use settings::{RevocationSettings, Settings};
+pub use settings::{Judge, RevocationSettings, Settings};
 pub use ticket::{
     RedisCommand, RedisFault, RedisSettings, TicketFault, TicketKey, TicketSettings, Tickets, Unredeemed,
     probe_redis,

@@ -42,6 +42,16 @@ pub struct Settings {
     pub authenticator: Option<Arc<dyn Authenticator>>,
 }
 
+/// Who is to judge tokens.
+pub enum Judge {
+    /// The keys of the settings, of which there must be one; or the login that sessions are looked up at.
+    Keys,
+    /// A program that has the service inside; beside it keys would count for nothing.
+    Program(Arc<dyn Authenticator>),
+    /// A command that lets nobody in, with or without keys.
+    Nobody,
+}
+
 /// Where revocations come from, and whom they name.
 #[derive(Clone, Debug)]
 pub struct RevocationSettings {
@@ -64,11 +74,10 @@ const USER_CLAIM: &str = "sub";
 impl Settings {
     /// Reads the sections `[auth]`, `[session]`, `[tickets]`, `[redis]` and `[revocation]`; faults are the document's.
     pub fn read(document: &mut Document) -> Settings {
-        Settings::read_with(document, None)
+        Settings::read_with(document, Judge::Keys)
     }
 
-    /// The same for a program with an authenticator of its own, beside which keys would count for nothing.
-    pub fn read_with(document: &mut Document, authenticator: Option<Arc<dyn Authenticator>>) -> Settings {
+    pub fn read_with(document: &mut Document, judge: Judge) -> Settings {
         let mut section = document.section("auth", "How callers are identified.");
         let keys = read_keys(&mut section);
         let jwks = JwksSettings::read(&mut section);
@@ -84,12 +93,21 @@ impl Settings {
         let tickets = TicketSettings::read(document);
         let revocation = read_revocation(document);
         let has_keys = keys.is_some() || has_jwks;
-        if authenticator.is_some() && has_keys {
-            document.fault("auth", if has_jwks { "jwks_url" } else { "secret" }, OWN_AUTHENTICATOR);
-        }
-        if authenticator.is_none() && !has_keys && session.is_none() {
-            document.fault("auth", "secret", NOBODY);
-        }
+        let authenticator = match judge {
+            Judge::Program(authenticator) => {
+                if has_keys {
+                    document.fault("auth", if has_jwks { "jwks_url" } else { "secret" }, OWN_AUTHENTICATOR);
+                }
+                Some(authenticator)
+            }
+            Judge::Keys => {
+                if !has_keys && session.is_none() {
+                    document.fault("auth", "secret", NOBODY);
+                }
+                None
+            }
+            Judge::Nobody => None,
+        };
         let keys = keys.unwrap_or_default();
         Settings { keys, jwks, rules, query_token, session, tickets, revocation, authenticator }
     }

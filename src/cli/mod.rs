@@ -188,11 +188,19 @@ impl ConfigArgs {
 
     /// The configuration, or the end of the command, after saying all that is wrong with it.
     fn load_or_say(&self, environment: &Environment) -> Result<Config, Outcome> {
-        self.load(environment).map_err(|faults| {
-            say(&faults);
-            Outcome::WrongSettings
-        })
+        self.load(environment).map_err(wrong)
     }
+
+    /// The same for commands that only write to Kafka: no key is asked for.
+    #[cfg(feature = "kafka")]
+    fn load_to_write(&self, environment: &Environment) -> Result<Config, Outcome> {
+        Config::load_without_keys(self.config.as_deref(), environment, &self.overrides).map_err(wrong)
+    }
+}
+
+fn wrong(faults: ConfigFault) -> Outcome {
+    say(&faults);
+    Outcome::WrongSettings
 }
 
 /// Where to find one that listens everywhere.

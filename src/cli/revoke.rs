@@ -53,7 +53,7 @@ pub(super) struct RevokeArgs {
 }
 
 pub(super) fn run(args: &RevokeArgs, environment: &Environment) -> Outcome {
-    let config = match args.config.load_or_say(environment) {
+    let config = match args.config.load_to_write(environment) {
         Ok(config) => config,
         Err(outcome) => return outcome,
     };

@@ -9,7 +9,7 @@ mod reference;
 pub use print::effective;
 pub use reference::reference;
 
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, Judge};
 use crate::consume::OrderTopics;
 use crate::decode::{Registry, Writers, WritersFault};
 use crate::event::{Catalog, CatalogFault, OrderSettings};
@@ -66,19 +66,25 @@ impl Config {
         environment: &Environment,
         overrides: &[String],
     ) -> Result<Config, ConfigFault> {
-        Ok(Config::finish(gather(file, environment, overrides)?, Some(authenticator))?)
+        Ok(Config::finish(gather(file, environment, overrides)?, Judge::Program(authenticator))?)
+    }
+
+    /// The same for a command that lets nobody in: keys may be there or not.
+    pub fn load_without_keys(
+        file: Option<&Path>,
+        environment: &Environment,
+        overrides: &[String],
+    ) -> Result<Config, ConfigFault> {
+        Ok(Config::finish(gather(file, environment, overrides)?, Judge::Nobody)?)
     }
 
     /// The same, from what has been put together already.
     pub fn from_document(document: Document) -> Result<Config, Faults> {
-        Config::finish(document, None)
+        Config::finish(document, Judge::Keys)
     }
 
-    fn finish(
-        mut document: Document,
-        authenticator: Option<Arc<dyn Authenticator>>,
-    ) -> Result<Config, Faults> {
-        let config = Config::read(&mut document, authenticator);
+    fn finish(mut document: Document, judge: Judge) -> Result<Config, Faults> {
+        let config = Config::read(&mut document, judge);
         let described = document.finish()?;
         Ok(Config { described, ..config })
     }
@@ -90,13 +96,13 @@ impl Config {
     }
 
     /// Every part's section; faults are the document's.
-    fn read(document: &mut Document, authenticator: Option<Arc<dyn Authenticator>>) -> Config {
+    fn read(document: &mut Document, judge: Judge) -> Config {
         let mut kafka = consume::Settings::read(document);
         let dead_letter = dead_letter::Settings::read(document, |topic| kafka.subscribes_to(topic));
         let registry = decode::RegistrySettings::read(document);
         let decode = decode::Settings::read(document);
         let catalog = read_catalog(document);
-        let auth = auth::Settings::read_with(document, authenticator);
+        let auth = auth::Settings::read_with(document, judge);
         let journal = journal::Settings::read(document);
         let orders = OrderSettings { window: journal.max_age, ..OrderSettings::read(document) };
         kafka.window = journal.max_age;

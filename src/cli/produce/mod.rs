@@ -76,7 +76,7 @@ struct Prepared {
 type Records = Box<dyn Iterator<Item = Result<Prepared, String>>>;
 
 pub(super) fn run(args: &ProduceArgs, environment: &Environment) -> Outcome {
-    let config = match args.config.load_or_say(environment) {
+    let config = match args.config.load_to_write(environment) {
         Ok(config) => config,
         Err(outcome) => return outcome,
     };
