@@ -14,6 +14,7 @@ use crate::metrics::Metrics;
 use crate::settings::Environment;
 use crate::shutdown::Stop;
 use clap::Args;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -82,9 +83,21 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Outcome {
     match runtime.block_on(serving) {
         Ok(()) => Outcome::Done,
         Err(fault) => {
-            tracing::error!(%fault, "stopped");
+            tracing::error!(%fault, way_out = way_out(&fault), "stopped");
             Outcome::Failed
         }
+    }
+}
+
+fn way_out(fault: &AppFault) -> Option<&'static str> {
+    let AppFault::Listen { source, .. } = fault else { return None };
+    match source.kind() {
+        ErrorKind::AddrInUse => {
+            Some("another program has this port, or an instance that still drains: end it, or set another")
+        }
+        ErrorKind::AddrNotAvailable => Some("this machine has no such address: 0.0.0.0 is all it has"),
+        ErrorKind::PermissionDenied => Some("ports below 1024 take a right of their own: set another"),
+        _ => None,
     }
 }
 

@@ -91,6 +91,8 @@ enum Ended {
     Refused(String),
     /// It may be tried again.
     Dropped(String),
+    /// The service is there, and takes nobody just now: it is starting, draining or full.
+    NotNow(String),
 }
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -155,11 +157,15 @@ impl Tail<'_> {
                     match self.receive(socket).await {
                         Ended::Enough => return Ok(()),
                         Ended::Refused(reason) => return Err(reason),
-                        Ended::Dropped(reason) => reason,
+                        Ended::Dropped(reason) | Ended::NotNow(reason) => reason,
                     }
                 }
+                Err(Ended::NotNow(reason)) => reason,
                 Err(Ended::Dropped(reason)) if connected => reason,
-                Err(Ended::Dropped(reason) | Ended::Refused(reason)) => return Err(reason),
+                Err(Ended::Dropped(reason)) => {
+                    return Err(format!("{reason}; where the service is, --url says"));
+                }
+                Err(Ended::Refused(reason)) => return Err(reason),
                 Err(Ended::Enough) => return Ok(()),
             };
             say(&format_args!("{reason}; trying again in {} s", wait.as_secs()));
@@ -175,7 +181,7 @@ impl Tail<'_> {
         };
         let connector = self.tls.clone().map_or(Connector::Plain, Connector::Rustls);
         let connected = connect_async_tls_with_config(url.as_str(), None, false, Some(connector)).await;
-        let (socket, _) = connected.map_err(|error| Ended::Dropped(self.cannot_connect(&error)))?;
+        let (socket, _) = connected.map_err(|error| self.cannot_connect(&error))?;
         if self.args.protocol == Dialect::Plain {
             say(&format_args!("connected to {}", self.args.url));
         }
@@ -183,14 +189,12 @@ impl Tail<'_> {
     }
 
     /// The address as it was given: the one connected to has a ticket in it.
-    fn cannot_connect(&self, error: &tungstenite::Error) -> String {
+    fn cannot_connect(&self, error: &tungstenite::Error) -> Ended {
         match error {
-            tungstenite::Error::Http(response) => {
-                format!("{} answers {} to /ws", self.args.url, response.status())
-            }
+            tungstenite::Error::Http(response) => answered(&self.args.url, "/ws", response.status().as_u16()),
             error => {
                 let reason = trust::objection(error).unwrap_or_else(|| error.to_string());
-                format!("cannot connect to {}: {reason}", self.args.url)
+                Ended::Dropped(format!("cannot connect to {}: {reason}", self.args.url))
             }
         }
     }
@@ -240,6 +244,19 @@ impl Tail<'_> {
     fn is_enough(&mut self) -> bool {
         self.seen += 1;
         self.args.count.is_some_and(|count| self.seen >= count)
+    }
+}
+
+/// What a status means that lets nobody in.
+fn answered(url: &Url, path: &str, status: u16) -> Ended {
+    match status {
+        401 => Ended::Refused(
+            "refused: the service does not take this token: signed with another key, expired, revoked, or for \
+             another issuer or audience; `dumbwaiter token` with the service's settings makes one that it takes"
+                .to_owned(),
+        ),
+        503 => Ended::NotNow(format!("{url} takes nobody just now (503): it is starting, draining or full")),
+        status => Ended::Dropped(format!("{url} answers {status} to {path}")),
     }
 }
 

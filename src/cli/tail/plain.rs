@@ -6,13 +6,15 @@
 //! <  {"event_name":"CREATE_PIZZA","data":{...}}
 //! ```
 
-use super::{Ended, Received, ws_address};
+use super::{Ended, Received, answered, ws_address};
 use crate::trust;
 use reqwest::{StatusCode, Url};
 use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+const TICKET: &str = "/api/v1/ws/ticket";
 
 /// Where to connect: every connection has a ticket of its own.
 pub(super) async fn address(
@@ -35,7 +37,7 @@ async fn ticket(base: &Url, token: &SecretString, tls: Option<&ClientConfig>) ->
         Ended::Dropped(format!("no ticket from {base}: {reason}"))
     };
     let mut url = base.clone();
-    url.set_path("/api/v1/ws/ticket");
+    url.set_path(TICKET);
     // The WebSocket goes straight to the service, so the ticket does too.
     let http = reqwest::Client::builder().no_proxy();
     let http = match tls {
@@ -47,10 +49,7 @@ async fn ticket(base: &Url, token: &SecretString, tls: Option<&ClientConfig>) ->
     let response = http.get(url).bearer_auth(token.expose_secret()).send().await.map_err(dropped)?;
     match response.status() {
         StatusCode::OK => Ok(response.json::<Granted>().await.map_err(dropped)?.token),
-        StatusCode::UNAUTHORIZED => {
-            Err(Ended::Refused("refused: the service does not take this token".to_owned()))
-        }
-        status => Err(Ended::Dropped(format!("no ticket from {base}: status {status}"))),
+        status => Err(answered(base, TICKET, status.as_u16())),
     }
 }
 
