@@ -667,6 +667,10 @@ pub const DEMO_OPEN_ORDERS_MAX: usize = 40;
 /// is refused.
 pub const DEMO_SCHEMAS_MAX: usize = 64;
 
+/// Connections at a demo: a room full of people with the page open, six each. What a descriptor limit of 1,024 allows, so
+/// that nobody is warned of it at a first look.
+pub const DEMO_CONNECTIONS_MAX: usize = 600;
+
 // --- tools: patience of commands that a person waits for ---
 
 /// Versions of one subject that `check --online` asks for, the newest ones: a subject that changes every week has as many

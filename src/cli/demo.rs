@@ -5,11 +5,13 @@ use super::output::say;
 use super::serve::stop_signal;
 use crate::app::AppFault;
 use crate::demo::{Demo, DemoFault, Settings};
+use crate::event::Catalog;
 use crate::limits::DEMO_RATE;
 use crate::logs;
 use clap::Args;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -20,8 +22,9 @@ Examples:
   dumbwaiter demo
   dumbwaiter demo --rate 20
   dumbwaiter demo --listen 127.0.0.1:0
+  dumbwaiter demo --catalog examples/kitchen-ticket/catalog.toml
 
-Exit codes: 0 ended by Ctrl-C, 1 failed, 2 an address that is not on this machine.")]
+Exit codes: 0 ended by Ctrl-C, 1 failed, 2 the catalog is wrong, or the address is not on this machine.")]
 pub(super) struct DemoArgs {
     /// Where the page and /ws are; loopback only. Port 0: any free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
@@ -29,6 +32,9 @@ pub(super) struct DemoArgs {
     /// Events a second, on average
     #[arg(long, value_name = "EVENTS", default_value = "1", value_parser = rate)]
     rate: f64,
+    /// Events of one's own, beside the pizzeria's: a catalog, whose topics are made
+    #[arg(long, value_name = "FILE")]
+    catalog: Option<PathBuf>,
 }
 
 /// The story that every start tells: this one has something for everybody within half a minute.
@@ -44,8 +50,16 @@ pub(super) fn run(args: &DemoArgs) -> Outcome {
             return Outcome::Failed;
         }
     };
+    let catalog = match args.catalog.as_deref().map_or_else(|| Ok(Catalog::built_in()), Catalog::read) {
+        Ok(catalog) => Arc::new(catalog),
+        Err(fault) => {
+            say(&fault);
+            return Outcome::WrongSettings;
+        }
+    };
+    let settings = Settings { listen: args.listen, rate: args.rate, seed: SEED, catalog };
     let outcome = match Runtime::new() {
-        Ok(runtime) => runtime.block_on(demo(Settings { listen: args.listen, rate: args.rate, seed: SEED })),
+        Ok(runtime) => runtime.block_on(demo(settings)),
         Err(error) => {
             say(&format_args!("cannot start: {error}"));
             return Outcome::Failed;
@@ -83,10 +97,14 @@ fn introduce(demo: &Demo) {
          real       Kafka protocol and Avro records, schema registry API, tokens, tickets, WebSocket, Socket.IO\n\
          \n\
          clients    ws://{page}/ws (plain, with a ticket; Socket.IO with a token)\n\
-         tokens     http://{page}/demo/people\n\
+         tokens     http://{page}/demo/people, one of them /demo/token?of=store\n\
          kafka      {broker}\n\
          registry   http://{registry}\n\
          operators  http://{admin}/metrics, /readyz\n\
+         \n\
+         A record of your own, for `--catalog FILE` or the events that are there:\n\
+         \x20 dumbwaiter produce --set kafka.brokers={broker} --set registry.urls=http://{registry} \
+         --topic TOPIC --schema FILE.avsc FILE.json\n\
          \n\
          All of it is on this machine only and gone with Ctrl-C."
     ));

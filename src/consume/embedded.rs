@@ -27,7 +27,10 @@ pub struct EmbeddedBroker {
 
 impl EmbeddedBroker {
     /// Starts a broker that has these topics, of so many partitions each.
-    pub fn start(topics: &[&str], partitions: i32) -> KafkaResult<EmbeddedBroker> {
+    pub fn start<'t>(
+        topics: impl IntoIterator<Item = &'t str>,
+        partitions: i32,
+    ) -> KafkaResult<EmbeddedBroker> {
         let host: BaseProducer<Quiet> =
             ClientConfig::new().set("test.mock.num.brokers", "1").create_with_context(Quiet)?;
         let cluster = host.client().mock_cluster().ok_or(KafkaError::MockCluster(RDKafkaErrorCode::Fail))?;
@@ -105,7 +108,7 @@ mod tests {
     #[test]
     fn a_reader_that_keeps_up_misses_nothing_of_a_log_that_drops_its_oldest() {
         const ROUND: usize = 16;
-        let broker = EmbeddedBroker::start(&["pizza.created"], 1).unwrap();
+        let broker = EmbeddedBroker::start(["pizza.created"], 1).unwrap();
         let producer: BaseProducer = ClientConfig::new()
             .set("bootstrap.servers", broker.address())
             .set("linger.ms", "0")

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! GET  /demo/people                    everybody's token
+//! GET  /demo/token?of=PERSON           one person's, as text for a shell
 //! POST /demo/order?for=PERSON          a new order; `guest` has no account, and of `store` it is a pizza
 //! POST /demo/advance[?order=ID]        that order's next condition, or the oldest one's
 //! POST /demo/revoke?person=PERSON      ends that person's logins
@@ -85,6 +86,7 @@ impl IntoResponse for Idle {
 pub(super) fn router(buttons: Buttons) -> Router {
     Router::new()
         .route("/demo/people", get(people::people).with_state(buttons.desk.clone()))
+        .route("/demo/token", get(people::token).with_state(buttons.desk.clone()))
         .route("/demo/order", post(order))
         .route("/demo/advance", post(advance))
         .route("/demo/revoke", post(revoke))

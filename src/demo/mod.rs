@@ -32,14 +32,15 @@ use crate::board::{self, Scene};
 use crate::consume::{ClientFault, ControlSource, ControlTopic, EmbeddedBroker, KafkaSource, Source};
 use crate::dead_letter::DeadLetters;
 use crate::decode::{Registry, RegistryFault, RegistryOutcome, RegistrySettings, Writers};
-use crate::event::{Catalog, OrderSettings};
-use crate::limits::{DEMO_PARTITIONS, DEMO_WINDOW_BYTES};
+use crate::event::{Catalog, Event, OrderSettings};
+use crate::limits::{DEMO_CONNECTIONS_MAX, DEMO_PARTITIONS, DEMO_WINDOW_BYTES};
 use crate::metrics::Metrics;
 use crate::settings::Document;
 use crate::shutdown::{self, Stop};
 use crate::web::{self, Listener};
-use crate::{backfill, journal, shard};
+use crate::{backfill, consume, journal, shard};
 use rdkafka::error::KafkaError;
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -55,6 +56,8 @@ pub struct Settings {
     pub rate: f64,
     /// Which story is told.
     pub seed: u64,
+    /// The events, whose topics are read: those of the pizzeria, and others that somebody writes.
+    pub catalog: Arc<Catalog>,
 }
 
 /// What ends a demo that was not asked to stop.
@@ -96,7 +99,7 @@ impl Demo {
         if !settings.listen.ip().is_loopback() {
             return Err(DemoFault::NotLoopback(settings.listen));
         }
-        let broker = Arc::new(EmbeddedBroker::start(&TOPICS, DEMO_PARTITIONS)?);
+        let broker = Arc::new(EmbeddedBroker::start(topics(&settings.catalog), DEMO_PARTITIONS)?);
         let registry = Listener::bind(loopback()).map_err(DemoFault::RegistryListen)?;
         let metrics = Metrics::new();
         let kitchen = Arc::default();
@@ -164,7 +167,9 @@ fn parts(
         },
         ..auth::Settings::default()
     };
-    let catalog = Arc::new(Catalog::built_in());
+    let catalog = Arc::clone(&settings.catalog);
+    let topics = catalog.events().iter().map(|event| event.topic_pattern().to_owned()).collect();
+    let kafka = consume::Settings { topics, ..broker.settings() };
     let desk = Desk::new(issuer, Verifier::new(&auth), Arc::clone(&catalog));
     let buttons =
         Buttons { desk, broker: Arc::clone(broker), kitchen: Arc::clone(kitchen), is_away: Arc::default() };
@@ -175,7 +180,7 @@ fn parts(
     let mut defaults = Document::empty().with_overrides(&[registry_urls]);
     let registry = Registry::new(RegistrySettings::read(&mut defaults), Handle::current(), observer)?;
     Ok(Parts {
-        source: Source::Kafka(Box::new(KafkaSource::new(broker.settings(), metrics.clone())?)),
+        source: Source::Kafka(Box::new(KafkaSource::new(kafka, metrics.clone())?)),
         control: ControlSource::topic(control),
         // The embedded broker does not know which record is of which time.
         past: None,
@@ -190,6 +195,7 @@ fn parts(
         web: web::Settings {
             listen: settings.listen,
             admin_listen: loopback(),
+            connections_max: DEMO_CONNECTIONS_MAX,
             ..web::Settings::read(&mut defaults)
         },
         board: board::Settings { enabled: true, scene: Scene::Demo, ..board::Settings::read(&mut defaults) },
@@ -197,6 +203,12 @@ fn parts(
         pages: buttons::router(buttons),
         metrics: metrics.clone(),
     })
+}
+
+/// What the broker has: the pizzeria's topics, and those that the catalog names.
+fn topics(catalog: &Catalog) -> BTreeSet<&str> {
+    let named = catalog.events().iter().filter_map(Event::topic_name);
+    TOPICS.into_iter().chain(named).collect()
 }
 
 async fn run_pizzeria(

@@ -1,4 +1,4 @@
-//! The five people of the page, and `GET /demo/people`, which gives each a token.
+//! The five people of the page, and `GET /demo/people`, which gives each a token; `GET /demo/token?of=store` one.
 //!
 //! The tokens are real ones, signed with a secret that is random per start and verified as any other; handing
 //! them out to whoever asks is what only a demo on loopback may do. They live for an hour: when one expires the
@@ -8,11 +8,12 @@ use super::menu::{EVDOKIM, MARFA, STORE};
 use crate::auth::{KeyFault, Verifier, VerifyingKey};
 use crate::event::Catalog;
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -73,6 +74,20 @@ pub(super) async fn people(State(desk): State<Desk>) -> Response {
     let now = SystemTime::now();
     let passes: Vec<Pass> = PEOPLE.iter().filter_map(|person| person.pass(&desk, now)).collect();
     ([(CACHE_CONTROL, "no-store")], Json(passes)).into_response()
+}
+
+#[derive(Deserialize)]
+pub(super) struct Whose {
+    of: String,
+}
+
+pub(super) async fn token(State(desk): State<Desk>, Query(whose): Query<Whose>) -> Response {
+    let person = PEOPLE.iter().find(|person| person.id == whose.of);
+    let Some(pass) = person.and_then(|person| person.pass(&desk, SystemTime::now())) else {
+        let names = PEOPLE.map(|person| person.id).join(", ");
+        return (StatusCode::NOT_FOUND, format!("of={} is none of {names}\n", whose.of)).into_response();
+    };
+    ([(CACHE_CONTROL, "no-store")], pass.token).into_response()
 }
 
 struct Person {

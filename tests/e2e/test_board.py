@@ -7,8 +7,8 @@ import pytest
 
 from support import records, tokens
 from support.browser import Browser
-from support.paths import DOCS, RUN, SERVICE
-from support.processes import Process, free_port
+from support.demo import Demo
+from support.paths import DOCS
 from support.waiting import SLACK
 
 PHONE = {"width": 390, "height": 844}
@@ -27,23 +27,9 @@ def browser(run_folder):
     browser.stop()
 
 
-class Demo:
-    """A `dumbwaiter demo`, which needs nothing else."""
-
-    def __init__(self):
-        self.url = f"http://127.0.0.1:{free_port()}/"
-        self.started_at = time.monotonic()
-        command = [SERVICE, "demo", "--rate", "4", "--listen", self.url.removeprefix("http://").rstrip("/")]
-        self._process = Process("demo", command, RUN / "demo.log")
-        self._process.wait_for_log("open http", 5)
-
-    def stop(self):
-        self._process.kill()
-
-
 @pytest.fixture(scope="module")
 def demo(browser):
-    demo = Demo()
+    demo = Demo("--rate", "4")
     yield demo
     demo.stop()
 

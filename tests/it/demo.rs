@@ -5,14 +5,17 @@ use crate::support::{Client, PATIENCE, get};
 use axum::http::StatusCode;
 use dumbwaiter::app::AppFault;
 use dumbwaiter::demo::{Demo, DemoFault, Settings};
+use dumbwaiter::event::Catalog;
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use tokio_tungstenite::connect_async;
 use tokio_util::sync::CancellationToken;
 
 fn settings(listen: &str) -> Settings {
-    Settings { listen: listen.parse().unwrap(), rate: 25.0, seed: 1 }
+    let catalog = Arc::new(Catalog::built_in());
+    Settings { listen: listen.parse().unwrap(), rate: 25.0, seed: 1, catalog }
 }
 
 #[tokio::test]
