@@ -284,7 +284,8 @@ def test_pictures_for_the_documents(browser, demo):
         ("board-dark", {"viewport": {"width": 1280, "height": 800}, "colorScheme": "dark"}),
         ("board-phone", {"viewport": PHONE, "colorScheme": "light"}),
     ):
-        browser.open(demo.url, **options)
+        # Nothing is caught between two places.
+        browser.open(demo.url, reducedMotion="reduce", **options)
         browser.eventually(ALL_LIVE, 5, "all connections are live")
         browser.click("#column-other-customer .cut")
         note(browser, "Марфа Зимина: back", within=6)

@@ -118,7 +118,7 @@ function addActions(column, clients) {
 
 async function reuse({ client, way }) {
   const { code, reason } = await client.reuseTicket();
-  note(`${way}: the ticket, shown a second time, is answered ${code} “${reason}”.`);
+  note(`${way}: the ticket, shown a second time, is answered ${code} “${reason}”`);
 }
 
 // Elsewhere than in a demo nobody has others' tokens; but the service says what would reach somebody with these keys.
