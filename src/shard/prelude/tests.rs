@@ -1,6 +1,6 @@
 //! A shard without a thread, turn by turn, with one client on a real socket.
 
-use super::super::connection::{ConnectionId, Standing};
+use super::super::connection::{ConnectionId, Cursors, Standing};
 use super::super::past::{Archive, Asks, Past, Question};
 use super::super::socket::{ClientSocket, Kernel};
 use super::super::testing::{no_commands, publish, small_journal};
@@ -9,7 +9,7 @@ use super::*;
 use crate::admission::Admission;
 use crate::clock::Simulated;
 use crate::event::{Identity, Key};
-use crate::journal::Writer;
+use crate::journal::{Guard, PartitionId, Positions, Writer};
 use crate::limits::{
     CATCH_UP_CONNECTION_BYTES, CATCH_UP_TURN_BYTES, CONTROL_FRAMES_MAX, CURSOR_RENEWED_PARTS,
     PLAIN_PING_INTERVAL, STALLED_MAX,
@@ -70,6 +70,21 @@ impl Bench {
         let identity = Identity { keys, grants: Default::default(), expires_at, login: Default::default() };
         self.shard.connections[id].prelude = Some(Box::new(prelude));
         self.shard.join(id, &identity, Standing::Lagging(then), clock.now());
+    }
+
+    /// The client has read the journal to its end, and has been elsewhere before, where it saw more.
+    fn join_behind(&mut self, guard: Guard) {
+        let id = self.id().unwrap();
+        let cursors = Cursors {
+            sent: false,
+            asked_since_ms: None,
+            guard: Some(guard),
+            unmet_until: None,
+            since: None,
+            told: None,
+        };
+        self.shard.connections[id].cursors = Some(Box::new(cursors));
+        self.join(VecDeque::new(), 0);
     }
 
     /// An event in the journal for whoever holds `key`.
@@ -192,6 +207,26 @@ fn one_that_falls_out_of_the_window_meanwhile_is_closed() {
         let _ = bench.client.read(&mut buffer).unwrap();
     }
     assert_eq!(bench.held(), 0);
+}
+
+#[test]
+fn one_that_waits_behind_its_guard_is_closed_as_soon_as_the_window_overtakes_its_shard() {
+    let mut bench = Bench::new();
+    bench.event("store:7", frame(200));
+    let mut elsewhere = Positions::default();
+    elsewhere.advance(PartitionId(0), 1_000_000);
+    bench.join_behind(Guard::at(elsewhere));
+    while bench.shard.guarded.is_empty() {
+        bench.turn();
+    }
+    for _ in 0..4_000 {
+        bench.event("store:7", Bytes::from_static(&[0; 1_000]));
+    }
+    // Nothing else is written that would wake it.
+    bench.turn();
+    bench.turn();
+    let connection = &bench.shard.connections[bench.id().unwrap()];
+    assert_eq!(connection.leaving(), Some(Ending::TooSlow));
 }
 
 #[test]
