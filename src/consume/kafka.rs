@@ -405,11 +405,17 @@ fn poll_past_the_log(
 ) -> Option<KafkaResult<BorrowedMessage<'_>>> {
     loop {
         let logged = consumer.context().logged();
-        let polled = consumer.poll(wait.saturating_sub(begin.elapsed()));
+        let polled = consumer.poll(whole_millis(wait.saturating_sub(begin.elapsed())));
         if polled.is_some() || consumer.context().logged() == logged {
             return polled;
         }
     }
+}
+
+/// Not less than that. The client waits by the millisecond, and without pause for what is left below one.
+fn whole_millis(wait: Duration) -> Duration {
+    let whole = Duration::from_millis(1);
+    whole * u32::try_from(wait.as_nanos().div_ceil(whole.as_nanos())).unwrap_or(u32::MAX)
 }
 
 /// Topics' ids that have become known; true if there are any.
@@ -496,4 +502,17 @@ pub(super) fn client_config(settings: &Settings) -> ClientConfig {
         GroupProtocol::Consumer => config.set("group.protocol", "consumer"),
     };
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole_millis;
+    use std::time::Duration;
+
+    #[test]
+    fn a_wait_ends_on_a_millisecond_and_not_before_its_time() {
+        let waits = [0, 1, 999_999, 1_000_000, 4_999_900, 99_000_001];
+        let millis = waits.map(|nanos| whole_millis(Duration::from_nanos(nanos)).as_micros());
+        assert_eq!(millis, [0, 1_000, 1_000, 1_000, 5_000, 100_000]);
+    }
 }
