@@ -177,29 +177,38 @@ fn note_unresolved(event: &Event, reference: Option<&SchemaReference>, why: &Inc
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::consume::OwnedRecord;
     use crate::event::OpenOrders;
 
     /// The key of a record that the mapping panics over: in tests only, since no record is known that does.
     pub const PANICS: &[u8] = b"panics";
 
-    #[test]
-    fn a_panic_over_a_record_is_a_reason_of_its_own_and_the_next_one_is_mapped() {
-        let catalog = Catalog::parse(
-            &include_str!("event/catalog.toml").replace("clients =", "encoding = \"raw\"\nclients ="),
-            None,
-        );
-        let catalog = Arc::new(catalog.unwrap());
+    /// The default catalog, for records that name no schema.
+    pub fn raw_catalog() -> (Arc<Catalog>, Writers) {
+        let text = include_str!("event/catalog.toml").replace("clients =", "encoding = \"raw\"\nclients =");
+        let catalog = Arc::new(Catalog::parse(&text, None).unwrap());
         let writers = catalog.events().iter().map(|event| Arc::clone(&event.writer));
         let writers = Writers::open(&crate::decode::Settings::default(), writers, None).unwrap();
-        let mut mapping = Mapping::new(catalog, writers);
-        let condition = crate::consume::OwnedRecord {
+        (catalog, writers)
+    }
+
+    /// Order `o1` is `DONE`.
+    pub fn raw_condition() -> OwnedRecord {
+        OwnedRecord {
             topic: "order.condition".to_owned(),
             value: Some(b"\x04o1\x08DONE".to_vec()),
             ..Default::default()
-        };
-        let bad = crate::consume::OwnedRecord { key: Some(PANICS.to_vec()), ..condition.clone() };
+        }
+    }
+
+    #[test]
+    fn a_panic_over_a_record_is_a_reason_of_its_own_and_the_next_one_is_mapped() {
+        let (catalog, writers) = raw_catalog();
+        let mut mapping = Mapping::new(catalog, writers);
+        let condition = raw_condition();
+        let bad = OwnedRecord { key: Some(PANICS.to_vec()), ..condition.clone() };
         let none = OpenOrders::default();
         for _ in 0..2 {
             assert_eq!(mapping.map(bad.lend(), &none).unwrap_err(), Passed::Poison(Poison::Panic));

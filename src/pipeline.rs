@@ -19,7 +19,8 @@ use crate::event::{
 use crate::health::Health;
 use crate::journal::{Appended, Draft, Origin, Writer};
 use crate::limits::{
-    ORDER_WAIT, PIPELINE_BATCH_RECORDS, PIPELINE_RETRY_WAIT, PIPELINE_WAIT, REGISTRY_HOLDS_READINESS_MAX,
+    ORDER_WAIT, PIPELINE_BATCH_RECORDS, PIPELINE_PAUSE, PIPELINE_RETRY_WAIT, PIPELINE_WAIT,
+    REGISTRY_HOLDS_READINESS_MAX,
 };
 use crate::mapping::{Mapped, Mapping, Passed};
 use crate::metrics::{Metrics, OrderWait};
@@ -55,7 +56,9 @@ impl Pipeline {
         let mut work = Work::new(self);
         while !stop.is_cancelled() {
             let wait = if work.waiting.is_empty() { PIPELINE_WAIT } else { PIPELINE_RETRY_WAIT };
-            work.turn(&mut source, wait)?;
+            if work.turn(&mut source, wait)? {
+                std::thread::park_timeout(PIPELINE_PAUSE);
+            }
         }
         work.parts.dead_letters.flush();
         source.finish();
@@ -118,21 +121,24 @@ impl Work {
         }
     }
 
-    /// The records that are there now, at most a batch; the first is waited for.
-    pub(crate) fn turn(&mut self, source: &mut Source, mut wait: Duration) -> Result<(), SourceFault> {
+    /// The records that are there now, at most a batch; the first is waited for. True if events were shown, and
+    /// no more are there.
+    pub(crate) fn turn(&mut self, source: &mut Source, mut wait: Duration) -> Result<bool, SourceFault> {
         self.note_begun(source);
+        let mut is_drained = false;
         for _ in 0..PIPELINE_BATCH_RECORDS {
             if !source.poll(wait, &mut |record| self.take(record))? {
+                is_drained = true;
                 break;
             }
             wait = Duration::ZERO;
         }
         self.note_news(source);
         self.retry_waiting(source);
-        self.publish();
+        let has_shown = self.publish();
         self.report(source);
         self.watch(source);
-        Ok(())
+        Ok(is_drained && has_shown)
     }
 
     fn take(&mut self, record: Record<'_>) -> Handled {
@@ -307,15 +313,18 @@ impl Work {
         self.parts.clock.now() >= since.max(from) + wait
     }
 
-    fn publish(&mut self) {
+    /// True if there was anything to show.
+    fn publish(&mut self) -> bool {
         let clock = &self.parts.clock;
         self.orders_changed |= self.orders.expire(unix_ms(clock.wall()));
         if std::mem::take(&mut self.orders_changed) {
             self.parts.journal.set_orders(self.orders.orders().clone());
         }
-        if self.parts.journal.publish(self.parts.clock.now()) {
+        let has_shown = self.parts.journal.publish(self.parts.clock.now());
+        if has_shown {
             self.parts.shards.wake();
         }
+        has_shown
     }
 
     fn report(&mut self, source: &Source) {
@@ -441,3 +450,6 @@ fn is_unknown(order: Option<&OrderChange>, orders: &OrderBook) -> bool {
         matches!(order.kind, ChangeKind::Changes { .. }) && orders.orders().owner(&order.id).is_none()
     })
 }
+
+#[cfg(test)]
+mod tests;

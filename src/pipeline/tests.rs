@@ -1,0 +1,66 @@
+//! A pipeline turn by turn, whose records come from a channel.
+
+use super::*;
+use crate::clock::Simulated;
+use crate::consume::{OwnedRecord, memory};
+use crate::event::OrderSettings;
+use crate::journal;
+use crate::mapping::tests::{raw_catalog, raw_condition};
+use std::sync::mpsc;
+
+struct Bench {
+    work: Work,
+    source: Source,
+    records: mpsc::Sender<OwnedRecord>,
+    next_offset: i64,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let (catalog, writers) = raw_catalog();
+        let metrics = Metrics::new();
+        let (records, source) = memory();
+        let window = Duration::from_secs(900);
+        let orders =
+            OrderSettings { look_back: Duration::ZERO, max_bytes: 1 << 20, wait: ORDER_WAIT, window };
+        let journal = journal::Settings { max_bytes: 1 << 20, max_age: window, cursor_keys: Vec::new() };
+        let work = Work::new(Pipeline {
+            catalog: CurrentCatalog::new(catalog),
+            writers,
+            orders,
+            dead_letters: DeadLetters::Off,
+            journal: journal::open(&journal).0,
+            shards: Shards::none(),
+            health: Health::new(metrics.clone()),
+            metrics,
+            clock: Simulated::begin().clock(),
+            keeps_traces: false,
+        });
+        Bench { work, source: Source::Memory(source), records, next_offset: 0 }
+    }
+
+    fn come(&mut self, count: usize, topic: &str) {
+        for _ in 0..count {
+            let record = OwnedRecord { topic: topic.to_owned(), offset: self.next_offset, ..raw_condition() };
+            self.records.send(record).unwrap();
+            self.next_offset += 1;
+        }
+    }
+
+    fn turn(&mut self) -> bool {
+        self.work.turn(&mut self.source, Duration::ZERO).unwrap()
+    }
+}
+
+#[test]
+fn there_is_time_to_rest_once_all_there_is_was_shown() {
+    let mut bench = Bench::new();
+    assert!(!bench.turn(), "nothing has come");
+    bench.come(1, "order.unknown");
+    assert!(!bench.turn(), "nothing was shown");
+    bench.come(1, "order.condition");
+    assert!(bench.turn());
+    bench.come(PIPELINE_BATCH_RECORDS + 1, "order.condition");
+    assert!(!bench.turn(), "more is there");
+    assert!(bench.turn());
+}
