@@ -149,6 +149,11 @@ pub const ORDERS_LOOK_BACK_MAX: Duration = Duration::from_secs(31 * 24 * 3_600);
 /// How long a condition waits for its order by default; then it reaches staff only, and is counted.
 pub const ORDER_WAIT: Duration = Duration::from_secs(2);
 
+/// How long a condition waits for an order that is not in Kafka when it comes. A producer that writes both without
+/// waiting for the first sends its partitions one by one after a trouble, in any order, within milliseconds. It is
+/// short, since the partition's other events wait behind conditions whose orders nobody ever wrote.
+pub const ORDER_SETTLES: Duration = Duration::from_millis(250);
+
 /// The most that `orders.wait` may be: the partition's other events wait as well.
 pub const ORDER_WAIT_MAX: Duration = Duration::from_secs(30);
 

@@ -19,7 +19,7 @@ use crate::event::{
 use crate::health::Health;
 use crate::journal::{Appended, Draft, Origin, Writer};
 use crate::limits::{
-    ORDER_WAIT, PIPELINE_BATCH_RECORDS, PIPELINE_PAUSE, PIPELINE_RETRY_WAIT, PIPELINE_WAIT,
+    ORDER_SETTLES, ORDER_WAIT, PIPELINE_BATCH_RECORDS, PIPELINE_PAUSE, PIPELINE_RETRY_WAIT, PIPELINE_WAIT,
     REGISTRY_HOLDS_READINESS_MAX,
 };
 use crate::mapping::{Mapped, Mapping, Passed};
@@ -287,16 +287,19 @@ impl Work {
             let excused = |topic: &str, partition: i32| {
                 order_waits.iter().any(|(name, number)| *number == partition && name == topic)
             };
+            let (now, settles) = (self.parts.clock.now(), self.settles(since));
             let outcome = match self.handle(record.lend(), self.waits_for_orders()) {
                 Ok(()) => waited.then_some(OrderWait::Found),
-                Err(Reason::Order) if source.has_settled(since, excused) => Some(OrderWait::Unknown),
+                Err(Reason::Order) if now >= settles && source.has_settled(settles, excused) => {
+                    Some(OrderWait::Unknown)
+                }
                 Err(Reason::Order) if self.is_out_of_patience(since) => Some(OrderWait::GivenUp),
-                Err(reason) => return queue.wait_for(reason, self.parts.clock.now()),
+                Err(reason) => return queue.wait_for(reason, now),
             };
             if matches!(outcome, Some(OrderWait::Unknown | OrderWait::GivenUp))
                 && let Err(reason) = self.handle(record.lend(), false)
             {
-                return queue.wait_for(reason, self.parts.clock.now());
+                return queue.wait_for(reason, now);
             }
             if let Some(outcome) = outcome {
                 self.parts.metrics.order_waited(outcome);
@@ -304,6 +307,13 @@ impl Work {
             source.handled(&record.topic, record.partition, record.offset);
             queue.pop();
         }
+    }
+
+    /// From when on an order that is not in Kafka is not expected, for a record that has waited since then. One that
+    /// was there at the start stood behind its order, or has none.
+    fn settles(&self, since: Instant) -> Instant {
+        let is_new = self.patience_from.is_some_and(|from| since >= from);
+        if is_new { since + ORDER_SETTLES } else { since }
     }
 
     fn is_out_of_patience(&self, since: Instant) -> bool {

@@ -9,6 +9,7 @@ use crate::mapping::tests::{raw_catalog, raw_condition};
 use std::sync::mpsc;
 
 struct Bench {
+    time: Arc<Simulated>,
     work: Work,
     source: Source,
     records: mpsc::Sender<OwnedRecord>,
@@ -18,7 +19,7 @@ struct Bench {
 impl Bench {
     fn new() -> Bench {
         let (catalog, writers) = raw_catalog();
-        let metrics = Metrics::new();
+        let (time, metrics) = (Simulated::begin(), Metrics::new());
         let (records, source) = memory();
         let window = Duration::from_secs(900);
         let orders =
@@ -33,10 +34,10 @@ impl Bench {
             shards: Shards::none(),
             health: Health::new(metrics.clone()),
             metrics,
-            clock: Simulated::begin().clock(),
+            clock: time.clock(),
             keeps_traces: false,
         });
-        Bench { work, source: Source::Memory(source), records, next_offset: 0 }
+        Bench { time, work, source: Source::Memory(source), records, next_offset: 0 }
     }
 
     fn come(&mut self, count: usize, topic: &str) {
@@ -55,6 +56,7 @@ impl Bench {
 #[test]
 fn there_is_time_to_rest_once_all_there_is_was_shown() {
     let mut bench = Bench::new();
+    bench.work.parts.orders.wait = Duration::ZERO;
     assert!(!bench.turn(), "nothing has come");
     bench.come(1, "order.unknown");
     assert!(!bench.turn(), "nothing was shown");
@@ -63,4 +65,16 @@ fn there_is_time_to_rest_once_all_there_is_was_shown() {
     bench.come(PIPELINE_BATCH_RECORDS + 1, "order.condition");
     assert!(!bench.turn(), "more is there");
     assert!(bench.turn());
+}
+
+#[test]
+fn a_condition_waits_a_little_for_an_order_that_is_not_there_at_all() {
+    let mut bench = Bench::new();
+    assert!(!bench.turn(), "what was there at the start has been read");
+    bench.come(1, "order.condition");
+    assert!(!bench.turn());
+    bench.time.pass(ORDER_SETTLES - Duration::from_millis(1));
+    assert!(!bench.turn());
+    bench.time.pass(Duration::from_millis(1));
+    assert!(bench.turn(), "it is shown to staff");
 }
