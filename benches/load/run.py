@@ -3,6 +3,7 @@
     target/venv/bin/python benches/load/run.py --workloads W1 W2 --peers raw dumbwaiter --rounds 3
     target/venv/bin/python benches/load/run.py --budget 30m       # as many rounds as fit, five at most
     target/venv/bin/python benches/load/run.py --before PROGRAM   # beside another build of the service
+    target/venv/bin/python benches/load/run.py --more --rounds 1  # one more for the results that are there
     target/venv/bin/python benches/load/run.py --quick            # a small run of everything, for whether it works
 
 Every round runs every server on every workload, one after the other, so that all of them have had the machine at its best and
@@ -11,6 +12,8 @@ anew after each round.
 """
 
 import argparse
+import dataclasses
+import hashlib
 import json
 import os
 import platform
@@ -60,8 +63,9 @@ def rounds(arguments, kafka, registry):
     workloads = [WORKLOADS[name] for name in arguments.workloads]
     if arguments.quick:
         workloads = [workload.scaled(clients=0.02, seconds=1) for workload in workloads]
-    runs, longest = [], 0
-    for number in range(1, arguments.rounds + 1):
+    runs, longest = earlier_runs(arguments) if arguments.more else [], 0
+    first = runs[-1]["round"] + 1 if runs else 1
+    for number in range(first, first + arguments.rounds):
         begun = time.monotonic()
         for workload in workloads:
             of_round = one_round(arguments, workload, kafka, registry, RUN / f"{number}-{workload.name}")
@@ -72,6 +76,15 @@ def rounds(arguments, kafka, registry):
         if time.monotonic() + longest > arguments.ends_at:
             break
     print((results_folder(arguments) / "results.md").read_text(encoding="utf-8"))
+
+
+def earlier_runs(arguments):
+    """Those in the results, which must be of this program on this machine: others' are no rounds of the same race."""
+    earlier = json.loads((results_folder(arguments) / "results.json").read_text(encoding="utf-8"))
+    for what, now in (("machine", machine()), ("build", build(arguments))):
+        if earlier[what] != now:
+            raise SystemExit(f"--more: the results are of another {what} ({earlier[what]}, now {now})")
+    return earlier["runs"]
 
 
 def one_round(arguments, workload, kafka, registry, folder):
@@ -103,6 +116,8 @@ def measure(arguments, server, workload, kafka, registry, folder):
     )
     running = server.start(around, workload)
     try:
+        if workload.events and not running.is_bare:
+            warm_up(arguments.dumbwaiter, workload, running, around)
         load_before = os.getloadavg()[0]
         report = drive(arguments.dumbwaiter, workload, running, around)
     finally:
@@ -110,6 +125,14 @@ def measure(arguments, server, workload, kafka, registry, folder):
     clients = report["connect"]["ready"]
     rss = report["server"]["rss_idle_kib"] - report["server"]["rss_before_kib"]
     return report | {"load_before": load_before, "rss_per_client_kib": rss / clients}
+
+
+def warm_up(dumbwaiter, workload, running, around):
+    """One event to one client: a schema is asked for once in a server's life, and the events that wait for it are no
+    percentile of the others."""
+    alone = dataclasses.replace(workload, clients=1, staff=1, seconds=1, rate=0, burst=1, half_open=0)
+    report = drive(dumbwaiter, alone, running, dataclasses.replace(around, run=f"{random.getrandbits(32):08x}"))
+    assert report["events"]["deliveries"] == 1, report
 
 
 def drive(dumbwaiter, workload, running, around):
@@ -158,6 +181,7 @@ def publish(arguments, runs):
     result = {
         "at": time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime()),
         "machine": machine(),
+        "build": build(arguments),
         "rounds": runs[-1]["round"],
         "summary": summarize(runs),
         "runs": runs,
@@ -176,11 +200,17 @@ def machine():
     return f"{os.cpu_count()} x {model.split(':')[1].strip()}, Linux {platform.release()}"
 
 
+def build(arguments):
+    """Which program it was, by its digest."""
+    return hashlib.sha256(arguments.dumbwaiter.read_bytes()).hexdigest()[:16]
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--peers", nargs="+", help="only these, by their names in the tables")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--more", action="store_true", help="in addition to the rounds that are in the results")
     parser.add_argument("--budget", type=seconds, default=float("inf"), help="such as 30m: as many rounds as fit, one at least")
     parser.add_argument("--before", type=Path, metavar="PROGRAM", help="another build of the service")
     parser.add_argument("--quick", action="store_true", help="a fiftieth of the clients, for two seconds")
