@@ -43,7 +43,7 @@ demo: build ## run the service with an embedded broker and a page to look at
 check: setup ## formatting and lints, with and without the Kafka client
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
-	cargo clippy --locked --workspace --no-default-features --all-targets -- -D warnings
+	cargo clippy --locked --workspace --no-default-features --features dumbwaiter/conformance --all-targets -- -D warnings
 
 unit: setup ## the Rust tests, with a thousand simulated worlds (by itself `cargo test` has a hundred)
 	SEEDS=1000 cargo test --locked

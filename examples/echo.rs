@@ -15,7 +15,7 @@ use axum::response::Response;
 use dumbwaiter::admission::Admission;
 use dumbwaiter::auth::{self, Claims, CurrentVerifier, Revocations, TicketSettings, Tickets, Verifier};
 use dumbwaiter::clock::Clock;
-use dumbwaiter::event::Catalog;
+use dumbwaiter::event::{Catalog, CurrentCatalog};
 use dumbwaiter::health::Health;
 use dumbwaiter::metrics::Metrics;
 use dumbwaiter::seats::Seats;
@@ -57,7 +57,7 @@ fn anybody() -> Admission {
         revocations: Arc::new(Revocations::new(&settings)),
         sessions: None,
         tickets: Tickets::open(TicketSettings::Memory, Box::new(|_, _, _| {})),
-        catalog: Arc::new(Catalog::built_in()),
+        catalog: CurrentCatalog::new(Arc::new(Catalog::built_in())),
         metrics: Metrics::new(),
         query_token: false,
         users: Seats::new(usize::MAX, usize::MAX),
