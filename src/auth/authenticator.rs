@@ -37,3 +37,24 @@ pub(super) fn ask(
     let claims = authenticator.authenticate(token, now)?;
     if claims.expires_at() > now { Ok(claims) } else { Err(Refusal::Expired) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Map;
+    use std::time::Duration;
+
+    #[test]
+    fn claims_that_have_ended_are_none_whoever_says_so() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
+        let check = |ends: u64, expected: Option<Refusal>| {
+            let ends = SystemTime::UNIX_EPOCH + Duration::from_secs(ends);
+            let says = move |_: &str, _: SystemTime| Ok(Claims::new(Map::new(), ends));
+            let authenticator: Arc<dyn Authenticator> = Arc::new(says);
+            assert_eq!(ask(&authenticator, "anything", now).err(), expected);
+        };
+        check(1_001, None);
+        check(1_000, Some(Refusal::Expired));
+        check(999, Some(Refusal::Expired));
+    }
+}

@@ -196,4 +196,16 @@ mod tests {
         }
         assert_eq!(Refusal::missing("exp").to_string(), "token has no claim exp");
     }
+
+    #[test]
+    fn whoever_tries_keys_is_told_from_whoever_comes_too_early() {
+        let check =
+            |refusal: Refusal, expected: bool| assert_eq!(refusal.is_bad_key(), expected, "{refusal}");
+        check(Refusal::Missing, true);
+        check(Refusal::BadSignature, true);
+        check(Refusal::UnknownSession, true);
+        check(Refusal::Revoked, false);
+        check(Refusal::LookupFailed, false);
+        check(Refusal::KeysAwaited, false);
+    }
 }

@@ -190,3 +190,53 @@ fn der_value(input: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     };
     rest.split_at_checked(length)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exponent_that_makes_everything_a_signature_is_none() {
+        let check = |exponent: &[u8], expected: bool| {
+            let key = PublicKey::from_rsa_parts(&[0xC1; 256], exponent);
+            assert_eq!(key.is_some(), expected, "{exponent:?}");
+        };
+        for exponent in [&[][..], &[0], &[1], &[0, 1], &[2], &[4], &[1, 0, 0, 0, 1]] {
+            check(exponent, false);
+        }
+        for exponent in [&[3][..], &[5], &[1, 0, 1], &[0, 1, 0, 1]] {
+            check(exponent, true);
+        }
+    }
+
+    #[test]
+    fn the_length_of_a_modulus_is_that_of_its_digits() {
+        let check = |modulus: &[u8], expected: usize| match PublicKey::from_rsa_parts(modulus, &[3]) {
+            Some(PublicKey::Rsa { modulus_bits, .. }) => assert_eq!(modulus_bits, expected),
+            _ => panic!("no RSA key"),
+        };
+        check(&[0xFF; 256], 2_048);
+        check(&[0x7F; 256], 2_047);
+        check(&[&[0, 0, 1][..], &[0xFF; 254]].concat(), 2_033);
+    }
+
+    #[test]
+    fn numbers_and_lengths_are_in_their_shortest_form() {
+        assert_eq!(der_integer(&[0, 0, 0x7F]).unwrap(), [INTEGER, 1, 0x7F]);
+        assert_eq!(der_integer(&[0x80]).unwrap(), [INTEGER, 2, 0, 0x80]);
+        assert_eq!(der_integer(&[0, 0]), None);
+        let check = |length: usize, head: &[u8]| {
+            let written = der_write(SEQUENCE, &vec![7; length]).unwrap();
+            assert_eq!(written[..written.len() - length], *head);
+            let (content, rest) = der_value(&written, SEQUENCE).unwrap();
+            assert_eq!((content.len(), rest.len()), (length, 0));
+        };
+        check(0, &[SEQUENCE, 0]);
+        check(0x7F, &[SEQUENCE, 0x7F]);
+        check(0x80, &[SEQUENCE, 0x81, 0x80]);
+        check(0xFF, &[SEQUENCE, 0x81, 0xFF]);
+        check(0x100, &[SEQUENCE, 0x82, 1, 0]);
+        check(0xFFFF, &[SEQUENCE, 0x82, 0xFF, 0xFF]);
+        assert_eq!(der_write(SEQUENCE, &[7; 0x1_0000]), None);
+    }
+}

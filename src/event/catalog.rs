@@ -216,7 +216,15 @@ mod tests {
         assert_eq!(names, ["CREATE_PIZZA", "order:new", "order:condition"]);
         assert_eq!(&*catalog.event_of("pizza.created", "Anything").unwrap().name, "CREATE_PIZZA");
         assert!(catalog.event_of("order.archived", "Order").is_none());
-        assert!(!catalog.names_topic("order.archived"));
+        assert!(!catalog.names_topic("order.archived") && catalog.names_topic("pizza.created"));
+    }
+
+    #[test]
+    fn what_is_picked_out_of_a_record_is_what_audience_and_open_orders_need() {
+        let catalog = Catalog::built_in();
+        let captured: Vec<_> = catalog.events().iter().map(Event::capture_names).collect();
+        let order = vec!["_id", "clientId", "condition"];
+        assert_eq!(captured, [vec!["store_id", "user_uuid"], order.clone(), order]);
     }
 
     #[test]
@@ -248,6 +256,19 @@ mod tests {
         assert_eq!(&*catalog.event_of("order.events", "PopulatedOrder").unwrap().name, "order:new");
         assert_eq!(&*catalog.event_of("order.events", "OrderCondition").unwrap().name, "order:condition");
         assert!(catalog.event_of("order.events", "Courier").is_none());
+    }
+
+    #[test]
+    fn a_schema_beside_the_catalog_comes_before_a_bundled_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |expected: &str| {
+            let catalog = Catalog::parse(BUILT_IN, Some(folder.path())).unwrap();
+            assert_eq!(catalog.events()[0].writer.record_name(), expected);
+        };
+        check("Pizza");
+        let other = include_str!("../../schemas/pizza.avsc").replacen("\"Pizza\"", "\"Pie\"", 1);
+        std::fs::write(folder.path().join("pizza.avsc"), other).unwrap();
+        check("Pie");
     }
 
     #[test]

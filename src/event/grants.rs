@@ -112,6 +112,7 @@ mod tests {
         let check = |next: &[&str], key: &str, expected: bool| {
             let withdrawn = grants(&["role:{role}", "user:{sub}", "role:GUEST"]).withdrawn_by(&grants(next));
             assert_eq!(withdrawn.concerns(&[Key::new("user:7"), Key::new(key)]), expected, "{next:?} {key}");
+            assert_eq!(withdrawn.is_empty(), next.len() == 4, "{next:?}");
         };
         let more = ["role:{role}", "user:{sub}", "role:GUEST", "store:{store_id}"];
         check(&more, "role:ADMIN", false);

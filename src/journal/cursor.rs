@@ -274,6 +274,7 @@ fn read_number(bytes: &mut &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::positions::incarnation;
     use super::*;
     use proptest::prelude::*;
 
@@ -360,10 +361,35 @@ mod tests {
         let first = partitions(&[("a", 0)]);
         let cursor = codec.encode(&both, &guard(&[5, 9]));
         let mut here = codec.decode(&first, &cursor).unwrap();
-        assert!(here.has_unmet());
+        assert!(here.has_unmet() && !here.is_of_another(&first));
+        let get = |topic, partition| here.get(&first, topic, partition);
+        assert_eq!(
+            [get("a", 0), get("a", 1), get("a", 2), get("b", 1)],
+            [5, 9, Positions::NONE, Positions::NONE]
+        );
         assert_eq!(codec.encode(&first, &here), cursor);
         here.meet(&both);
         assert_eq!(here, guard(&[5, 9]));
+    }
+
+    #[test]
+    fn a_cursor_of_a_topic_that_was_made_anew_is_of_another() {
+        let codec = CursorCodec::new("one", &[]);
+        let named = |id: &str| {
+            let mut partitions = partitions(&[("a", 0)]);
+            partitions.set_incarnation(name_hash("a"), incarnation(Some(id)));
+            partitions
+        };
+        let cursor = codec.encode(&named("first"), &guard(&[5]));
+        let check = |here: &Partitions, is_met: bool, is_of_another: bool| {
+            let read = codec.decode(here, &cursor).unwrap();
+            assert_eq!((read == guard(&[5]), read.is_of_another(here)), (is_met, is_of_another));
+        };
+        check(&named("first"), true, false);
+        check(&named("second"), false, true);
+        // A broker that tells no ids.
+        check(&partitions(&[("a", 0)]), true, false);
+        check(&partitions(&[("b", 0)]), false, false);
     }
 
     /// The sizes that docs/resume.md states.

@@ -209,6 +209,14 @@ mod tests {
     }
 
     #[test]
+    fn the_same_is_the_same_in_every_partition() {
+        assert_eq!(positions(&[5, -1]), positions(&[5]));
+        assert_ne!(positions(&[5, 0]), positions(&[5]));
+        assert_ne!(positions(&[5]), positions(&[5, 0]));
+        assert_ne!(positions(&[5, 7]), positions(&[7, 5]));
+    }
+
+    #[test]
     fn the_newer_of_two() {
         assert_eq!(positions(&[5, 1]).or_newer(&positions(&[3, 2, 0])), positions(&[5, 2, 0]));
     }

@@ -48,3 +48,33 @@ fn read_cursor_key(section: &mut Section<'_>, name: &'static str, doc: &'static 
     }
     Some(key)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_new_key_of_cursors_comes_before_the_former_one() {
+        let check = |text: &str, expected: Result<&[&str], &str>| {
+            let mut document = Document::parse("d.toml", text);
+            let keys = Settings::read(&mut document).cursor_keys;
+            let keys: Vec<&str> = keys.iter().map(ExposeSecret::expose_secret).collect();
+            let told = document.finish().map(|_| keys).map_err(|faults| faults.to_string());
+            match (told, expected) {
+                (Ok(keys), Ok(expected)) => assert_eq!(keys, expected, "{text}"),
+                (Err(told), Err(expected)) => assert!(told.contains(expected), "{told}"),
+                (told, _) => panic!("{text}: {told:?}"),
+            }
+        };
+        let (new, former) = ("n".repeat(CURSOR_SECRET_MIN_BYTES), "f".repeat(CURSOR_SECRET_MIN_BYTES));
+        check("", Ok(&[]));
+        check(&format!("[cursor]\nkey = {new:?}"), Ok(&[&new]));
+        check(&format!("[cursor]\nkey = {new:?}\nprevious_key = {former:?}"), Ok(&[&new, &former]));
+        check(
+            &format!("[cursor]\nprevious_key = {former:?}"),
+            Err("in cursor.previous_key: is set without cursor.key"),
+        );
+        check(&format!("[cursor]\nkey = {:?}", &new[1..]), Err("in cursor.key: has 31 bytes, 32 are needed"));
+        check("[journal]\nmax_bytes = \"1023KiB\"", Err("in journal.max_bytes"));
+    }
+}

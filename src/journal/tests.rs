@@ -74,6 +74,7 @@ fn an_entry_is_found_once_however_many_keys_match_and_only_with_a_frame() {
         writer.append(draft(offset, &["a", "b"]), now, NOW_MS);
     }
     writer.publish(now);
+    assert_eq!(writer.entries(), 2 * SEGMENT_ENTRIES_MAX + 10);
     let all: Vec<u64> = (0..journal.head()).collect();
     assert_eq!(read(&journal, &["b", "a", "c"], 0), all);
     let mut found = Vec::new();

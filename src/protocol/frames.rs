@@ -20,3 +20,19 @@ impl Frames {
         self.0.iter().flatten().map(Bytes::len).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_protocol_has_its_own_frame() {
+        let mut frames = Frames::default();
+        assert_eq!((frames.get(Protocol::Plain), frames.len_bytes()), (None, 0));
+        frames.set(Protocol::Plain, Bytes::from_static(b"plain"));
+        frames.set(Protocol::SocketIo, Bytes::from_static(b"io"));
+        assert_eq!(frames.get(Protocol::Plain).map(|frame| &frame[..]), Some(&b"plain"[..]));
+        assert_eq!(frames.get(Protocol::SocketIo).map(|frame| &frame[..]), Some(&b"io"[..]));
+        assert_eq!(frames.len_bytes(), 7);
+    }
+}

@@ -45,6 +45,7 @@ fn a_session_is_small() {
 fn plain_event() {
     let frame = event_frame(Protocol::Plain, "CREATE_PIZZA", br#"{"uuid":"u"}"#);
     assert_eq!(describe_frames(&frame), [r#"{"event_name":"CREATE_PIZZA","data":{"uuid":"u"}}"#]);
+    assert_eq!(frame_text(&frame), r#"{"event_name":"CREATE_PIZZA","data":{"uuid":"u"}}"#);
 }
 
 #[test]

@@ -222,6 +222,25 @@ mod tests {
     }
 
     #[test]
+    fn a_set_with_one_more_key_or_another_is_news() {
+        let key = |kid: &str, byte: u8| {
+            let x = BASE64_URL_SAFE_NO_PAD.encode([byte; 32]);
+            json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": x})
+        };
+        let check = |one: &[Value], other: &[Value], expected: bool| {
+            let [one, other] = [one, other].map(|keys| parse(&json!(keys)));
+            assert_eq!((one.is_same_as(&other), other.is_same_as(&one)), (expected, expected));
+        };
+        check(&[], &[], true);
+        check(&[key("a", 1)], &[key("a", 1)], true);
+        check(&[key("a", 1)], &[key("a", 1), key("b", 2)], false);
+        check(&[key("a", 1)], &[key("b", 2)], false);
+        check(&[key("a", 1)], &[key("b", 1)], false);
+        check(&[key("a", 1)], &[key("a", 2)], false);
+        check(&[key("a", 1)], &[key("a", 1), json!({"kty": "none"})], false);
+    }
+
+    #[test]
     fn a_key_under_two_algorithms_counts_once() {
         let rsa = |algorithm: &str| json!({"kty": "RSA", "n": encoded(256), "e": "AQAB", "alg": algorithm});
         let set = parse(&json!([rsa("RS256"), rsa("PS256"), rsa("RS256")]));

@@ -10,10 +10,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::auth::Verifier;
 
 /// Far beyond what any of this takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -146,4 +150,50 @@ async fn who_can_wait_is_spared_to_come_back() {
     jwks.settle(Some("b")).await;
     assert!(before.elapsed() < limits::JWKS_PATIENCE, "the next fetch is 30 s away");
     assert_eq!(issuer.requests(), 1);
+}
+
+#[tokio::test]
+async fn an_issuer_that_fails_at_first_is_asked_again_soon() {
+    let (issuer, jwks, observed) = Issuer::start(Duration::ZERO).await;
+    issuer.says(500, "");
+    let running = Arc::clone(&jwks);
+    tokio::spawn(async move { running.run().await });
+    eventually(|| !observed.lock().is_empty()).await;
+    issuer.says(200, set(&["a"]));
+    eventually(|| has(&jwks, "a")).await;
+}
+
+#[tokio::test]
+async fn a_name_that_the_issuer_has_not_makes_nobody_ask() {
+    let (_, jwks, _) = Issuer::start(Duration::ZERO).await;
+    let start = Instant::now();
+    let second = |second| start + Duration::from_secs(second);
+    jwks.misses.lock().fetch_ends(start, true);
+    assert!(jwks.may_bring(Some("b"), second(1)));
+    assert!(jwks.asked.notified().now_or_never().is_some());
+    jwks.misses.lock().fetch_ends(second(2), true);
+    assert!(!jwks.may_bring(Some("b"), second(3)) && !jwks.may_bring(None, second(3)));
+    assert!(jwks.asked.notified().now_or_never().is_none());
+}
+
+#[tokio::test]
+async fn a_verifier_waits_for_keys_that_may_be_published_and_for_no_secret() {
+    let (_, jwks, _) = Issuer::start(Duration::from_millis(100)).await;
+    let running = Arc::clone(&jwks);
+    tokio::spawn(async move { running.run().await });
+    let verifier = Verifier::new(&crate::auth::Settings::default()).with_jwks(Some(Arc::clone(&jwks)));
+    let token = |algorithm: &str| {
+        let header = json!({"alg": algorithm, "kid": "a"}).to_string();
+        format!("{}.e30.c2ln", BASE64_URL_SAFE_NO_PAD.encode(header))
+    };
+    verifier.settle(&token("HS256")).await;
+    assert!(!has(&jwks, "a"));
+    verifier.settle(&token("EdDSA")).await;
+    assert!(has(&jwks, "a"));
+}
+
+#[test]
+fn every_outcome_has_its_label() {
+    let outcomes = [Fetched::Keys { used: 1, passed_over: 0 }, Fetched::NoAnswer, Fetched::Unusable];
+    assert_eq!(outcomes.map(Fetched::label), Fetched::LABELS);
 }

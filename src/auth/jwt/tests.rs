@@ -232,6 +232,22 @@ fn a_token_that_may_be_of_a_published_key_is_to_come_back() {
 }
 
 #[test]
+fn what_the_other_half_of_a_key_signs_is_good() {
+    let claims = json!({"sub": "ann", "exp": NOW + 60});
+    let claims = claims.as_object().unwrap();
+    let check = |algorithm, private: &str, signs: bool| {
+        let key = named("k", verifying_key(algorithm));
+        let token = key.sign_with(private, claims);
+        assert_eq!(token.is_some_and(|token| verify(vec![key], &token).is_ok()), signs, "{algorithm:?}");
+    };
+    check(Algorithm::PS256, pem!("rsa-private"), true);
+    check(Algorithm::ES256, pem!("p256-private"), true);
+    check(Algorithm::EdDSA, pem!("ed25519-private"), true);
+    check(Algorithm::ES256, pem!("rsa-private"), false);
+    check(Algorithm::HS256, SECRET, false);
+}
+
+#[test]
 fn critical_extensions_are_refused() {
     let header = json!({"alg": "HS256", "crit": ["b64"], "b64": false});
     let token = signed_with(Algorithm::HS256, &header);

@@ -157,6 +157,15 @@ fn at_the_bound_the_rule_goes_that_would_be_forgotten_first() {
 }
 
 #[test]
+fn tidying_tells_how_many_rules_are_left() {
+    let revocations = Revocations::new(&Settings::default());
+    let users = ["user:a", "user:b"].map(|user| change(user, json!({"issued_before": NOW})));
+    revocations.apply(&[users[0], users[1], change("token:t", json!({"until": NOW + 10}))], at(NOW), |_| {});
+    assert_eq!(revocations.tidy(at(NOW)), (3, 0));
+    assert_eq!(revocations.tidy(at(NOW + 10)), (2, 0));
+}
+
+#[test]
 fn how_long_rules_are_kept_follows_the_longest_lifetime_of_tokens() {
     let check = |text: &str, expected: Option<u64>| {
         let secret = format!("[auth]\nsecret = \"{}\"\n{text}", "s".repeat(32));

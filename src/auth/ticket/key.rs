@@ -77,6 +77,18 @@ mod tests {
     }
 
     #[test]
+    fn what_has_not_the_form_of_a_key_is_none() {
+        let check =
+            |text: &str, expected: bool| assert_eq!(TicketKey::parse(text).is_some(), expected, "{text}");
+        check(&"a".repeat(32), true);
+        check(&"a".repeat(31), false);
+        check(&"a".repeat(33), false);
+        check(&format!("{}*", "a".repeat(31)), false);
+        check(&"é".repeat(16), false);
+        check("", false);
+    }
+
+    #[test]
     fn no_character_is_favoured() {
         let mut counts = std::collections::HashMap::new();
         for character in (0..=u8::MAX).filter_map(unbiased_char) {

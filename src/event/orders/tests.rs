@@ -74,6 +74,7 @@ fn at_a_bound_the_order_opened_first_leaves_and_its_owner_stays_known() {
             book.apply(&opens(id, id), shown(&id.repeat(250), &["staff"]), at);
         }
         assert_eq!((book.orders().len(), book.take_dropped()), (2, 1));
+        assert!(book.orders().weight_bytes() > 1_000);
         assert_eq!(ids(book.orders(), "staff"), ["o2".repeat(250), "o3".repeat(250)]);
         assert_eq!(book.orders().owner("o1"), Some(&Owner::User("o1".into())));
     }
