@@ -182,7 +182,7 @@ def publish(arguments, runs):
         "at": time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime()),
         "machine": machine(),
         "build": build(arguments),
-        "rounds": runs[-1]["round"],
+        "rounds": min(len({run["round"] for run in runs if run["workload"] == name}) for name in {run["workload"] for run in runs}),
         "summary": summarize(runs),
         "runs": runs,
     }
