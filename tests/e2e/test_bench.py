@@ -48,8 +48,8 @@ def test_a_good_service_misses_nothing_and_doubles_nothing(service, config, prot
     assert (staff["count"], customers["count"]) == (150, 50)
     assert 0 < staff["p50"] <= staff["p99"] <= staff["max"] < 60_000_000
     server = report["server"]
-    # What it had before it may have given back meanwhile.
-    assert all(0 < server[f"rss_{when}_kib"] <= server["rss_peak_kib"] for when in ("before", "idle", "after"))
+    # The kernel counts pages by the processor, and may be some behind in the peak. What was there before may have been given back.
+    assert all(0 < server[f"rss_{when}_kib"] <= server["rss_peak_kib"] + 1_024 for when in ("before", "idle", "after"))
     assert server["cpu_us_per_event"] >= server["cpu_us_per_delivery"]
 
 
