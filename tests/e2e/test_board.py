@@ -15,7 +15,7 @@ PHONE = {"width": 390, "height": 844}
 COLUMNS = ("admin", "watcher", "customer", "other-customer", "store")
 # Each with two for the admin.
 CONNECTIONS = 6
-ALL_LIVE = f"document.querySelectorAll('.connections [data-state=live]').length === {CONNECTIONS}"
+STATES = "[...document.querySelectorAll('.connections [data-state]')].map((item) => item.dataset.state + ': ' + item.textContent.trim())"
 NO_KEY = "the user holds none of the keys"
 OTHER_PROTOCOL = "the event is not for clients of this protocol"
 
@@ -38,11 +38,23 @@ def demo(browser):
 def board(browser, demo):
     """The page, all of whose connections are there."""
     browser.open(demo.url, viewport={"width": 1360, "height": 860})
-    browser.eventually(ALL_LIVE, 5, "all connections are live")
+    wait_until_live(browser, 5)
     yield browser
     assert browser.complaints() == []
     # No connection got what the service says it should not get, and none got anything twice.
     assert browser.texts(".is-doubtful") == []
+
+
+def all_live(browser, connections=CONNECTIONS):
+    states = browser.evaluate(STATES)
+    return len(states) == connections and all(state.startswith("live: ") for state in states)
+
+
+def wait_until_live(browser, within, connections=CONNECTIONS):
+    deadline = time.monotonic() + within * SLACK
+    while not all_live(browser, connections):
+        assert time.monotonic() < deadline, (browser.evaluate(STATES), browser.texts("#trouble, #refusal"), browser.complaints())
+        time.sleep(0.05)
 
 
 def note(board, pattern, within=2):
@@ -66,6 +78,12 @@ def test_the_first_event_is_there_at_once(browser, demo, say):
     browser.open(demo.url)
     browser.wait_for(".event, .slip")
     say(f"{time.monotonic() - demo.started_at:.1f} s from the start of the demo to the first event on its page")
+
+
+def test_a_page_of_which_a_part_did_not_load_says_so(browser, demo):
+    browser.open(demo.url, without="**/socket.io.min.js")
+    browser.eventually("document.querySelector('#unloaded').checkVisibility({ visibilityProperty: true })", 4, "what to do")
+    assert browser.texts("#unloaded") == ["A part of this page did not load. Please reload it."]
 
 
 def test_each_event_is_shown_or_struck_out_with_the_services_reason(board):
@@ -129,7 +147,7 @@ def test_a_cut_connection_resumes_and_tells_what_it_caught_up(board):
 def test_a_ticket_is_good_for_one_connection(board):
     board.click("#column-store .reuse")
     note(board, "Экран на кухне: the ticket, shown a second time, is answered 4001 “Wrong connection key.”")
-    assert board.evaluate(ALL_LIVE)
+    assert all_live(board)
 
 
 def test_who_is_revoked_is_out_until_they_sign_in_again(board):
@@ -140,7 +158,7 @@ def test_who_is_revoked_is_out_until_they_sign_in_again(board):
     assert count(board, ".is-out") == 2
     for column in ("other-customer", "store"):
         board.click(f"#column-{column} .again")
-    board.eventually(ALL_LIVE, 5, "both are back")
+    wait_until_live(board, 5)
     note(board, "Марфа Зимина: back, resumed")
     note(board, "Экран на кухне: back, resumed")
     assert count(board, ".is-out") == 0
@@ -150,7 +168,7 @@ def test_events_wait_while_kafka_is_stopped(board):
     board.click("#outage")
     note(board, "Kafka is stopped for 5 s")
     assert board.evaluate("document.querySelector('#outage').disabled")
-    assert board.evaluate(ALL_LIVE), "connections stay"
+    assert all_live(board), "connections stay"
     board.select("#whose", "customer")
     board.click("#new-order")
     number = re.search(r"№ (\d+)", note(board, "is written to Kafka")).group(1)
@@ -236,7 +254,7 @@ def test_it_can_be_read_in_light_and_dark_and_keeps_still_if_asked_to(browser, d
 
 def test_it_fits_a_phone(browser, demo):
     browser.open(demo.url, viewport=PHONE, hasTouch=True, isMobile=True)
-    browser.eventually(ALL_LIVE, 5, "all connections are live")
+    wait_until_live(browser, 5)
 
     assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert browser.evaluate("[...document.querySelectorAll('button')].filter((b) => b.checkVisibility()).every((b) => b.offsetHeight >= 32)")
@@ -256,7 +274,7 @@ def test_elsewhere_it_is_for_who_signs_in(browser, start_service, producer):
         browser.eventually(f"document.querySelector('#refusal').textContent.includes('{said}')", 2, said)
     browser.fill("#token", tokens.token("boss", role="ADMIN"))
     browser.press("Enter")
-    browser.eventually("document.querySelectorAll('[data-state=live]').length === 2", 3, "connections of whoever signed in")
+    wait_until_live(browser, 3, connections=2)
     assert not browser.evaluate("document.querySelector('#pizzeria').checkVisibility()")
     assert browser.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])") == '[{},{},""]'
 
@@ -286,7 +304,7 @@ def test_pictures_for_the_documents(browser, demo):
     ):
         # Nothing is caught between two places.
         browser.open(demo.url, reducedMotion="reduce", **options)
-        browser.eventually(ALL_LIVE, 5, "all connections are live")
+        wait_until_live(browser, 5)
         browser.click("#column-other-customer .cut")
         note(browser, "Марфа Зимина: back", within=6)
         browser.click("#column-store .reuse")

@@ -7,6 +7,9 @@
 //   status(status)       a STATUS of the service: a gap, or a picture that got stale or current
 //   refused(reason)      the login is no good; the client stays away until `signIn`
 
+// A plain script as it is published, which makes `io` global.
+import "./socket.io.min.js";
+
 const RETRY_MS = 1500;
 // How long a connection that was cut stays away, so that there is something to miss.
 const CUT_MS = 4000;

@@ -204,6 +204,7 @@ function press(event) {
   if (pressed && pressed.checkVisibility()) pressed.click();
 }
 
+at("unloaded").remove();
 document.body.classList.add("shows-withheld");
 at("frames").addEventListener("click", toggleFrames);
 at("withheld").addEventListener("click", () => toggle("withheld", "shows-withheld"));

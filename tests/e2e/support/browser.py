@@ -17,9 +17,9 @@ class Browser:
     def __init__(self, folder):
         self._driver = JsonChild("the browser", ["node", _DRIVER, NODE], folder / "browser.log")
 
-    def open(self, url, **options):
-        """A fresh page: no cookies, no storage."""
-        self._ask({"open": url, "options": options})
+    def open(self, url, without=None, **options):
+        """A fresh page: no cookies, no storage; and nothing whose address is like `without`."""
+        self._ask({"open": url, "options": options, "without": without})
         return self
 
     def click(self, selector):

@@ -1,6 +1,8 @@
 // Drives one page of Chromium at a time, step by step: what a person would do and see.
 //
-//   in:   {"open": url, "options": {..}}           a fresh browser context; options as Playwright's newContext has them
+//   in:   {"open": url, "options": {..}, "without": glob}
+//                                                  a fresh browser context; options as Playwright's newContext has them;
+//                                                  what is at addresses like `without` does not load
 //         {"call": method, "args": [..]}           a method of Playwright's Page, or of its keyboard as "keyboard.press"
 //   out:  {"result": ..} or {"error": text}        an answer to each, in order
 //
@@ -20,13 +22,32 @@ const browser = await chromium.launch({
 let page = null;
 const complaints = [];
 
-async function open({ open: url, options }) {
+// A test beside this one may set up a network: Chromium then drops whatever it is loading, from loopback, too.
+const NETWORK_CHANGED = "net::ERR_NETWORK_CHANGED";
+
+async function open({ open: url, options, without }) {
   await page?.context().close();
-  complaints.length = 0;
   page = await (await browser.newContext(options)).newPage();
+  if (without) await page.route(without, (route) => route.abort());
   page.on("pageerror", (error) => complaints.push(error.message));
-  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
-  await page.goto(url);
+  page.on("console", (message) => message.type() === "error" && complain(message.text()));
+  let dropped;
+  page.on("requestfailed", (request) => (dropped ||= request.failure().errorText === NETWORK_CHANGED));
+  do {
+    dropped = false;
+    complaints.length = 0;
+    await page.goto(url).catch(rethrowUnless(NETWORK_CHANGED));
+  } while (dropped);
+}
+
+function complain(text) {
+  if (!text.includes(NETWORK_CHANGED)) complaints.push(text);
+}
+
+function rethrowUnless(text) {
+  return (error) => {
+    if (!error.message.includes(text)) throw error;
+  };
 }
 
 async function call({ call: path, args }) {
