@@ -10,6 +10,7 @@
 
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
+import { goto, NETWORK_CHANGED } from "./goto.mjs";
 
 const require = createRequire(process.argv[2] + "/");
 const { chromium } = require("playwright-core");
@@ -22,32 +23,18 @@ const browser = await chromium.launch({
 let page = null;
 const complaints = [];
 
-// A test beside this one may set up a network: Chromium then drops whatever it is loading, from loopback, too.
-const NETWORK_CHANGED = "net::ERR_NETWORK_CHANGED";
-
 async function open({ open: url, options, without }) {
   await page?.context().close();
+  complaints.length = 0;
   page = await (await browser.newContext(options)).newPage();
   if (without) await page.route(without, (route) => route.abort());
   page.on("pageerror", (error) => complaints.push(error.message));
   page.on("console", (message) => message.type() === "error" && complain(message.text()));
-  let dropped;
-  page.on("requestfailed", (request) => (dropped ||= request.failure().errorText === NETWORK_CHANGED));
-  do {
-    dropped = false;
-    complaints.length = 0;
-    await page.goto(url).catch(rethrowUnless(NETWORK_CHANGED));
-  } while (dropped);
+  await goto(page, url);
 }
 
 function complain(text) {
   if (!text.includes(NETWORK_CHANGED)) complaints.push(text);
-}
-
-function rethrowUnless(text) {
-  return (error) => {
-    if (!error.message.includes(text)) throw error;
-  };
 }
 
 async function call({ call: path, args }) {

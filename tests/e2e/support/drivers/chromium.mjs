@@ -12,6 +12,7 @@ import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { dirname, join } from "node:path";
 import { readFileSync } from "node:fs";
+import { goto } from "./goto.mjs";
 
 const require = createRequire(process.argv[2] + "/");
 const { chromium } = require("playwright-core");
@@ -65,7 +66,7 @@ async function openTab(name, path) {
   });
   tab.on("console", (message) => tell(name, "event", { name: "console", args: [message.text()] }));
   await tab.exposeFunction("tell", tell);
-  await tab.goto(address + path);
+  await goto(tab, address + path);
   return tab;
 }
 
