@@ -1,6 +1,6 @@
 """Thousands of clients, and every few seconds something breaks: a judge says at the end what came of the promises.
 
-Some hundred clients for a minute by default; `make soak` runs it in full size, for as long as SOAK_SECONDS says, and prints the
+Some hundred clients for three minutes by default; `make soak` runs it in full size, for as long as SOAK_SECONDS says, and prints the
 figures (docs/reliability.md). SOAK_SEED repeats the order of the faults.
 """
 
@@ -26,7 +26,7 @@ def from_environment(name, otherwise):
 
 
 SEED = from_environment("SEED", 7)
-SECONDS = from_environment("SECONDS", 60)
+SECONDS = from_environment("SECONDS", 180)
 CLIENTS = from_environment("CLIENTS", 300)
 EVENTS_PER_SECOND = from_environment("RATE", 100)
 # From one fault to the next, if it is over by then.
