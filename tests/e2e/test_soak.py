@@ -164,5 +164,6 @@ def figures(people, sums, count, poisoned, nemesis, before, after, grown):
             f"  memory      {before.memory_kib >> 10} MiB before, {after.memory_kib >> 10} MiB after, by quarters {quarters}",
             f"  descriptors {before.descriptors} before, {after.descriptors} after, beside connections",
             f"  missing     {sums['missing']}",
+            f"  not in      {sums['out']}",
         ]
     )

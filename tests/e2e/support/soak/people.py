@@ -41,13 +41,17 @@ class People:
         return self._child.next(within=20)
 
     def settled(self, count, within):
-        """The sums once everybody is back and has everything, or patience has ended."""
+        """The sums once everybody is back and has everything, or patience has ended.
+
+        Whether all are in is asked by itself: while the sums of millions of events are made, nobody can come in.
+        """
         deadline = time.monotonic() + within * SLACK
-        while True:
-            sums = self.report(count)
-            if (sums["in"] == len(self.clients) and sums["lost"] == 0) or time.monotonic() > deadline:
-                return sums
+        self._child.send({"rest": True})
+        while self.report()["in"] < len(self.clients) and time.monotonic() < deadline:
             time.sleep(1)
+        while (sums := self.report(count))["lost"] > 0 and time.monotonic() < deadline:
+            time.sleep(1)
+        return sums
 
     def stop(self):
         self._child.stop()

@@ -1,5 +1,5 @@
 // The clients of a soak: the official socket.io-client, and plain WebSockets with a ticket for each connection, as a
-// browser would use them. All come back whenever they are disconnected; a slow one stops reading now and then.
+// browser would use them. All come back whenever they are disconnected; a slow one stops reading now and then, until `rest`.
 
 import { request } from "node:http";
 import { createRequire } from "node:module";
@@ -16,6 +16,12 @@ const RECONNECT_MS = [200, 2_000];
 // A slow client reads for so long, then takes nothing for so long; the longest is more than the service waits.
 const READS_MS = [10_000, 30_000];
 const STOPS_MS = [2_000, 40_000];
+
+let isAtRest = false;
+
+export function rest() {
+  isAtRest = true;
+}
 
 export function openClient(town, url, spec) {
   const client = spec.protocol === "socketio" ? new SocketIoClient(town, url, spec) : new PlainClient(town, url, spec);
@@ -107,7 +113,7 @@ class PlainClient {
 }
 
 async function keepStopping(client) {
-  for (;;) {
+  while (!isAtRest) {
     await pause(between(READS_MS));
     const webSocket = client.webSocket;
     // One that is being opened cannot be stopped.

@@ -1,23 +1,26 @@
 // Thousands of clients of both protocols in one process, each of which keeps books of its own (books.mjs).
 //
 //   in:   {"town": {..}, "url": .., "clients": [client, ..]}     connects them, at a bounded pace
+//         {"rest": true}                                         from now on nobody is slow
 //         {"report": count}                                      asks for the sums, if so many events were written
-//   out:  {"in": .., "due": .., "lost": .., "told": .., "missing": [..], "gaps": {reason: times}, "doubled": .., ..}
+//   out:  {"in": .., "out": [..], "due": .., "lost": .., "told": .., "missing": [..], "gaps": {reason: times}, "doubled": .., ..}
 //
 //   client: {"protocol": "socketio" | "plain", "token": .., "audience": "staff" | "customer:N" | "store:N",
 //            "cursors": bool, "slow": bool}
 //
-// `lost` is what clients with cursors have not got; it counts down while that still arrives, so it is asked for until it is 0
-// or patience ends; of clients that were told of a gap it is `told`. What others miss within a connection is `skipped`. The folder that holds node_modules is the first argument.
+// `lost` is what clients with cursors have not got; it counts down while that still arrives, so it is asked for until it
+// is 0 or patience ends; of clients that were told of a gap it is `told`. What others miss within a connection is
+// `skipped`. The sums of millions of events take seconds, in which no client of this process can do anything.
+// The folder that holds node_modules is the first argument.
 
 import { createInterface } from "node:readline";
 
 import { SUMS } from "./books.mjs";
-import { openClient } from "./clients.mjs";
+import { openClient, rest } from "./clients.mjs";
 import { isDue, Town } from "./town.mjs";
 
 const CONNECTING_MS = 4;
-// Of what is lost, so many are named.
+// Of what is lost and of who is not in, so many are named.
 const NAMED_MAX = 20;
 const clients = [];
 let town;
@@ -30,7 +33,8 @@ function start(told) {
 }
 
 function report(count) {
-  const sums = { in: clients.filter(({ isIn }) => isIn).length, ...lost(count), gaps: {} };
+  const out = clients.filter(({ isIn }) => !isIn).map(({ books }) => books.spec);
+  const sums = { in: clients.length - out.length, out: out.slice(0, NAMED_MAX), ...lost(count), gaps: {} };
   for (const name of SUMS) sums[name] = 0;
   for (const { books } of clients) {
     for (const name of SUMS) sums[name] += books[name];
@@ -69,6 +73,8 @@ function byAudience() {
 createInterface({ input: process.stdin })
   .on("line", (line) => {
     const command = JSON.parse(line);
-    "report" in command ? report(command.report) : start(command);
+    if ("report" in command) report(command.report);
+    else if ("rest" in command) rest();
+    else start(command);
   })
   .on("close", () => process.exit(0));
