@@ -169,7 +169,7 @@ pub fn bearer(header: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Refusal, bearer};
+    use super::{Refusal, SessionOutcome, bearer};
 
     #[test]
     fn the_bearer_token_is_found_whatever_the_case_of_the_scheme() {
@@ -195,6 +195,8 @@ mod tests {
             assert!(Refusal::LABELS.contains(&refusal.label()));
         }
         assert_eq!(Refusal::missing("exp").to_string(), "token has no claim exp");
+        let outcomes = SessionOutcome::ALL.map(SessionOutcome::label);
+        assert_eq!(outcomes, ["known", "unknown", "refused", "failed"]);
     }
 
     #[test]

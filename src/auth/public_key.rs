@@ -221,6 +221,19 @@ mod tests {
     }
 
     #[test]
+    fn a_point_is_uncompressed_and_of_its_curves_length() {
+        let check = |form: u8, bytes: usize, expected: bool| {
+            let key = [vec![form], vec![7; bytes]].concat();
+            assert_eq!(point(&key, 32).is_some(), expected, "{form} {bytes}");
+        };
+        check(0x04, 64, true);
+        check(0x04, 63, false);
+        check(0x04, 96, false);
+        check(0x02, 64, false);
+        assert!(point(&[], 32).is_none());
+    }
+
+    #[test]
     fn numbers_and_lengths_are_in_their_shortest_form() {
         assert_eq!(der_integer(&[0, 0, 0x7F]).unwrap(), [INTEGER, 1, 0x7F]);
         assert_eq!(der_integer(&[0x80]).unwrap(), [INTEGER, 2, 0, 0x80]);

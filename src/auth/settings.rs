@@ -243,10 +243,12 @@ mod tests {
     use super::Settings;
     use crate::settings::Document;
 
-    fn check(text: &str, expected: Result<usize, &str>) {
+    /// Of good settings, what their keys are for.
+    fn check(text: &str, expected: Result<&[&str], &str>) {
         let mut document = Document::parse("dumbwaiter.toml", text);
         let settings = Settings::read(&mut document);
-        let outcome = document.finish().map(|_| settings.keys.len()).map_err(|faults| faults.to_string());
+        let outcome = document.finish().map(|_| settings.algorithms()).map_err(|faults| faults.to_string());
+        let expected = expected.map(|names| names.iter().map(ToString::to_string).collect());
         assert_eq!(outcome, expected.map_err(str::to_owned));
     }
 
@@ -254,8 +256,11 @@ mod tests {
     fn keys_are_checked_where_they_are_written() {
         let secret = "s".repeat(32);
         let public = "tests/fixtures/test-only-keys/rsa-public.pem";
-        check(&format!("[auth]\nsecret = \"{secret}\""), Ok(1));
-        check(&format!("[auth]\npublic_key_file = \"{public}\"\nsecret = \"{secret}\""), Ok(2));
+        check(&format!("[auth]\nsecret = \"{secret}\""), Ok(&["HS256"]));
+        check(
+            &format!("[auth]\npublic_key_file = \"{public}\"\nsecret = \"{secret}\""),
+            Ok(&["HS256", "RS256"]),
+        );
         check(
             "[auth]\nsecret = \"short\"",
             Err("dumbwaiter.toml:2:10: in auth.secret: has 5 bytes, HS256 needs 32 at least \
@@ -275,9 +280,9 @@ mod tests {
                  set auth.secret_file (HS256), auth.public_key_file (RS256), [[auth.keys]] or auth.jwks_url; \
                  or session.url"),
         );
-        check("[session]\nurl = \"https://login.example/session\"", Ok(0));
-        check("[auth]\njwks_url = \"https://login.example/keys\"", Ok(0));
-        check("[auth]\njwks_url = \"http://[::1]:9/keys\"", Ok(0));
+        check("[session]\nurl = \"https://login.example/session\"", Ok(&[]));
+        check("[auth]\njwks_url = \"https://login.example/keys\"", Ok(&[]));
+        check("[auth]\njwks_url = \"http://[::1]:9/keys\"", Ok(&[]));
         check(
             "[auth]\njwks_url = \"http://login.example/keys\"\njwks_refresh = \"29s\"",
             Err("dumbwaiter.toml:2:12: in auth.jwks_url: would take keys from anybody on the way \
@@ -298,7 +303,7 @@ mod tests {
             key(&format!("kid = \"b\"\nalgorithm = \"PS256\"\n{rsa}")),
             key(&format!("algorithm = \"EdDSA\"\n{}", file("ed25519"))),
         ];
-        check(&good.concat(), Ok(3));
+        check(&good.concat(), Ok(&["HS512", "PS256", "EdDSA"]));
         check(
             &key(&format!("algorithm = \"ES256\"\n{rsa}")),
             Err("dumbwaiter.toml:3:19: in auth.keys[0].public_key_file: \
@@ -326,6 +331,17 @@ mod tests {
     }
 
     #[test]
+    fn revocations_are_read_unless_their_topic_is_empty() {
+        let check = |text: &str, expected: Option<&str>| {
+            let settings = Settings::read(&mut Document::parse("dumbwaiter.toml", text));
+            assert_eq!(settings.revocation.topic.as_deref(), expected, "{text}");
+        };
+        check("", Some("dumbwaiter.control"));
+        check("[revocation]\ntopic = \"logins\"", Some("logins"));
+        check("[revocation]\ntopic = \"\"", None);
+    }
+
+    #[test]
     fn a_name_is_one_keys_and_a_key_is_for_one_algorithm() {
         let key = |kid: &str, algorithm: &str| {
             format!(
@@ -333,7 +349,7 @@ mod tests {
                  public_key_file = \"tests/fixtures/test-only-keys/rsa-public.pem\"\n"
             )
         };
-        check(&(key("a", "RS256") + &key("b", "RS256")), Ok(2));
+        check(&(key("a", "RS256") + &key("b", "RS256")), Ok(&["RS256", "RS256"]));
         check(
             &(key("a", "RS256") + &key("a", "RS256")),
             Err("dumbwaiter.toml:6:7: in auth.keys[1].kid: is the kid of an earlier key as well"),

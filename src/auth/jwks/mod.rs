@@ -75,8 +75,8 @@ pub struct Jwks {
     /// Never held while anything is awaited.
     misses: Mutex<Misses>,
     asked: Notify,
-    /// Counts the fetches that have ended.
-    ended: watch::Sender<u64>,
+    /// Tells of each fetch that has ended.
+    ended: watch::Sender<()>,
     observer: Observer,
     complaints: Throttle,
 }
@@ -91,7 +91,7 @@ impl Jwks {
             keys: ArcSwapOption::empty(),
             misses: Mutex::default(),
             asked: Notify::new(),
-            ended: watch::Sender::new(0),
+            ended: watch::Sender::new(()),
             observer,
             complaints: Throttle::new(1, limits::JWKS_WARN_INTERVAL),
         })
@@ -110,7 +110,7 @@ impl Jwks {
             let fetched = self.fetch().await;
             let is_good = matches!(fetched, Fetched::Keys { .. });
             self.misses.lock().fetch_ends(started, is_good);
-            self.ended.send_modify(|ended| *ended += 1);
+            self.ended.send_replace(());
             (self.observer)(fetched);
             failures = if is_good { 0 } else { failures + 1 };
             self.until_due(started, self.pause(failures)).await;

@@ -9,6 +9,7 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily, EncodingKey};
 use serde_json::{Value, json};
 
 use crate::auth::{ALGORITHMS, Claims, Jwks, JwksSettings, Refusal, Rules, Settings, Verifier, VerifyingKey};
+use crate::limits;
 
 macro_rules! pem {
     ($name:literal) => {
@@ -265,7 +266,8 @@ fn what_is_not_a_token_is_refused() {
     for token in ["", ".", "..", "a.b", "a.b.c", "a.b.c.d.e", &format!("{good}=")] {
         check_refused(&keys, token, Refusal::Malformed);
     }
-    check_refused(&keys, &"a".repeat(8193), Refusal::TooLarge);
+    check_refused(&keys, &"a".repeat(limits::TOKEN_MAX_BYTES), Refusal::Malformed);
+    check_refused(&keys, &"a".repeat(limits::TOKEN_MAX_BYTES + 1), Refusal::TooLarge);
     let encrypted = format!("{}.a.b.c.d", encode(&json!({"alg": "dir", "enc": "A256GCM"})));
     check_refused(&keys, &encrypted, Refusal::UnsupportedAlgorithm);
 }

@@ -12,9 +12,13 @@ fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-fn login(claims: Value) -> Login {
+fn claims(claims: Value) -> Claims {
     let Value::Object(values) = claims else { panic!("claims are an object") };
-    Login::of(&Claims::new(values, at(NOW + 60)), "sub", at(NOW))
+    Claims::new(values, at(NOW + 60))
+}
+
+fn login(of: Value) -> Login {
+    Login::of(&claims(of), "sub", at(NOW))
 }
 
 fn change(key: &str, value: Value) -> Change {
@@ -28,7 +32,7 @@ fn check(records: &[(&str, Value)], claims: Value, expected: bool) {
     let revocations = Revocations::new(&Settings::default());
     let changes: Vec<Change> = records.iter().map(|(key, value)| change(key, value.clone())).collect();
     let batch = revocations.apply(&changes, at(NOW), |_| {});
-    let login = login(claims.clone());
+    let login = revocations.login(&self::claims(claims.clone()), at(NOW));
     assert_eq!(revocations.revoke(&login), expected, "{records:?} {claims}");
     assert_eq!(batch.revokes(&login), expected, "{records:?} {claims}");
 }
@@ -76,6 +80,29 @@ fn the_newest_record_of_a_key_counts_and_a_tombstone_lifts_it() {
     check(&[record(2_000), record(1_000)], claims.clone(), false);
     check(&[record(2_000), ("user:u1", Value::Null)], claims.clone(), false);
     check(&[record(2_000), ("user:u2", Value::Null)], claims, true);
+}
+
+#[test]
+fn a_batch_without_a_rule_in_force_is_empty() {
+    let is_empty = |changes: &[Change]| {
+        Revocations::new(&Settings::default()).apply(changes, at(NOW), |_| {}).is_empty()
+    };
+    let revoke = change("user:u1", json!({"issued_before": NOW}));
+    let lift = change("user:u1", Value::Null);
+    let past = change("token:t1", json!({"until": NOW}));
+    assert_eq!([&[revoke][..], &[lift, revoke]].map(is_empty), [false, false]);
+    assert_eq!([&[][..], &[lift], &[revoke, lift], &[past]].map(is_empty), [true; 4]);
+}
+
+#[test]
+fn the_claim_that_names_the_user_is_a_setting() {
+    let mut settings = Settings::default();
+    settings.revocation.user_claim = "uid".to_owned();
+    let revocations = Revocations::new(&settings);
+    revocations.apply(&[change("user:u1", json!({"issued_before": NOW}))], at(NOW), |_| {});
+    let is_revoked = |of: Value| revocations.revoke(&revocations.login(&claims(of), at(NOW)));
+    assert!(is_revoked(json!({"uid": "u1", "sub": "u2", "iat": 1})));
+    assert!(!is_revoked(json!({"uid": "u2", "sub": "u1", "iat": 1})));
 }
 
 #[test]

@@ -91,6 +91,7 @@ mod tests {
             read("cookie = \"sid\"").unwrap_err(),
             "dumbwaiter.toml:2:10: in session.cookie: is written without session.url"
         );
+        assert!(!read("url = \"nowhere\"\ncookie = \"sid\"").unwrap_err().contains("without session.url"));
         let settings = read("url = \"https://login.example/session\"").unwrap().unwrap();
         assert_eq!((settings.cookie.as_str(), settings.lifetime), ("sessionId", None));
     }

@@ -132,7 +132,7 @@ async fn each_answer_is_told_by_what_it_means() {
         assert_eq!(outcomes.lock().last(), Some(&outcome), "{status} {body}");
         // Nothing is followed, and nothing but the session is sent.
         assert_eq!(stand_in.requests(), number + 1);
-        assert_eq!(stand_in.seen.lock().cookies[number], format!("sessionId={session}"));
+        assert_eq!(stand_in.seen.lock().cookies[number], format!("{}={session}", sessions.cookie()));
     }
 }
 

@@ -197,3 +197,6 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,9 +49,7 @@ impl Shared {
     /// Stores it; none if that failed. What is there already is never overwritten, and counts as a failure: it is
     /// this very ticket, sent again when a connection broke, or a random source that repeats itself.
     pub async fn insert(&self, key: &TicketKey, claims: &Claims) -> Option<()> {
-        let mut set = redis::cmd("SET");
-        set.arg(self.stored_under(key)).arg(encode(claims));
-        set.arg("NX").arg("PX").arg(TTL_MS);
+        let set = set(&self.stored_under(key), claims);
         self.client.request(Command::Set, &set).await.ok()?
     }
 
@@ -74,6 +72,12 @@ pub async fn probe(settings: RedisSettings) -> Result<Option<String>, RedisFault
     let _: Option<Vec<u8>> = client.ask(&get_del(&made_up)).await?;
     let about: Result<String, _> = client.ask(redis::cmd("INFO").arg("server")).await;
     Ok(about.ok().and_then(|about| version(&about)))
+}
+
+fn set(key: &str, claims: &Claims) -> Cmd {
+    let mut command = redis::cmd("SET");
+    command.arg(key).arg(encode(claims)).arg("NX").arg("PX").arg(TTL_MS);
+    command
 }
 
 fn get_del(key: &str) -> Cmd {
@@ -110,9 +114,10 @@ fn decode(bytes: &[u8]) -> Option<Claims> {
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
-    use serde_json::json;
+    use redis::{Arg, Cmd};
+    use serde_json::{Map, json};
 
-    use super::{decode, encode, version};
+    use super::{decode, encode, get_del, set, version};
     use crate::auth::Claims;
 
     #[test]
@@ -142,6 +147,20 @@ mod tests {
             assert!(decode(bytes).is_none(), "{}", String::from_utf8_lossy(bytes));
         }
         assert!(decode(br#"{"v":1,"exp_ms":1,"claims":{}}"#).is_some());
+    }
+
+    #[test]
+    fn a_ticket_is_set_once_for_a_minute_and_taken_by_one() {
+        let check = |command: &Cmd, expected: &[&str]| {
+            let words = command.args_iter().map(|word| match word {
+                Arg::Simple(bytes) => str::from_utf8(bytes).unwrap(),
+                _ => panic!("a cursor"),
+            });
+            assert_eq!(words.collect::<Vec<_>>(), expected);
+        };
+        let claims = Claims::new(Map::new(), UNIX_EPOCH);
+        check(&set("k", &claims), &["SET", "k", r#"{"v":1,"exp_ms":0,"claims":{}}"#, "NX", "PX", "60000"]);
+        check(&get_del("k"), &["GETDEL", "k"]);
     }
 
     #[test]
