@@ -187,6 +187,26 @@ mod tests {
     }
 
     #[test]
+    fn an_event_changes_the_order_that_it_names() {
+        let catalog = Catalog::built_in();
+        let check = |name: &str, value: fn(&str) -> Captured, expected: Option<ChangeKind>| {
+            let event = catalog.events().iter().find(|event| *event.name == *name).unwrap();
+            let captured: Vec<Captured> = event.captures.iter().map(|field| value(field)).collect();
+            let change = OrderChange::of(event, &captured, catalog.order_rules().unwrap());
+            assert_eq!(change, expected.map(|kind| OrderChange { id: "o1".into(), kind }), "{name}");
+        };
+        check("order:new", |_| text("o1"), Some(ChangeKind::Opens { owner: Owner::User("o1".into()) }));
+        check("order:condition", |_| text("o1"), Some(ChangeKind::Changes { closes: false }));
+        check(
+            "order:condition",
+            |name| if name == "condition" { text("DONE") } else { text("o1") },
+            Some(ChangeKind::Changes { closes: true }),
+        );
+        check("order:condition", |name| if name == "_id" { Null } else { text("DONE") }, None);
+        check("CREATE_PIZZA", |_| text("o1"), None);
+    }
+
+    #[test]
     fn the_owner_of_a_closed_order_is_still_known() {
         let order: (&str, &[_]) = ("order:new", &[("_id", text("o1")), ("clientId", text("u1"))]);
         let done: (&str, &[_]) = ("order:condition", &[("_id", text("o1")), ("condition", text("DONE"))]);

@@ -137,6 +137,7 @@ mod tests {
             &["role:ADMIN", "role:WATCHER", "user:u1"],
         );
         check(json!({"store_id": [7, "8"]}), &["store:7", "store:8"]);
+        check(json!({"store_id": [-7, u64::MAX]}), &["store:-7", "store:18446744073709551615"]);
     }
 
     #[test]

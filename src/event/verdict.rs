@@ -24,3 +24,24 @@ pub fn entitled<'k>(audience: &'k [Key], held: &[Key]) -> Result<Vec<&'k Key>, W
         true => Err(Withheld::NoKey),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_reaches_whoever_holds_a_key_of_its_audience() {
+        let keys = |texts: &[&str]| texts.iter().map(|text| Key::new(text)).collect::<Vec<_>>();
+        let check = |audience: &[&str], held: &[&str], expected: Result<&[&str], Withheld>| {
+            let (audience, expected) = (keys(audience), expected.map(keys));
+            assert_eq!(
+                entitled(&audience, &keys(held)).map(|by| by.into_iter().cloned().collect()),
+                expected
+            );
+        };
+        check(&["store:7", "user:u1"], &["user:u1", "role:ADMIN"], Ok(&["user:u1"]));
+        check(&["store:7"], &["user:u1"], Err(Withheld::NoKey));
+        check(&["store:7"], &[], Err(Withheld::NoKey));
+        check(&[], &["user:u1"], Err(Withheld::NoAudience));
+    }
+}

@@ -368,8 +368,58 @@ mod tests {
             [5, 9, Positions::NONE, Positions::NONE]
         );
         assert_eq!(codec.encode(&first, &here), cursor);
+        let mut forgets = here.or_newer(&guard(&[7]).positions);
+        assert_eq!(codec.encode(&both, &forgets), codec.encode(&both, &guard(&[7, 9])));
+        forgets.forget_unmet();
+        assert_eq!(forgets, guard(&[7]));
         here.meet(&both);
         assert_eq!(here, guard(&[5, 9]));
+        let nothing_yet = codec.encode(&both, &guard(&[5, Positions::NONE]));
+        assert!(!codec.decode(&first, &nothing_yet).unwrap().has_unmet());
+    }
+
+    #[test]
+    fn a_guard_is_ahead_of_an_instance_that_has_not_read_as_far() {
+        let check = |here: &[i64], expected: bool| {
+            assert_eq!(guard(&[5, 9]).is_ahead_of(&guard(here).positions), expected, "{here:?}");
+        };
+        check(&[5, 9], false);
+        check(&[6, 9], false);
+        check(&[6, 8], true);
+        check(&[6], true);
+        let codec = CursorCodec::new("one", &[]);
+        let elsewhere = codec.encode(&partitions(&[("a", 0)]), &guard(&[5]));
+        let unmet = codec.decode(&Partitions::default(), &elsewhere).unwrap();
+        assert!(unmet.is_ahead_of(&guard(&[6]).positions), "nobody knows which partition that is");
+    }
+
+    #[test]
+    fn who_comes_back_to_a_topic_made_anew_twice_has_read_nothing_of_either() {
+        let mut here = Partitions::default();
+        for id in ["first", "second", "third"] {
+            here.push_of(name_hash("a"), 0, incarnation(Some(id)));
+        }
+        here.end(PartitionId(0), 1);
+        here.end(PartitionId(1), 2);
+        let mut there = Partitions::default();
+        there.push_of(name_hash("a"), 0, incarnation(Some("first")));
+        let codec = CursorCodec::new("one", &[]);
+        let read = codec.decode(&here, &codec.encode(&there, &guard(&[5]))).unwrap();
+        assert_eq!(read, guard(&[5]));
+    }
+
+    #[test]
+    fn a_cursor_is_read_up_to_the_longest() {
+        let codec = CursorCodec::new("one", &[]);
+        let cursor = |partitions: usize| {
+            let mut body = [&name_hash("one")[..], &[1], &name_hash("a"), &UNKNOWN].concat();
+            write_number(&mut body, partitions as u64);
+            body.resize(body.len() + partitions, 6);
+            URL_SAFE_NO_PAD.encode(codec.wrap(body))
+        };
+        assert_eq!(cursor(9_200).len(), CURSOR_MAX_BYTES);
+        assert!(codec.decode(&Partitions::default(), &cursor(9_200)).is_some_and(|guard| guard.has_unmet()));
+        assert!(codec.decode(&Partitions::default(), &cursor(9_201)).is_none());
     }
 
     #[test]

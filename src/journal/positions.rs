@@ -189,6 +189,30 @@ mod tests {
     }
 
     #[test]
+    fn every_event_has_a_cursor_unless_cursors_are_long() {
+        let check = |count: i32, expected: u64| {
+            let mut partitions = Partitions::default();
+            for partition in 0..count {
+                partitions.push("t", partition);
+            }
+            assert_eq!(partitions.events_per_cursor(), expected, "{count}");
+        };
+        for (count, expected) in [(0, 1), (1, 1), (128, 1), (129, 2), (256, 2), (257, 3)] {
+            check(count, expected);
+        }
+    }
+
+    #[test]
+    fn only_what_a_topic_is_now_is_named_anew() {
+        let mut partitions = Partitions::default();
+        let [gone, now, other] = ["t", "t", "u"].map(|topic| partitions.push(topic, 0));
+        partitions.end(gone, 1);
+        partitions.set_incarnation(name_hash("t"), incarnation(Some("id")));
+        let named = [gone, now, other].map(|id| partitions.get(id).incarnation != UNKNOWN);
+        assert_eq!(named, [false, true, false]);
+    }
+
+    #[test]
     fn a_position_never_moves_back() {
         let mut here = Positions::default();
         here.advance(PartitionId(2), 5);

@@ -56,6 +56,25 @@ fn readers_see_what_is_published_and_nothing_else() {
 }
 
 #[test]
+fn an_entry_weighs_what_it_holds() {
+    let weight_bytes = |draft: Draft| {
+        let (mut writer, journal) = open(&settings(1 << 20));
+        assert_eq!(journal.max_age(), 15 * MINUTE);
+        writer.append(draft, Instant::now(), NOW_MS);
+        writer.weight_bytes()
+    };
+    let bare = weight_bytes(draft(1, &[]));
+    assert_eq!(bare, size_of::<Entry>() + 1);
+    assert_eq!(weight_bytes(draft(1_000, &[])), bare + 3);
+    let of_keys = |keys: &[&str]| weight_bytes(draft(1, keys)) - bare;
+    assert_eq!((of_keys(&["a", "bcd"]), of_keys(&["abc"])), (2 * of_keys(&["ab"]), of_keys(&["a"]) + 2));
+    assert!(of_keys(&["a"]) > size_of::<Key>());
+    let text = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let trace = crate::trace::TraceParent::parse(text);
+    assert_eq!(weight_bytes(Draft { trace, ..draft(1, &["a"]) }), bare + of_keys(&["a"]) + text.len());
+}
+
+#[test]
 fn an_offset_that_is_not_above_the_newest_is_refused() {
     let (mut writer, _journal) = open(&settings(1 << 20));
     let now = Instant::now();
@@ -107,6 +126,38 @@ fn the_oldest_segments_leave_when_they_are_too_old() {
     let kept = read(&journal, &["a"], 0);
     assert!((15..=17).contains(&kept.len()), "{kept:?}");
     assert_eq!(kept.last(), Some(&39));
+    writer.publish(start + 333 * MINUTE);
+    assert_eq!(read(&journal, &["a"], 0), [39], "the open one stays");
+}
+
+#[test]
+fn a_segment_takes_what_comes_within_a_part_of_the_window() {
+    let (mut writer, journal) = open(&settings(1 << 30));
+    let start = Instant::now();
+    for (offset, second) in [0, 50, 56, 57, 113, 114].into_iter().enumerate() {
+        writer.append(draft(offset as i64, &["a"]), start + Duration::from_secs(second), NOW_MS);
+    }
+    let bases: Vec<u64> = journal.view().segments.iter().map(|segment| segment.base()).collect();
+    assert_eq!(bases, [0, 3, 5], "15 minutes have 16 parts of 56.25 s");
+}
+
+#[test]
+fn the_window_may_weigh_what_it_is_allowed_to() {
+    let fill = |max_bytes: usize| {
+        let (mut writer, journal) = open(&settings(max_bytes));
+        let now = Instant::now();
+        for offset in 0..3 * SEGMENT_ENTRIES_MAX as i64 {
+            writer.append(draft(offset, &["a"]), now, NOW_MS);
+        }
+        writer.publish(now);
+        writer.publish(now);
+        (journal.view().oldest(), writer.weight_bytes())
+    };
+    let (_, weight_bytes) = fill(1 << 30);
+    assert_eq!(fill(weight_bytes), (0, weight_bytes));
+    let (oldest, left_bytes) = fill(weight_bytes - 1);
+    assert_eq!(oldest, SEGMENT_ENTRIES_MAX as u64);
+    assert!(left_bytes > weight_bytes / 2 && left_bytes < weight_bytes, "{left_bytes} of {weight_bytes}");
 }
 
 #[test]
@@ -253,6 +304,17 @@ fn the_first_entry_of_a_time_and_since_when_the_window_has_all() {
 }
 
 #[test]
+fn what_is_as_old_as_is_asked_for_is_there_however_segments_end() {
+    let (mut writer, journal) = open(&settings(1 << 30));
+    let now = Instant::now();
+    for offset in 0..2 * SEGMENT_ENTRIES_MAX as i64 {
+        writer.append(timed(offset, if offset < 1_000 { 1 } else { 5 }), now, NOW_MS);
+    }
+    writer.publish(now);
+    assert_eq!(journal.view().first_since(5), 1_000);
+}
+
+#[test]
 fn what_has_left_the_window_says_since_when_it_has_all() {
     let (mut writer, journal) = open(&settings(1 << 20));
     let now = Instant::now();
@@ -292,6 +354,25 @@ fn read_with_gaps(journal: &Journal, keys: &[&str], from: u64) -> Vec<(u64, Opti
 fn cursor_at(journal: &Journal, sequence: u64) -> String {
     let guard = Guard::at(journal.view().positions_at(sequence));
     journal.codec().encode(&journal.partitions(), &guard)
+}
+
+#[test]
+fn a_cursor_is_sealed_by_its_secret() {
+    let journal = |secrets: &[&str]| {
+        let cursor_keys = secrets.iter().map(|secret| secret.to_string().into()).collect();
+        let (mut writer, journal) = open(&Settings { cursor_keys, ..settings(1 << 20) });
+        writer.set_cluster("one");
+        writer.append(draft(5, &["a"]), Instant::now(), NOW_MS);
+        writer.publish(Instant::now());
+        journal
+    };
+    let cursor = cursor_at(&journal(&["former"]), 1);
+    let is_read = |secrets: &[&str]| {
+        let here = journal(secrets);
+        here.codec().decode(&here.partitions(), &cursor).is_some()
+    };
+    assert!(is_read(&["former"]) && is_read(&["new", "former"]));
+    assert!(!is_read(&["new"]) && !is_read(&[]));
 }
 
 fn guard(journal: &Journal, cursor: &str) -> Guard {

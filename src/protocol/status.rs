@@ -106,6 +106,7 @@ const YEAR_10000_MS: u64 = 253_402_300_800_000;
 
 #[cfg(test)]
 mod tests {
+    use super::super::frame_text;
     use super::*;
 
     fn json(status: Status) -> String {
@@ -121,9 +122,28 @@ mod tests {
             json(status),
             r#"{"resumed":true,"gap":null,"stale_since":null,"since":"2026-11-22T11:00:00.123Z"}"#
         );
-        for odd in [i64::MIN, -1, i64::MAX] {
+        let last = 253_402_300_799_999;
+        assert!(json(Status { since: Some(last), ..status }).contains("\"9999-12-31T23:59:59.999Z\""));
+        for odd in [i64::MIN, -1, last + 1, i64::MAX] {
             assert!(json(Status { since: Some(odd), ..status }).contains("1970"), "{odd}");
         }
+    }
+
+    #[test]
+    fn a_status_is_an_event_of_its_protocol() {
+        let status = Status { resumed: false, gap: Some(Gap::TooOld), stale_since: None, since: None };
+        let check = |protocol, cursor, expected: &str| {
+            let frame = status_frame(protocol, status, cursor);
+            assert_eq!(frame_text(&frame), expected);
+        };
+        let data = r#"{"resumed":false,"gap":"too_old","stale_since":null}"#;
+        check(Protocol::Plain, None, &format!(r#"{{"event_name":"STATUS","data":{data}}}"#));
+        check(
+            Protocol::Plain,
+            Some("c"),
+            &format!(r#"{{"event_name":"STATUS","data":{data},"cursor":"c"}}"#),
+        );
+        check(Protocol::SocketIo, Some("c"), &format!(r#"42["STATUS",{data},"c"]"#));
     }
 
     #[test]

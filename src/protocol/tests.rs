@@ -49,6 +49,29 @@ fn plain_event() {
 }
 
 #[test]
+fn cursors_and_traces_are_one_more_field_or_argument_each() {
+    let check = |protocol, cursor: Option<&str>, trace: Option<&str>, expected: &str| {
+        let frame = event_frame(protocol, "e", br#"{"a":"b"}"#);
+        let frame = cursor.map_or_else(|| frame.clone(), |cursor| cursor_frame(protocol, &frame, cursor));
+        assert_eq!(describe_frames(&traced_frame(protocol, &frame, trace)), [expected]);
+    };
+    let (plain, socket_io) = (Protocol::Plain, Protocol::SocketIo);
+    check(plain, None, None, r#"{"event_name":"e","data":{"a":"b"}}"#);
+    check(plain, Some("c"), None, r#"{"event_name":"e","data":{"a":"b"},"cursor":"c"}"#);
+    check(plain, None, Some("t"), r#"{"event_name":"e","data":{"a":"b"},"traceparent":"t"}"#);
+    check(
+        plain,
+        Some("c"),
+        Some("t"),
+        r#"{"event_name":"e","data":{"a":"b"},"cursor":"c","traceparent":"t"}"#,
+    );
+    check(socket_io, None, None, r#"42["e",{"a":"b"},{}]"#);
+    check(socket_io, Some("c"), None, r#"42["e",{"a":"b"},{},"c"]"#);
+    check(socket_io, None, Some("t"), r#"42["e",{"a":"b"},{"traceparent":"t"}]"#);
+    check(socket_io, Some("c"), Some("t"), r#"42["e",{"a":"b"},{"traceparent":"t"},"c"]"#);
+}
+
+#[test]
 fn plain_clients_may_say_anything() {
     let now = Instant::now();
     let mut session = plain(now);
@@ -185,6 +208,13 @@ fn who_sends_too_much_is_told_so_and_not_read_any_more() {
             assert_eq!(handle_deadline(&mut session, now + LINGER_BRIEF_MAX), ["drop flood"]);
         }
     }
+}
+
+#[test]
+fn frames_count_however_few_reads_bring_them() {
+    let now = Instant::now();
+    let flood = client_frame(0x8A, b"").repeat(2_100);
+    assert_eq!(receive(&mut plain(now), &flood, now), ["close 1008 Too much at once", "finish flood"]);
 }
 
 #[test]

@@ -246,6 +246,9 @@ fn what_the_other_half_of_a_key_signs_is_good() {
     check(Algorithm::EdDSA, pem!("ed25519-private"), true);
     check(Algorithm::ES256, pem!("rsa-private"), false);
     check(Algorithm::HS256, SECRET, false);
+    let secret = named("k", verifying_key(Algorithm::HS256));
+    let token = secret.sign(claims).unwrap();
+    assert!(verify(vec![secret], &token).is_ok());
 }
 
 #[test]
@@ -341,6 +344,8 @@ fn configured_claims_must_be_there_and_right() {
     check(strict(), claims(json!("https://id"), json!([])), Err(Refusal::WrongAudience));
     check(strict(), claims(json!("https://id"), json!("x")), Err(Refusal::WrongAudience));
     check(strict(), claims(json!("https://id"), json!(null)), Err(Refusal::BadClaim("aud")));
+    check(strict(), claims(json!("https://id"), json!(["dumbwaiter"])), Ok(()));
+    check(strict(), claims(json!("https://id"), json!(["another"])), Err(Refusal::WrongAudience));
     for name in ["iss", "aud", "sub", "exp"] {
         check(strict(), without(name), Err(Refusal::missing(name)));
     }

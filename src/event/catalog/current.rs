@@ -29,3 +29,18 @@ impl CurrentCatalog {
         self.0.swap(next)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_catalog_is_noticed_once_it_is_there() {
+        let [first, second] = [(); 2].map(|()| Arc::new(Catalog::built_in()));
+        let current = CurrentCatalog::new(Arc::clone(&first));
+        assert!(current.other_than(&first).is_none());
+        assert!(Arc::ptr_eq(&current.clone().replace(Arc::clone(&second)), &first));
+        assert!(current.other_than(&first).is_some_and(|other| Arc::ptr_eq(&other, &second)));
+        assert!(current.other_than(&second).is_none());
+    }
+}

@@ -42,3 +42,32 @@ impl OrderSettings {
         self.look_back.max(self.window)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<OrderSettings, String> {
+        let mut document = Document::parse("d.toml", &format!("[orders]\n{text}"));
+        let settings = OrderSettings::read(&mut document);
+        document.finish().map(|_| settings).map_err(|faults| faults.to_string())
+    }
+
+    #[test]
+    fn an_order_is_kept_for_the_longer_of_look_back_and_window() {
+        let check =
+            |text: &str, expected: Duration| assert_eq!(read(text).unwrap().kept(), expected, "{text}");
+        check("look_back = \"1day\"", Duration::from_secs(86_400));
+        check("look_back = \"0s\"", WINDOW_MAX_AGE);
+    }
+
+    #[test]
+    fn memory_for_open_orders_is_bounded_both_ways() {
+        let check = |size: &str, is_good: bool| {
+            assert_eq!(read(&format!("max_bytes = {size:?}")).is_ok(), is_good, "{size}");
+        };
+        for (size, is_good) in [("1023KiB", false), ("1MiB", true), ("64GiB", true), ("65GiB", false)] {
+            check(size, is_good);
+        }
+    }
+}

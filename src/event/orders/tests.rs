@@ -84,6 +84,22 @@ fn at_a_bound_the_order_opened_first_leaves_and_its_owner_stays_known() {
 }
 
 #[test]
+fn an_order_weighs_what_is_held_of_it() {
+    let weight_bytes = |bound_bytes: usize, id: &str, text: &str, key: &str| {
+        let mut book = bounded(10, bound_bytes, 10);
+        book.apply(&opens(id, "u1"), shown(text, &[key]), 0);
+        (book.orders().len(), book.orders().weight_bytes())
+    };
+    let (_, least) = weight_bytes(1 << 20, "o", "text", "key");
+    for (id, text, key) in [("o345", "text", "key"), ("o", "text567", "key"), ("o", "text", "key456")] {
+        assert_eq!(weight_bytes(1 << 20, id, text, key), (1, least + 3), "{id} {text} {key}");
+    }
+    assert!(least > crate::limits::ORDER_WEIGHT_BYTES + size_of::<Key>());
+    assert_eq!(weight_bytes(least, "o", "text", "key"), (1, least), "as much as it may");
+    assert_eq!(weight_bytes(least - 1, "o", "text", "key"), (0, 0));
+}
+
+#[test]
 fn an_owner_is_forgotten_when_enough_others_have_left() {
     let mut book = bounded(10, 1 << 20, 2);
     for id in ["o1", "o2", "o3"] {

@@ -190,7 +190,9 @@ fn foreign_namespaces() {
     talk.check("40/\"q\"", &[r#"44/"q",{"message":"Invalid namespace"}"#]);
     talk.check("40/,", &["authenticate"]);
     talk.check("40/x", &[r#"44/x,{"message":"Invalid namespace"}"#]);
-    talk.check(&format!("40/{},", "x".repeat(NAMESPACE_MAX_BYTES)), &["finish bad_packet"]);
+    let longest = "x".repeat(NAMESPACE_MAX_BYTES - 1);
+    talk.check(&format!("40/{longest},"), &[&format!(r#"44/{longest},{{"message":"Invalid namespace"}}"#)]);
+    talk.check(&format!("40/{longest}x,"), &["finish bad_packet"]);
 
     let mut greedy = Talk::joined();
     for _ in 0..NAMESPACE_REFUSALS_MAX {
@@ -206,6 +208,15 @@ fn who_is_not_authorized_in_time_is_dropped() {
     talk.check("40", &["authenticate"]);
     talk.check("2", &["3"]);
     talk.check_deadline(Duration::from_secs(10), &["drop unauthenticated"]);
+}
+
+#[test]
+fn who_is_known_may_wait_longer_for_where_it_goes_on() {
+    let mut talk = Talk::open();
+    talk.check("40", &["authenticate"]);
+    let until = talk.start + Duration::from_secs(30);
+    talk.act(|session, _, _| session.answers_by(until));
+    talk.check_deadline(Duration::from_secs(30), &["drop unauthenticated"]);
 }
 
 #[test]

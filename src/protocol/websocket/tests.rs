@@ -171,6 +171,7 @@ fn server_frames() {
         let (half, other) = text.as_bytes().split_at(length / 2);
         let frame = text_frame(&[half, other]);
         assert!(frame.starts_with(header), "{length}");
+        assert_eq!(server_payload(&frame), text.as_bytes());
         assert_eq!(describe_frames(&frame), [text]);
     };
     check(0, &[0x81, 0]);

@@ -97,7 +97,8 @@ async fn a_ticket_of_one_instance_is_redeemed_at_another_once() {
     let (redis, now) = (StandIn::start(), Instant::now());
     let (here, there) = (redis.tickets(), redis.tickets());
     let ticket = here.issue(ann(), now).await.unwrap();
-    assert!(redis.values.lock().keys().all(|key| !key.contains(ticket.as_str())));
+    let stored_under: Vec<String> = redis.values.lock().keys().cloned().collect();
+    assert_eq!(stored_under, [format!("dumbwaiter:ticket:{}", ticket.fingerprint())]);
     assert_eq!(there.redeem(ticket.as_str(), now).await, Ok(ann()));
     assert_eq!(here.redeem(ticket.as_str(), now).await, Err(Unredeemed::Unknown));
     assert_eq!(redis.connections(), 2);
