@@ -217,6 +217,8 @@ mod tests {
         assert_eq!(&*catalog.event_of("pizza.created", "Anything").unwrap().name, "CREATE_PIZZA");
         assert!(catalog.event_of("order.archived", "Order").is_none());
         assert!(!catalog.names_topic("order.archived") && catalog.names_topic("pizza.created"));
+        let topics: Vec<_> = catalog.events().iter().filter_map(Event::topic_name).collect();
+        assert_eq!(topics, ["pizza.created", "order.created", "order.condition"]);
     }
 
     #[test]
@@ -256,6 +258,8 @@ mod tests {
         assert_eq!(&*catalog.event_of("order.events", "PopulatedOrder").unwrap().name, "order:new");
         assert_eq!(&*catalog.event_of("order.events", "OrderCondition").unwrap().name, "order:condition");
         assert!(catalog.event_of("order.events", "Courier").is_none());
+        let topics: Vec<_> = catalog.events().iter().map(Event::topic_name).collect();
+        assert_eq!(topics, [Some("pizza.created"), None, None], "a pattern is no name");
     }
 
     #[test]

@@ -158,6 +158,22 @@ mod tests {
     }
 
     #[test]
+    fn who_said_goodbye_or_broke_the_rules_is_not_waited_for() {
+        let brief = [
+            Ending::ClientClosed,
+            Ending::ProtocolError,
+            Ending::InvalidText,
+            Ending::MessageTooBig,
+            Ending::Flood,
+            Ending::BadPacket,
+        ];
+        for ending in Ending::ALL {
+            let expected = if brief.contains(&ending) { LINGER_BRIEF_MAX } else { LINGER_MAX };
+            assert_eq!(ending.linger(), expected, "{ending:?}");
+        }
+    }
+
+    #[test]
     fn documented_codes_and_reasons() {
         let check = |ending: Ending, code, reason| {
             assert_eq!((ending.row().code, ending.row().reason), (Some(code), reason));

@@ -186,5 +186,7 @@ mod tests {
         check(Method::GET, &[("EIO", "3"), websocket], bad_version);
         check(Method::GET, &[("EIO", "3"), websocket, eio], bad_version);
         assert_eq!(RequestError::BadRequest.body(), r#"{"code":3,"message":"Bad request"}"#);
+        let statuses = [RequestError::Forbidden, RequestError::BadRequest].map(RequestError::status);
+        assert_eq!(statuses.map(|status| status.as_u16()), [403, 400]);
     }
 }
