@@ -99,6 +99,15 @@ impl Bench {
         self.shard.turn(&ready);
     }
 
+    /// The turn that has what the client sent, however long that takes to come.
+    fn turn_with_input(&mut self) {
+        let mut ready = Vec::new();
+        while ready.is_empty() {
+            self.shard.sockets.wait(&mut ready, Some(Duration::from_millis(1))).unwrap();
+        }
+        self.shard.turn(&ready);
+    }
+
     fn held(&self) -> usize {
         self.metrics.prelude_bytes().bytes()
     }
@@ -410,7 +419,8 @@ fn who_asks_on_and_on_and_reads_nothing_is_sent_away() {
     let mut pings = 0;
     while bench.id().is_some() {
         bench.client.write_all(&PING).unwrap();
-        bench.turn();
+        // Those that come in one read are answered in one write.
+        bench.turn_with_input();
         pings += 1;
     }
     // The rest of a frame that was cut waits, too.
