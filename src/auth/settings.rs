@@ -241,13 +241,11 @@ fn algorithm_names() -> String {
 #[cfg(test)]
 mod tests {
     use super::Settings;
-    use crate::settings::Document;
+    use crate::settings::{Document, read_text};
 
     /// Of good settings, what their keys are for.
     fn check(text: &str, expected: Result<&[&str], &str>) {
-        let mut document = Document::parse("dumbwaiter.toml", text);
-        let settings = Settings::read(&mut document);
-        let outcome = document.finish().map(|_| settings.algorithms()).map_err(|faults| faults.to_string());
+        let outcome = read_text(text, Settings::read).map(|settings| settings.algorithms());
         let expected = expected.map(|names| names.iter().map(ToString::to_string).collect());
         assert_eq!(outcome, expected.map_err(str::to_owned));
     }

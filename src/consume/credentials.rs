@@ -135,12 +135,10 @@ fn judge_password(section: &mut Section<'_>) {
 #[cfg(test)]
 mod tests {
     use crate::consume::Settings;
-    use crate::settings::Document;
+    use crate::settings::read_text;
 
     fn read(text: &str) -> Result<Settings, String> {
-        let mut document = Document::parse("dumbwaiter.toml", &format!("[kafka]\n{text}"));
-        let settings = Settings::read(&mut document);
-        document.finish().map(|_| settings).map_err(|faults| faults.to_string())
+        read_text(&format!("[kafka]\n{text}"), Settings::read)
     }
 
     fn check_fault(text: &str, expected: &str) {

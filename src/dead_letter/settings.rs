@@ -31,13 +31,12 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::read_text;
 
     #[test]
     fn a_topic_that_is_read_is_refused() {
         let read = |text: &str| {
-            let mut document = Document::parse("dumbwaiter.toml", text);
-            let settings = Settings::read(&mut document, |topic| topic.starts_with("order."));
-            document.finish().map(|_| settings.topic).map_err(|faults| faults.to_string())
+            read_text(text, |document| Settings::read(document, |topic| topic.starts_with("order.")).topic)
         };
         assert_eq!(read("").unwrap(), None);
         assert_eq!(read("[dead_letter]\ntopic = \"dead\"").unwrap().as_deref(), Some("dead"));

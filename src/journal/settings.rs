@@ -52,20 +52,19 @@ fn read_cursor_key(section: &mut Section<'_>, name: &'static str, doc: &'static 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::read_text;
 
     #[test]
     fn the_new_key_of_cursors_comes_before_the_former_one() {
-        let check = |text: &str, expected: Result<&[&str], &str>| {
-            let mut document = Document::parse("d.toml", text);
-            let keys = Settings::read(&mut document).cursor_keys;
-            let keys: Vec<&str> = keys.iter().map(ExposeSecret::expose_secret).collect();
-            let told = document.finish().map(|_| keys).map_err(|faults| faults.to_string());
-            match (told, expected) {
-                (Ok(keys), Ok(expected)) => assert_eq!(keys, expected, "{text}"),
+        let check =
+            |text: &str, expected: Result<&[&str], &str>| match (read_text(text, Settings::read), expected) {
+                (Ok(Settings { cursor_keys, .. }), Ok(expected)) => {
+                    let keys: Vec<&str> = cursor_keys.iter().map(ExposeSecret::expose_secret).collect();
+                    assert_eq!(keys, expected, "{text}");
+                }
                 (Err(told), Err(expected)) => assert!(told.contains(expected), "{told}"),
                 (told, _) => panic!("{text}: {told:?}"),
-            }
-        };
+            };
         let (new, former) = ("n".repeat(CURSOR_SECRET_MIN_BYTES), "f".repeat(CURSOR_SECRET_MIN_BYTES));
         check("", Ok(&[]));
         check(&format!("[cursor]\nkey = {new:?}"), Ok(&[&new]));

@@ -30,6 +30,9 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use tests::read_text;
+
 pub use description::{DescribedKey, DescribedSection, Kind, Shown};
 pub use document::{Document, ENVIRONMENT_PREFIX, Environment};
 pub use fault::{Fault, Faults, Origin, regex_fault};

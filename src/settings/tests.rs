@@ -12,18 +12,25 @@ fn environment(variables: &[(&str, &str)]) -> Environment {
     variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// Reads one key of `[web]` from a file with just that line, by `read`, and gives it or the faults.
-fn read<T>(line: &str, read: impl FnOnce(&mut Section<'_>) -> T) -> Result<T, String> {
-    let mut document = Document::parse(FILE, &format!("[web]\n{line}"));
-    let value = read(&mut document.section("web", ""));
+/// What `read` makes of such a file, or its faults as they are told.
+pub fn read_text<T>(text: &str, read: impl FnOnce(&mut Document) -> T) -> Result<T, String> {
+    read_document(Document::parse(FILE, text), read)
+}
+
+fn read_document<T>(mut document: Document, read: impl FnOnce(&mut Document) -> T) -> Result<T, String> {
+    let value = read(&mut document);
     document.finish().map(|_| value).map_err(|faults| faults.to_string())
+}
+
+/// One key of `[web]`, from a file with just that line.
+fn read<T>(line: &str, read: impl FnOnce(&mut Section<'_>) -> T) -> Result<T, String> {
+    read_text(&format!("[web]\n{line}"), |document| read(&mut document.section("web", "")))
 }
 
 /// The same key from a variable.
 fn read_variable<T>(name: &str, text: &str, read: impl FnOnce(&mut Section<'_>) -> T) -> Result<T, String> {
-    let mut document = Document::empty().with_environment(&environment(&[(name, text)]));
-    let value = read(&mut document.section("web", ""));
-    document.finish().map(|_| value).map_err(|faults| faults.to_string())
+    let document = Document::empty().with_environment(&environment(&[(name, text)]));
+    read_document(document, |document| read(&mut document.section("web", "")))
 }
 
 fn check_fault<T: std::fmt::Debug>(outcome: Result<T, String>, expected: &str) {

@@ -9,7 +9,7 @@ from support import records, tokens
 from support.browser import Browser
 from support.demo import Demo
 from support.paths import DOCS
-from support.waiting import SLACK
+from support.waiting import eventually
 
 PHONE = {"width": 390, "height": 844}
 COLUMNS = ("admin", "watcher", "customer", "other-customer", "store")
@@ -51,10 +51,11 @@ def all_live(browser, connections=CONNECTIONS):
 
 
 def wait_until_live(browser, within, connections=CONNECTIONS):
-    deadline = time.monotonic() + within * SLACK
-    while not all_live(browser, connections):
-        assert time.monotonic() < deadline, (browser.evaluate(STATES), browser.texts("#trouble, #refusal"), browser.complaints())
-        time.sleep(0.05)
+    def what():
+        told = browser.texts("#trouble, #refusal"), browser.complaints()
+        return f"{connections} live connections, not {browser.evaluate(STATES)} {told}"
+
+    eventually(lambda: all_live(browser, connections), within, what, every=0.05)
 
 
 def note(board, pattern, within=2):
@@ -63,11 +64,7 @@ def note(board, pattern, within=2):
     def found():
         return next((text for text in board.texts("#notes li") if re.search(pattern, text)), None)
 
-    deadline = time.monotonic() + within * SLACK
-    while not (text := found()):
-        assert time.monotonic() < deadline, f"no {pattern!r} in {board.texts('#notes li')}"
-        time.sleep(0.05)
-    return text
+    return eventually(found, within, lambda: f"{pattern!r} among {board.texts('#notes li')}", every=0.05)
 
 
 def count(board, selector):

@@ -77,11 +77,10 @@ fn check_url(section: &mut Section<'_>, url: Option<&Url>, in_vain: &[(&'static 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::read_text;
 
     fn read(text: &str) -> Result<Option<Settings>, String> {
-        let mut document = Document::parse("dumbwaiter.toml", &format!("[session]\n{text}"));
-        let settings = Settings::read(&mut document);
-        document.finish().map(|_| settings).map_err(|faults| faults.to_string())
+        read_text(&format!("[session]\n{text}"), Settings::read)
     }
 
     #[test]

@@ -136,18 +136,16 @@ fn client(url: &Url, info: RedisConnectionInfo, ca: Option<String>) -> Result<Cl
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::read_text;
 
     fn check(text: &str, expected: Result<Option<&str>, &str>) {
-        let mut document = Document::parse("d.toml", text);
-        let settings = TicketSettings::read(&mut document);
-        let outcome = document.finish().map(|_| match settings {
+        let outcome = read_text(text, TicketSettings::read).map(|settings| match settings {
             TicketSettings::Memory => None,
             TicketSettings::Redis(settings) => {
                 let info = settings.client.get_connection_info();
                 Some(format!("{} {}", info.addr(), info.redis_settings().db()))
             }
         });
-        let outcome = outcome.map_err(|faults| faults.to_string());
         assert_eq!(outcome, expected.map(|text| text.map(str::to_owned)).map_err(str::to_owned), "{text}");
     }
 
@@ -163,14 +161,17 @@ mod tests {
         check(&with_redis(""), Err("in redis.url: is not set, and tickets.store = \"redis\" needs it"));
         check(
             "[redis]\nurl = \"redis://cache\"",
-            Err("d.toml:2:7: in redis.url: is written, but tickets.store is \"memory\""),
+            Err("dumbwaiter.toml:2:7: in redis.url: is written, but tickets.store is \"memory\""),
         );
     }
 
     #[test]
     fn an_address_says_no_more_than_where() {
         let fault = |url: &str, text: &str| {
-            check(&with_redis(&format!("url = {url:?}")), Err(&format!("d.toml:4:7: in redis.url: {text}")));
+            check(
+                &with_redis(&format!("url = {url:?}")),
+                Err(&format!("dumbwaiter.toml:4:7: in redis.url: {text}")),
+            );
         };
         fault("redis://:pa55@cache", "has a user or password in it; credentials have keys of their own");
         fault("http://cache", "\"http://cache\" is not a URL (expected redis:// or rediss:// and a host)");
@@ -182,16 +183,16 @@ mod tests {
     fn credentials_and_certificates_fit_the_rest() {
         check(
             &with_redis("url = \"redis://cache\"\nusername = \"me\""),
-            Err("d.toml:5:12: in redis.username: is written without redis.password"),
+            Err("dumbwaiter.toml:5:12: in redis.username: is written without redis.password"),
         );
         let file = "ca_file = \"Cargo.toml\"";
         check(
             &with_redis(&format!("url = \"rediss://cache\"\n{file}")),
-            Err("d.toml:5:11: in redis.ca_file: holds no certificate in PEM"),
+            Err("dumbwaiter.toml:5:11: in redis.ca_file: holds no certificate in PEM"),
         );
         check(
             &with_redis(&format!("url = \"redis://cache\"\n{file}")),
-            Err("d.toml:5:11: in redis.ca_file: is for rediss://, and redis.url is redis://"),
+            Err("dumbwaiter.toml:5:11: in redis.ca_file: is for rediss://, and redis.url is redis://"),
         );
         let prefix = "x".repeat(limits::REDIS_KEY_PREFIX_MAX_BYTES);
         check(
@@ -200,7 +201,7 @@ mod tests {
         );
         check(
             &with_redis(&format!("url = \"redis://cache\"\nkey_prefix = \"{prefix}x\"")),
-            Err("d.toml:5:14: in redis.key_prefix: has 129 bytes, 128 at most"),
+            Err("dumbwaiter.toml:5:14: in redis.key_prefix: has 129 bytes, 128 at most"),
         );
     }
 }

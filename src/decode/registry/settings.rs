@@ -72,12 +72,10 @@ fn read_credentials(section: &mut Section<'_>) -> Credentials {
 #[cfg(test)]
 mod tests {
     use super::{Credentials, Settings};
-    use crate::settings::Document;
+    use crate::settings::read_text;
 
     fn read(text: &str) -> Result<Settings, String> {
-        let mut document = Document::parse("dumbwaiter.toml", &format!("[registry]\n{text}"));
-        let settings = Settings::read(&mut document);
-        document.finish().map(|_| settings).map_err(|faults| faults.to_string())
+        read_text(&format!("[registry]\n{text}"), Settings::read)
     }
 
     #[test]

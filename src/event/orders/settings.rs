@@ -46,11 +46,10 @@ impl OrderSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::read_text;
 
     fn read(text: &str) -> Result<OrderSettings, String> {
-        let mut document = Document::parse("d.toml", &format!("[orders]\n{text}"));
-        let settings = OrderSettings::read(&mut document);
-        document.finish().map(|_| settings).map_err(|faults| faults.to_string())
+        read_text(&format!("[orders]\n{text}"), OrderSettings::read)
     }
 
     #[test]

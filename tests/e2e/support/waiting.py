@@ -13,12 +13,15 @@ class TooLate(AssertionError):
 
 
 def eventually(probe, within, what, every=0.02):
-    """Calls `probe` until it gives something true, and returns that; `within` seconds (times SLACK) at most."""
+    """Calls `probe` until it gives something true, and returns that; `within` seconds (times SLACK) at most.
+
+    `what` is a text, or a function that gives it when it is too late: what is there instead.
+    """
     deadline = time.monotonic() + within * SLACK
     while True:
         result = probe()
         if result:
             return result
         if time.monotonic() >= deadline:
-            raise TooLate(f"{what}: not within {within * SLACK:g} s, last seen: {result!r}")
+            raise TooLate(f"{what() if callable(what) else what}: not within {within * SLACK:g} s, last seen: {result!r}")
         time.sleep(every)
