@@ -149,10 +149,17 @@ pub const ORDERS_LOOK_BACK_MAX: Duration = Duration::from_secs(31 * 24 * 3_600);
 /// How long a condition waits for its order by default; then it reaches staff only, and is counted.
 pub const ORDER_WAIT: Duration = Duration::from_secs(2);
 
-/// How long a condition waits for an order that is not in Kafka when it comes. A producer that writes both without
-/// waiting for the first sends its partitions one by one after a trouble, in any order: by 172 ms at most was seen. It is
-/// short, since the partition's other events wait behind conditions whose orders nobody ever wrote.
+/// How long a condition waits for an order that is not in Kafka when it comes. It is short, since the partition's other
+/// events wait behind conditions whose orders nobody ever wrote.
 pub const ORDER_SETTLES: Duration = Duration::from_millis(250);
+
+/// A record that comes so long after its timestamp was held up, and tells of a trouble on the way: what piled up at a
+/// producer goes out partition by partition, in any order.
+pub const RECORD_LATE_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a condition waits for such an order if it comes while records come late, or so long after one that did:
+/// four times what was seen of orders behind their conditions after a broker's crash (463 ms).
+pub const ORDER_SETTLES_LATE: Duration = Duration::from_secs(2);
 
 /// The most that `orders.wait` may be: the partition's other events wait as well.
 pub const ORDER_WAIT_MAX: Duration = Duration::from_secs(30);

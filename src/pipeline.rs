@@ -19,8 +19,8 @@ use crate::event::{
 use crate::health::Health;
 use crate::journal::{Appended, Draft, Origin, Writer};
 use crate::limits::{
-    ORDER_SETTLES, ORDER_WAIT, PIPELINE_BATCH_RECORDS, PIPELINE_PAUSE, PIPELINE_RETRY_WAIT, PIPELINE_WAIT,
-    REGISTRY_HOLDS_READINESS_MAX,
+    ORDER_SETTLES, ORDER_SETTLES_LATE, ORDER_WAIT, PIPELINE_BATCH_RECORDS, PIPELINE_PAUSE,
+    PIPELINE_RETRY_WAIT, PIPELINE_WAIT, RECORD_LATE_AFTER, REGISTRY_HOLDS_READINESS_MAX,
 };
 use crate::mapping::{Mapped, Mapping, Passed};
 use crate::metrics::{Metrics, OrderWait};
@@ -79,6 +79,8 @@ pub(crate) struct Work {
     progress: Progress,
     /// From when on a record waits for its order only so long: before, all orders are still being read.
     patience_from: Option<Instant>,
+    /// When a record last came that had been held up on its way; not while what was there at the start is read.
+    late_at: Option<Instant>,
     topics: HashMap<String, Arc<str>>,
     poison_log: Throttle,
     dropped_log: Throttle,
@@ -114,6 +116,7 @@ impl Work {
             look_back: LookBack::default(),
             progress,
             patience_from: None,
+            late_at: None,
             topics: HashMap::new(),
             poison_log: Throttle::new(10, Duration::from_secs(1)),
             dropped_log: Throttle::new(1, Duration::from_secs(60)),
@@ -144,12 +147,20 @@ impl Work {
     fn take(&mut self, record: Record<'_>) -> Handled {
         self.parts.metrics.record_consumed(record.topic);
         let now = self.parts.clock.now();
+        self.note_late(record, now);
         if let Some(handled) = self.waiting.follow(record, now) {
             return handled;
         }
         match self.handle(record, self.waits_for_orders()) {
             Ok(()) => Handled::Done,
             Err(reason) => self.waiting.begin(record, reason, now),
+        }
+    }
+
+    fn note_late(&mut self, record: Record<'_>, now: Instant) {
+        let in_time_ms = unix_ms(self.parts.clock.wall() - RECORD_LATE_AFTER);
+        if self.patience_from.is_some() && record.timestamp_ms.is_some_and(|at_ms| at_ms < in_time_ms) {
+            self.late_at = Some(now);
         }
     }
 
@@ -312,8 +323,11 @@ impl Work {
     /// From when on an order that is not in Kafka is not expected, for a record that has waited since then. One that
     /// was there at the start stood behind its order, or has none.
     fn settles(&self, since: Instant) -> Instant {
-        let is_new = self.patience_from.is_some_and(|from| since >= from);
-        if is_new { since + ORDER_SETTLES } else { since }
+        if self.patience_from.is_none_or(|from| since < from) {
+            return since;
+        }
+        let in_trouble = self.late_at.is_some_and(|at| at + ORDER_SETTLES_LATE >= since);
+        since + if in_trouble { ORDER_SETTLES_LATE } else { ORDER_SETTLES }
     }
 
     fn is_out_of_patience(&self, since: Instant) -> bool {

@@ -42,10 +42,16 @@ impl Bench {
 
     fn come(&mut self, count: usize, topic: &str) {
         for _ in 0..count {
-            let record = OwnedRecord { topic: topic.to_owned(), offset: self.next_offset, ..raw_condition() };
-            self.records.send(record).unwrap();
-            self.next_offset += 1;
+            self.come_after(Duration::ZERO, topic);
         }
+    }
+
+    /// One that was written so long ago.
+    fn come_after(&mut self, age: Duration, topic: &str) {
+        let timestamp_ms = Some(unix_ms(self.time.clock().wall() - age));
+        let (topic, offset) = (topic.to_owned(), self.next_offset);
+        self.records.send(OwnedRecord { topic, offset, timestamp_ms, ..raw_condition() }).unwrap();
+        self.next_offset += 1;
     }
 
     fn turn(&mut self) -> bool {
@@ -77,4 +83,26 @@ fn a_condition_waits_a_little_for_an_order_that_is_not_there_at_all() {
     assert!(!bench.turn());
     bench.time.pass(Duration::from_millis(1));
     assert!(bench.turn(), "it is shown to staff");
+}
+
+#[test]
+fn while_records_come_late_a_condition_waits_longer_for_an_order_that_is_not_there() {
+    let check = |late: Duration, later: Duration, expected: Duration| {
+        let mut bench = Bench::new();
+        assert!(!bench.turn(), "what was there at the start has been read");
+        bench.come_after(late, "order.unknown");
+        assert!(!bench.turn());
+        bench.time.pass(later);
+        bench.come(1, "order.condition");
+        assert!(!bench.turn());
+        bench.time.pass(expected - Duration::from_millis(1));
+        assert!(!bench.turn(), "{late:?} {later:?}");
+        bench.time.pass(Duration::from_millis(1));
+        assert!(bench.turn(), "{late:?} {later:?}");
+    };
+    let little = Duration::from_millis(1);
+    check(RECORD_LATE_AFTER, Duration::ZERO, ORDER_SETTLES);
+    check(RECORD_LATE_AFTER + little, Duration::ZERO, ORDER_SETTLES_LATE);
+    check(RECORD_LATE_AFTER + little, ORDER_SETTLES_LATE - little, ORDER_SETTLES_LATE);
+    check(RECORD_LATE_AFTER + little, ORDER_SETTLES_LATE + little, ORDER_SETTLES);
 }
