@@ -5,16 +5,17 @@ import time
 
 import pytest
 
-from support import records, tokens
+from support import catalogs, records, shapes, tokens
 from support.browser import Browser
 from support.demo import Demo
 from support.paths import DOCS
-from support.waiting import eventually
+from support.waiting import SLACK, eventually
 
 PHONE = {"width": 390, "height": 844}
 COLUMNS = ("admin", "watcher", "customer", "other-customer", "store")
 # Each with two for the admin.
 CONNECTIONS = 6
+OPEN_ORDERS = 10_000
 STATES = "[...document.querySelectorAll('.connections [data-state]')].map((item) => item.dataset.state + ': ' + item.textContent.trim())"
 NO_KEY = "the user holds none of the keys"
 OTHER_PROTOCOL = "the event is not for clients of this protocol"
@@ -46,16 +47,27 @@ def board(browser, demo):
 
 
 def all_live(browser, connections=CONNECTIONS):
-    states = browser.evaluate(STATES)
+    return is_live(browser.evaluate(STATES), connections)
+
+
+def is_live(states, connections):
     return len(states) == connections and all(state.startswith("live: ") for state in states)
 
 
 def wait_until_live(browser, within, connections=CONNECTIONS):
-    def what():
-        told = browser.texts("#trouble, #refusal"), browser.complaints()
-        return f"{connections} live connections, not {browser.evaluate(STATES)} {told}"
+    began = time.monotonic()
+    seen = []
 
-    eventually(lambda: all_live(browser, connections), within, what, every=0.05)
+    def probe():
+        states = browser.evaluate(STATES)
+        if not seen or seen[-1][1] != states:
+            seen.append((f"{time.monotonic() - began:.1f} s", states))
+        return is_live(states, connections)
+
+    def what():
+        return f"{connections} live connections, but {seen} {browser.texts('#trouble, #refusal')} {browser.complaints()}"
+
+    eventually(probe, within, what, every=0.05)
 
 
 def note(board, pattern, within=2):
@@ -90,6 +102,8 @@ def test_each_event_is_shown_or_struck_out_with_the_services_reason(board):
     assert set(board.texts("#column-admin .why")) == set()
     assert set(board.texts("#column-watcher .why")) == {OTHER_PROTOCOL}
     for column in ("customer", "other-customer", "store"):
+        # The store may have had nothing but its own pizzas so far.
+        board.wait_for(f"#column-{column} .why")
         assert set(board.texts(f"#column-{column} .why")) == {NO_KEY}
     assert all("store 7" in text for text in board.texts("#column-store .event:not(.is-withheld) .title"))
     struck = board.evaluate("getComputedStyle(document.querySelector('.is-withheld s')).textDecorationLine")
@@ -261,16 +275,19 @@ def test_it_fits_a_phone(browser, demo):
         browser.eventually(seen, 2, f"the column of {name} is in view")
 
 
+def submit(browser, token):
+    browser.fill("#token", token)
+    browser.press("Enter")
+
+
 def test_elsewhere_it_is_for_who_signs_in(browser, start_service, producer):
     service = start_service({"board": {"enabled": True}})
     browser.open(f"http://{service.listen}/")
 
     for token, said in (("nonsense", "not let in: not a JWT"), (tokens.token("u", role="WATCHER"), "whoever holds board.key")):
-        browser.fill("#token", token)
-        browser.press("Enter")
+        submit(browser, token)
         browser.eventually(f"document.querySelector('#refusal').textContent.includes('{said}')", 2, said)
-    browser.fill("#token", tokens.token("boss", role="ADMIN"))
-    browser.press("Enter")
+    submit(browser, tokens.token("boss", role="ADMIN"))
     wait_until_live(browser, 3, connections=2)
     assert not browser.evaluate("document.querySelector('#pizzeria').checkVisibility()")
     assert browser.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])") == '[{},{},""]'
@@ -289,6 +306,44 @@ def test_elsewhere_it_is_for_who_signs_in(browser, start_service, producer):
     assert browser.texts("#column-judged-2 .why") == [NO_KEY]
     # The refusals of the first tries are the browser's complaints.
     assert [text for text in browser.complaints() if "401" not in text and "403" not in text] == []
+
+
+# The longest that a page did nothing else, in milliseconds, from now on.
+WATCH_DELAYS = """(() => {
+  let last = performance.now();
+  window.longest = 0;
+  setInterval(() => {
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+  }, 10);
+})()"""
+
+
+def test_thousands_of_open_orders_do_not_stop_it(browser, start_service, kafka, producer, tmp_path, say):
+    topics = [f"crowded.{name}.{records.new_id()[:8]}" for name in ("created", "condition")]
+    kafka.create_topics(*topics, partitions=1)
+    file = tmp_path / "catalog.toml"
+    file.write_text(catalogs.catalog(catalogs.order_events(*topics)))
+    for number in range(OPEN_ORDERS):
+        order = records.order(number=number)
+        producer.enqueue(topics[0], producer.encode(shapes.ORDER, order), key=order["_id"])
+    producer.flush()
+    service = start_service({"kafka": {"topics": topics}, "catalog": {"file": str(file)}, "board": {"enabled": True}})
+    browser.open(f"http://{service.listen}/")
+    submit(browser, tokens.token("boss", role="ADMIN"))
+    browser.evaluate(WATCH_DELAYS)
+
+    received = "document.querySelector('#column-me .received').textContent"
+    browser.eventually(f"{received} === '{OPEN_ORDERS}'", 4, f"{OPEN_ORDERS} events")
+    wait_until_live(browser, 3, connections=2)
+    longest = browser.evaluate("longest")
+    say(f"a board with {OPEN_ORDERS} open orders: busy for {longest:.0f} ms at most at a time")
+    assert longest < 1000 * SLACK
+    # The newest are on the page, however many came before them.
+    assert (count(browser, "#column-me .event"), count(browser, "#column-me .slip")) == (80, 40)
+    newest = f"№ {OPEN_ORDERS - 1}"
+    assert browser.texts("#column-me .event .title")[0] == browser.texts("#column-me .slip .title")[0] == newest
 
 
 @pytest.mark.by_hand

@@ -1,9 +1,10 @@
 // A column: who somebody is, how their connections stand, their orders, and the events they got or did not get.
 //
-// What a payload holds is put in as text and never as markup.
+// What a payload holds is put in as text and never as markup. Events may come by the thousand, all open orders at first:
+// they are drawn together, and those that would be pushed out at once not at all.
 
 import { describe, isOrder, milliseconds, short } from "./describe.js";
-import { button, clone } from "./dom.js";
+import { beforeDrawing, button, clone } from "./dom.js";
 import { Slips } from "./slips.js";
 
 const EVENTS_MAX = 80;
@@ -12,7 +13,10 @@ const PROTOCOLS = { socketio: "Socket.IO", plain: "WebSocket" };
 export class Column {
   #slips;
   #events;
+  // Lines that are not drawn yet, oldest first.
+  #fresh = [];
   #counts = { received: 0, kept: 0 };
+  #draw = beforeDrawing(() => this.#addFresh());
 
   // `person`: id, name, is, keys; `isJudged`: there is no connection, only what the service says of these keys.
   constructor(person, { advance = null } = {}) {
@@ -53,41 +57,40 @@ export class Column {
 
   // An event that has come by a connection; what it gives back can be told more of it.
   received(event, protocol) {
-    const line = this.#line("event-template", event);
-    line.dataset.protocol = protocol;
-    line.querySelector(".frame").textContent = event.frame;
-    line.querySelector("details").open = document.body.classList.contains("shows-frames");
     this.#slips.show(event);
-    this.#add(line, "received");
-    return new Line(line);
+    return this.#add("received", () => {
+      const line = written("event-template", event);
+      line.dataset.protocol = protocol;
+      line.querySelector(".frame").textContent = event.frame;
+      line.querySelector("details").open = document.body.classList.contains("shows-frames");
+      return line;
+    });
   }
 
   // An event that somebody else gets, and why not this one.
   withheld(event, because, audience) {
-    const line = this.#line("withheld-template", event);
-    line.querySelector(".why").textContent = because;
-    facts(line, { audience: keyList(audience), holds: keyList(this.person.keys), because });
-    this.#add(line, "kept");
+    this.#add("kept", () => {
+      const line = written("withheld-template", event);
+      line.querySelector(".why").textContent = because;
+      facts(line, { audience: keyList(audience), holds: keyList(this.person.keys), because });
+      return line;
+    });
   }
 
-  #line(template, event) {
-    const line = clone(template);
-    const text = describe(event);
-    line.dataset.name = event.name;
-    line.dataset.subject = text.subject ?? "";
-    for (const part of ["title", "condition"]) line.querySelector(`.${part}`).textContent = text[part] ?? "";
-    line.querySelector(".condition").dataset.condition = text.condition ?? "";
-    const detail = isOrder(event.name) ? "" : ` ${text.detail ?? ""}`;
-    line.querySelector(".title").textContent += detail;
-    const name = line.querySelector(".event-name");
-    if (name) name.textContent = event.name;
+  #add(count, write) {
+    const line = new Line(write);
+    this.#fresh.push(line);
+    if (this.#fresh.length > EVENTS_MAX) this.#fresh.shift();
+    this.#counts[count] += 1;
+    this.#draw();
     return line;
   }
 
-  #add(line, count) {
-    this.#events.prepend(line);
-    if (this.#events.childElementCount > EVENTS_MAX) this.#events.lastElementChild.remove();
-    this.#part(count).textContent = ++this.#counts[count];
+  #addFresh() {
+    this.#events.prepend(...this.#fresh.reverse().map((line) => line.element));
+    this.#fresh = [];
+    while (this.#events.childElementCount > EVENTS_MAX) this.#events.lastElementChild.remove();
+    for (const [count, number] of Object.entries(this.#counts)) this.#part(count).textContent = number;
   }
 
   #part(name) {
@@ -95,31 +98,62 @@ export class Column {
   }
 }
 
-// An event in a column, once more is known of it.
+// An event in a column. Until it is drawn it is what `write` makes of it, and what it was told since.
 class Line {
-  #element;
+  #write;
+  #element = null;
+  #told = [];
 
-  constructor(element) {
-    this.#element = element;
+  constructor(write) {
+    this.#write = write;
+  }
+
+  get element() {
+    if (!this.#element) {
+      this.#element = this.#write();
+      for (const change of this.#told.splice(0)) change(this.#element);
+    }
+    return this.#element;
   }
 
   explain({ place, audience, by, ms, isCaughtUp }) {
-    if (ms !== null) {
-      this.#element.dataset.ms = Math.round(ms);
-      this.#element.querySelector(".age").textContent = milliseconds(ms);
-    }
-    if (isCaughtUp) this.#mark("caught up", "is-caught-up");
-    facts(this.#element, { by: keyList(by), audience: keyList(audience), record: place });
+    this.#tell((element) => {
+      if (ms !== null) {
+        element.dataset.ms = Math.round(ms);
+        element.querySelector(".age").textContent = milliseconds(ms);
+      }
+      if (isCaughtUp) mark(element, "caught up", "is-caught-up");
+      facts(element, { by: keyList(by), audience: keyList(audience), record: place });
+    });
   }
 
   doubt(text) {
-    this.#mark(text, "is-doubtful");
+    this.#tell((element) => mark(element, text, "is-doubtful"));
   }
 
-  #mark(text, kind) {
-    this.#element.classList.add(kind);
-    this.#element.querySelector(".mark").textContent = text;
+  #tell(change) {
+    if (this.#element) change(this.#element);
+    else this.#told.push(change);
   }
+}
+
+function written(template, event) {
+  const line = clone(template);
+  const text = describe(event);
+  line.dataset.name = event.name;
+  line.dataset.subject = text.subject ?? "";
+  for (const part of ["title", "condition"]) line.querySelector(`.${part}`).textContent = text[part] ?? "";
+  line.querySelector(".condition").dataset.condition = text.condition ?? "";
+  const detail = isOrder(event.name) ? "" : ` ${text.detail ?? ""}`;
+  line.querySelector(".title").textContent += detail;
+  const name = line.querySelector(".event-name");
+  if (name) name.textContent = event.name;
+  return line;
+}
+
+function mark(line, text, kind) {
+  line.classList.add(kind);
+  line.querySelector(".mark").textContent = text;
 }
 
 function facts(line, texts) {

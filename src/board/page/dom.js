@@ -14,6 +14,20 @@ export function button(text, title, onClick) {
   return element;
 }
 
+// A function that asks for `work` to be done once before the page is next drawn, however often it is called till then.
+// A page that is not seen is not drawn: what waits for it must be bounded.
+export function beforeDrawing(work) {
+  let isAsked = false;
+  const run = () => {
+    isAsked = false;
+    work();
+  };
+  return () => {
+    if (!isAsked) requestAnimationFrame(run);
+    isAsked = true;
+  };
+}
+
 // Newest on top. The list is a live region, so that those who listen are told the same.
 export function note(text) {
   const list = document.getElementById("notes");

@@ -1,13 +1,16 @@
 // The orders of a column as slips of paper, in piles by condition. A slip moves when its condition does.
+//
+// What there is to be seen is worked out as events come, and laid out when the page is drawn next.
 
 import { describe, STAGES } from "./describe.js";
-import { clone } from "./dom.js";
+import { beforeDrawing, clone } from "./dom.js";
 
 const SLIPS_MAX = 40;
 const PIZZAS_MAX = 4;
 // How long an order that is over stays to be looked at.
 const OVER_MS = 6000;
 const OVER = ["DONE", "REJECT", "CANCELLED"];
+const BAKING = "BAKING";
 const OVEN = "In the oven";
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -15,7 +18,11 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 export class Slips {
   #root;
   #advance;
+  // What is to be seen, by subject, oldest first: text, stage and condition of each.
+  #orders = new Map();
+  // What is to be seen now.
   #slips = new Map();
+  #draw = beforeDrawing(() => this.#layOut());
 
   // `advance`: what a click on a slip does; null where slips are only looked at.
   constructor(root, advance) {
@@ -30,25 +37,48 @@ export class Slips {
   }
 
   #place(text, stage) {
-    this.#rearrange(() => {
-      const slip = this.#slips.get(text.subject) ?? this.#write(text);
-      this.#file(slip, stage, text.condition);
-    });
-    if (this.#slips.size > SLIPS_MAX) this.#drop(this.#slips.keys().next().value);
+    const known = this.#orders.get(text.subject);
+    this.#orders.set(text.subject, { text: known?.text ?? text, stage, condition: text.condition });
+    if (this.#orders.size > SLIPS_MAX) this.#orders.delete(this.#orders.keys().next().value);
+    this.#draw();
   }
 
   #move(text) {
-    const slip = this.#slips.get(text.subject);
+    const isOver = OVER.includes(text.condition);
     // Of an order that this column has never seen there is nothing to show but that it is over.
-    if (!slip && OVER.includes(text.condition)) return;
+    if (isOver && !this.#orders.has(text.subject)) return;
     this.#place(text, STAGES.get(text.condition) ?? text.condition);
-    if (OVER.includes(text.condition)) setTimeout(() => this.#drop(text.subject), OVER_MS);
+    if (isOver) setTimeout(() => this.#drop(text.subject), OVER_MS);
   }
 
   #bake(text) {
-    this.#place({ ...text, condition: "BAKING" }, OVEN);
-    const baking = [...this.#slips].filter(([, slip]) => slip.dataset.condition === "BAKING");
+    this.#place({ ...text, condition: BAKING }, OVEN);
+    const baking = [...this.#orders].filter(([, order]) => order.condition === BAKING);
     for (const [subject] of baking.slice(0, -PIZZAS_MAX)) this.#drop(subject);
+  }
+
+  #drop(subject) {
+    this.#orders.delete(subject);
+    this.#draw();
+  }
+
+  // Slips glide from where they were to where they are: measured twice, moved by the compositor.
+  #layOut() {
+    const before = new Map([...this.#slips.values()].map((slip) => [slip, slip.getBoundingClientRect()]));
+    for (const [subject, slip] of this.#slips) {
+      if (this.#orders.has(subject)) continue;
+      this.#slips.delete(subject);
+      slip.remove();
+    }
+    for (const [subject, order] of this.#orders) this.#file(this.#slips.get(subject) ?? this.#write(order.text), order);
+    this.#count();
+    if (calm.matches) return;
+    for (const slip of this.#slips.values()) {
+      const was = before.get(slip);
+      const is = slip.getBoundingClientRect();
+      if (!was) glide(slip, [{ opacity: 0, transform: "translateY(-10px)" }, {}], 280);
+      else if (was.top !== is.top) glide(slip, [{ transform: `translateY(${was.top - is.top}px)` }, {}], 420);
+    }
   }
 
   #write(text) {
@@ -56,7 +86,7 @@ export class Slips {
     for (const part of ["title", "cost", "detail", "more"]) slip.querySelector(`.${part}`).textContent = text[part] ?? "";
     slip.dataset.subject = text.subject;
     this.#slips.set(text.subject, slip);
-    if (this.#advance && text.condition !== "BAKING") this.#makeButton(slip, text);
+    if (this.#advance && text.condition !== BAKING) this.#makeButton(slip, text);
     return slip;
   }
 
@@ -70,11 +100,10 @@ export class Slips {
     slip.querySelector(".more").after(button);
   }
 
-  #file(slip, stage, condition) {
+  #file(slip, { stage, condition }) {
     slip.dataset.condition = condition;
     const pile = this.#pile(stage, condition);
     if (slip.parentElement !== pile) pile.prepend(slip);
-    this.#count();
   }
 
   // Piles stand in the order of conditions, the unknown ones last; one appears with its first slip.
@@ -96,29 +125,6 @@ export class Slips {
       const number = section.querySelector(".pile").childElementCount;
       section.querySelector(".number").textContent = number;
       if (number === 0) section.remove();
-    }
-  }
-
-  #drop(subject) {
-    const slip = this.#slips.get(subject);
-    if (!slip) return;
-    this.#slips.delete(subject);
-    this.#rearrange(() => {
-      slip.remove();
-      this.#count();
-    });
-  }
-
-  // Slips glide from where they were to where they are: measured twice, moved by the compositor.
-  #rearrange(change) {
-    const before = new Map([...this.#slips.values()].map((slip) => [slip, slip.isConnected ? slip.getBoundingClientRect() : null]));
-    change();
-    if (calm.matches || document.hidden) return;
-    for (const slip of this.#slips.values()) {
-      const was = before.get(slip);
-      const is = slip.getBoundingClientRect();
-      if (!was) glide(slip, [{ opacity: 0, transform: "translateY(-10px)" }, {}], 280);
-      else if (was.top !== is.top) glide(slip, [{ transform: `translateY(${was.top - is.top}px)` }, {}], 420);
     }
   }
 }
