@@ -7,7 +7,7 @@ use super::{ChangeKind, OpenOrder, OpenOrders, OrderChange, OrderSettings, Shown
 use crate::event::{Key, Owner};
 use crate::limits::{EARLY_CONDITIONS_MAX, OPEN_ORDERS_MAX, ORDER_WEIGHT_BYTES, OWNERS_REMEMBERED_MAX};
 use rpds::RedBlackTreeSetSync;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -187,32 +187,41 @@ fn weight_bytes(order: &OpenOrder) -> usize {
 #[derive(Default)]
 struct Early {
     conditions: HashMap<Arc<str>, EarlyCondition>,
-    by_age: VecDeque<Arc<str>>,
+    by_age: BTreeMap<u64, Arc<str>>,
+    /// How many orders had one.
+    came: u64,
 }
 
 struct EarlyCondition {
+    /// Its place in `by_age`.
+    age: u64,
     closes: bool,
     shown: Shown,
 }
 
 impl Early {
     fn keep(&mut self, id: &str, closes: bool, shown: Shown) {
-        let id: Arc<str> = id.into();
-        // What closed an order is not undone by what comes behind it.
-        let closes = closes || self.conditions.get(&id).is_some_and(|earlier| earlier.closes);
-        if self.conditions.insert(Arc::clone(&id), EarlyCondition { closes, shown }).is_none() {
-            self.by_age.push_back(id);
+        if let Some(earlier) = self.conditions.get_mut(id) {
+            // What closed an order is not undone by what comes behind it.
+            earlier.closes |= closes;
+            earlier.shown = shown;
+            return;
         }
-        while self.by_age.len() > EARLY_CONDITIONS_MAX {
-            if let Some(oldest) = self.by_age.pop_front() {
-                self.conditions.remove(&oldest);
-            }
+        let id: Arc<str> = id.into();
+        self.came += 1;
+        self.by_age.insert(self.came, Arc::clone(&id));
+        self.conditions.insert(id, EarlyCondition { age: self.came, closes, shown });
+        if self.by_age.len() > EARLY_CONDITIONS_MAX
+            && let Some((_, oldest)) = self.by_age.pop_first()
+        {
+            self.conditions.remove(&oldest);
         }
     }
 
     fn take(&mut self, id: &str) -> Option<EarlyCondition> {
-        // Its line of `by_age` stays until it is the oldest.
-        self.conditions.remove(id)
+        let early = self.conditions.remove(id)?;
+        self.by_age.remove(&early.age);
+        Some(early)
     }
 }
 

@@ -128,6 +128,22 @@ fn early_conditions_are_bounded() {
 }
 
 #[test]
+fn an_order_that_comes_early_once_more_is_as_new_as_its_last_time() {
+    let mut book = bounded(10, 1 << 20, 1);
+    for id in ["o", "another", "one more"] {
+        book.apply(&changes(id, true), shown("done", &["staff"]), 0);
+        book.apply(&opens(id, "u1"), shown(id, &["staff"]), 0);
+    }
+    assert_eq!(book.orders().owner("o"), None, "it left first and is forgotten");
+    book.apply(&changes("o", true), shown("done", &["staff"]), 0);
+    for number in 1..crate::limits::EARLY_CONDITIONS_MAX {
+        book.apply(&changes(&format!("o{number}"), true), shown("done", &["staff"]), 0);
+    }
+    book.apply(&opens("o", "u1"), shown("o", &["staff"]), 0);
+    assert_eq!(ids(book.orders(), "staff"), [""; 0], "its condition was kept, and closes it");
+}
+
+#[test]
 fn orders_older_than_a_restart_would_read_back_are_over() {
     let mut book = bounded(10, 1 << 20, 10);
     book.apply(&opens("o2", "u2"), shown("o2", &["staff"]), 1_500);
