@@ -333,6 +333,7 @@ def test_thousands_of_open_orders_do_not_stop_it(browser, start_service, kafka, 
     browser.open(f"http://{service.listen}/")
     submit(browser, tokens.token("boss", role="ADMIN"))
     browser.evaluate(WATCH_DELAYS)
+    browser.wait_for("#column-me")
 
     received = "document.querySelector('#column-me .received').textContent"
     browser.eventually(f"{received} === '{OPEN_ORDERS}'", 4, f"{OPEN_ORDERS} events")
