@@ -30,10 +30,7 @@ class People:
         self._child.send({"town": town_told, "url": url, "clients": self.clients})
 
     def wait_until_in(self):
-        def are_in():
-            return self.report()["in"] == len(self.clients)
-
-        eventually(are_in, 10 + len(self.clients) / 100, "everybody in", every=0.5)
+        eventually(lambda: self._are_in(self.report()), 10 + len(self.clients) / 100, "everybody in", every=0.5)
 
     def report(self, count=0):
         """The sums, if `count` events have been written."""
@@ -43,15 +40,21 @@ class People:
     def settled(self, count, within):
         """The sums once everybody is back and has everything, or patience has ended.
 
-        Whether all are in is asked by itself: while the sums of millions of events are made, nobody can come in.
+        Whether all are in is asked by itself first: while the sums of millions of events are made, nobody can come in. It is
+        asked again with them: who had stopped reading and was closed for it only notices when reading again.
         """
         deadline = time.monotonic() + within * SLACK
         self._child.send({"rest": True})
-        while self.report()["in"] < len(self.clients) and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
+            if self._are_in(self.report()):
+                sums = self.report(count)
+                if self._are_in(sums) and sums["lost"] == 0:
+                    return sums
             time.sleep(1)
-        while (sums := self.report(count))["lost"] > 0 and time.monotonic() < deadline:
-            time.sleep(1)
-        return sums
+        return self.report(count)
+
+    def _are_in(self, sums):
+        return sums["in"] == len(self.clients)
 
     def stop(self):
         self._child.stop()

@@ -18,9 +18,12 @@ const READS_MS = [10_000, 30_000];
 const STOPS_MS = [2_000, 40_000];
 
 let isAtRest = false;
+let beginRest;
+const resting = new Promise((begun) => (beginRest = begun));
 
 export function rest() {
   isAtRest = true;
+  beginRest();
 }
 
 export function openClient(town, url, spec) {
@@ -114,11 +117,11 @@ class PlainClient {
 
 async function keepStopping(client) {
   while (!isAtRest) {
-    await pause(between(READS_MS));
-    const webSocket = client.webSocket;
+    await Promise.race([pause(between(READS_MS)), resting]);
+    const webSocket = isAtRest ? null : client.webSocket;
     // One that is being opened cannot be stopped.
     webSocket?.pause();
-    await pause(between(STOPS_MS));
+    await Promise.race([pause(between(STOPS_MS)), resting]);
     webSocket?.resume();
   }
 }
