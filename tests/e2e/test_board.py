@@ -280,8 +280,26 @@ def submit(browser, token):
     browser.press("Enter")
 
 
-def test_elsewhere_it_is_for_who_signs_in(browser, start_service, producer):
-    service = start_service({"board": {"enabled": True}})
+class Topics:
+    """A test's own, so that no order of another one is on its board."""
+
+    def __init__(self, kafka, folder):
+        run = records.new_id()[:8]
+        self.pizzas, self.created, self.condition = (f"board.{name}.{run}" for name in ("pizza", "created", "condition"))
+        names = [self.pizzas, self.created, self.condition]
+        kafka.create_topics(*names, partitions=1)
+        file = folder / "catalog.toml"
+        file.write_text(catalogs.catalog(catalogs.pizza_event(self.pizzas), catalogs.order_events(self.created, self.condition)))
+        self.settings = {"kafka": {"topics": names}, "catalog": {"file": str(file)}, "board": {"enabled": True}}
+
+
+@pytest.fixture
+def topics(kafka, tmp_path):
+    return Topics(kafka, tmp_path)
+
+
+def test_elsewhere_it_is_for_who_signs_in(browser, start_service, producer, topics):
+    service = start_service(topics.settings)
     browser.open(f"http://{service.listen}/")
 
     for token, said in (("nonsense", "not let in: not a JWT"), (tokens.token("u", role="WATCHER"), "whoever holds board.key")):
@@ -295,9 +313,8 @@ def test_elsewhere_it_is_for_who_signs_in(browser, start_service, producer):
     browser.fill(".judged input", "store:7 user:somebody")
     browser.press("Enter")
     browser.wait_for("#column-judged-2")
-    ours, theirs = records.pizza(name="Ours"), records.pizza(name="Theirs", store_id=8)
-    producer.pizza(ours)
-    producer.pizza(theirs)
+    for pizza in (records.pizza(name="Ours"), records.pizza(name="Theirs", store_id=8)):
+        producer.send(topics.pizzas, shapes.PIZZA, pizza)
 
     shown = "[...document.querySelectorAll('#column-{} .event{} .title')].map((title) => title.textContent)"
     for column, kind, name in (("me", "", "Ours"), ("me", "", "Theirs"), ("judged-2", ":not(.is-withheld)", "Ours"), ("judged-2", ".is-withheld", "Theirs")):
@@ -320,16 +337,12 @@ WATCH_DELAYS = """(() => {
 })()"""
 
 
-def test_thousands_of_open_orders_do_not_stop_it(browser, start_service, kafka, producer, tmp_path, say):
-    topics = [f"crowded.{name}.{records.new_id()[:8]}" for name in ("created", "condition")]
-    kafka.create_topics(*topics, partitions=1)
-    file = tmp_path / "catalog.toml"
-    file.write_text(catalogs.catalog(catalogs.order_events(*topics)))
+def test_thousands_of_open_orders_do_not_stop_it(browser, start_service, producer, topics, say):
     for number in range(OPEN_ORDERS):
         order = records.order(number=number)
-        producer.enqueue(topics[0], producer.encode(shapes.ORDER, order), key=order["_id"])
+        producer.enqueue(topics.created, producer.encode(shapes.ORDER, order), key=order["_id"])
     producer.flush()
-    service = start_service({"kafka": {"topics": topics}, "catalog": {"file": str(file)}, "board": {"enabled": True}})
+    service = start_service(topics.settings)
     browser.open(f"http://{service.listen}/")
     submit(browser, tokens.token("boss", role="ADMIN"))
     browser.evaluate(WATCH_DELAYS)

@@ -50,6 +50,8 @@ class Service:
         self._driver = driver
         self._http = requests.Session()
         self._http.trust_env = False
+        # One that is kept and idle for as long as the service allows may be closed just when it is used again.
+        self._http.headers["Connection"] = "close"
         self._clients = []
         self.process = None
         # The file of the authority that its clients trust, if they speak TLS.
