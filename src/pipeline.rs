@@ -158,8 +158,8 @@ impl Work {
     }
 
     fn note_late(&mut self, record: Record<'_>, now: Instant) {
-        let in_time_ms = unix_ms(self.parts.clock.wall() - RECORD_LATE_AFTER);
-        if self.patience_from.is_some() && record.timestamp_ms.is_some_and(|at_ms| at_ms < in_time_ms) {
+        let in_time_ms = || unix_ms(self.parts.clock.wall() - RECORD_LATE_AFTER);
+        if self.patience_from.is_some() && record.timestamp_ms.is_some_and(|at_ms| at_ms < in_time_ms()) {
             self.late_at = Some(now);
         }
     }
