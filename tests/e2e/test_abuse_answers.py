@@ -209,10 +209,5 @@ def test_hostile_answers_are_no_key_set_and_are_counted(kafka, registry, start_s
 
 
 def settings(hostile, folder, topic):
-    catalog = folder / "catalog.toml"
-    catalog.write_text(catalogs.catalog(catalogs.pizza_event(topic)))
-    return {
-        "registry": {"urls": [hostile.url], "timeout": "1s"},
-        "catalog": {"file": str(catalog)},
-        "kafka": {"topics": [topic]},
-    }
+    own = catalogs.settings(folder / "catalog.toml", catalogs.catalog(catalogs.pizza_event(topic)), [topic])
+    return own | {"registry": {"urls": [hostile.url], "timeout": "1s"}}

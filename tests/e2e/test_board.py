@@ -288,9 +288,8 @@ class Topics:
         self.pizzas, self.created, self.condition = (f"board.{name}.{run}" for name in ("pizza", "created", "condition"))
         names = [self.pizzas, self.created, self.condition]
         kafka.create_topics(*names, partitions=1)
-        file = folder / "catalog.toml"
-        file.write_text(catalogs.catalog(catalogs.pizza_event(self.pizzas), catalogs.order_events(self.created, self.condition)))
-        self.settings = {"kafka": {"topics": names}, "catalog": {"file": str(file)}, "board": {"enabled": True}}
+        catalog = catalogs.catalog(catalogs.pizza_event(self.pizzas), catalogs.order_events(self.created, self.condition))
+        self.settings = catalogs.settings(folder / "catalog.toml", catalog, names) | {"board": {"enabled": True}}
 
 
 @pytest.fixture

@@ -29,9 +29,8 @@ CATALOG = catalogs.catalog(catalogs.pizza_event(PIZZAS), catalogs.order_events(O
 def settings(kafka):
     kafka.create_topics(PIZZAS, ORDERS, CONDITIONS, LETTERS, partitions=PARTITIONS)
     take_large_records(kafka, PIZZAS, LETTERS)
-    file = RUN / "mixed-catalog.toml"
-    file.write_text(CATALOG)
-    return {"kafka": {"topics": ["^mixed[.].*"]}, "catalog": {"file": str(file)}, "dead_letter": {"topic": LETTERS}}
+    own = catalogs.settings(RUN / "mixed-catalog.toml", CATALOG, ["^mixed[.].*"])
+    return own | {"dead_letter": {"topic": LETTERS}}
 
 
 def take_large_records(kafka, *topics):

@@ -42,14 +42,10 @@ def settings(kafka):
     kafka.create_topics(*TOPICS, partitions=1)
     folder = RUN / "encodings"
     (folder / "schemas").mkdir(parents=True)
-    (folder / "catalog.toml").write_text(CATALOG)
     (folder / "old_pizza.avsc").write_text(json.dumps(IN_CATALOG))
     (folder / "schemas" / "pizza.avsc").write_text(json.dumps(IN_FOLDER))
-    return {
-        "kafka": {"topics": ["^enc[.].*"]},
-        "catalog": {"file": str(folder / "catalog.toml")},
-        "decode": {"schemas": str(folder / "schemas")},
-    }
+    own = catalogs.settings(folder / "catalog.toml", CATALOG, ["^enc[.].*"])
+    return own | {"decode": {"schemas": str(folder / "schemas")}}
 
 
 @pytest.fixture(scope="module")

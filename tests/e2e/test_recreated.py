@@ -35,11 +35,8 @@ class Shop:
         schema.write_text((REPOSITORY / "schemas" / "pizza.avsc").read_text())
         # The same records for both kinds of clients.
         event = catalogs.pizza_event(self.topic).replace('["plain"]', '["plain", "socketio"]')
-        catalog = folder / "catalog.toml"
-        catalog.write_text(catalogs.catalog(event))
-        self.start_instance = lambda: start_service(
-            {"kafka": {"topics": [self.topic]}, "catalog": {"file": str(catalog)}}
-        )
+        settings = catalogs.settings(folder / "catalog.toml", catalogs.catalog(event), [self.topic])
+        self.start_instance = lambda: start_service(settings)
         self.service = self.start_instance()
 
     def create(self):

@@ -55,6 +55,12 @@ def catalog(*parts):
     return "\n".join([*parts, GRANTS])
 
 
+def settings(file, text, topics):
+    """Of a service that reads these topics by that catalog, which is written to `file`."""
+    file.write_text(text)
+    return {"kafka": {"topics": topics}, "catalog": {"file": str(file)}}
+
+
 def _event(**keys):
     return "\n".join(["[[event]]", *(f"{key} = {_toml(value)}" for key, value in keys.items()), ""])
 
