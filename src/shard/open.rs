@@ -16,7 +16,8 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// What stands for a cursor while there is none yet. Unlike an empty one, the official Socket.IO client keeps it.
+/// What stands for a cursor while there is none yet. Unlike an empty one, the official Socket.IO client keeps it. No
+/// cursor begins with it: a cursor's first letter is its version's.
 pub(super) const NO_CURSOR: &str = "-";
 
 /// The open orders of one connection, as far as they are not written yet.

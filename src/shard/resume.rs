@@ -17,6 +17,7 @@ use crate::protocol::{Action, Gap, Protocol, Recovery, Status, cursor_frame, sta
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
+use uuid::Uuid;
 
 /// What a client asks for beyond the contracts.
 pub(super) struct Wanted {
@@ -69,7 +70,7 @@ impl<W: Watch> Shard<W> {
             cursors: asked.sent,
             since_ms: asked.asked_since_ms,
             pid: None,
-            ..self.came_with(cursor.filter(|cursor| !cursor.is_empty()))
+            ..self.came_with([cursor.filter(|cursor| !cursor.is_empty()), None])
         };
         let mut actions = std::mem::take(&mut self.actions);
         self.join_wanting(id, identity, wanted, now, &mut actions);
@@ -94,8 +95,7 @@ impl<W: Watch> Shard<W> {
         let recovery = Some(recovery).filter(|_| cursors);
         let pid = recovery.and_then(|recovery| recovery.pid.clone());
         let offset = recovery.and_then(|recovery| recovery.offset.as_deref());
-        let offset = offset.filter(|offset| self.decode(offset).is_some());
-        let wanted = Wanted { cursors, since_ms, ..self.came_with(offset.or(pid.as_deref())) };
+        let wanted = Wanted { cursors, since_ms, ..self.came_with([offset, pid.as_deref()]) };
         self.join_wanting(id, identity, Wanted { pid, ..wanted }, now, actions);
     }
 
@@ -114,10 +114,11 @@ impl<W: Watch> Shard<W> {
         }
     }
 
-    fn came_with(&self, cursor: Option<&str>) -> Wanted {
-        let cursor = cursor.filter(|cursor| *cursor != NO_CURSOR);
-        let guard = cursor.and_then(|cursor| self.decode(cursor));
-        let unreadable = cursor.is_some() && guard.is_none();
+    /// The first that is a cursor counts: the library takes any text at an event's end for one.
+    fn came_with(&self, shown: [Option<&str>; 2]) -> Wanted {
+        let cursors = shown.into_iter().flatten().filter(|cursor| !cursor.starts_with(NO_CURSOR));
+        let guard = cursors.clone().find_map(|cursor| self.decode(cursor));
+        let unreadable = guard.is_none() && cursors.count() > 0;
         Wanted { cursors: false, guard, unreadable, since_ms: None, pid: None }
     }
 
@@ -153,8 +154,13 @@ impl<W: Watch> Shard<W> {
             && status.gap.is_none()
             && status.stale_since.is_none();
         if connection.protocol == Protocol::SocketIo {
-            let pid = wanted.pid.as_deref().filter(|_| status.resumed).or(cursor);
-            connection.session.authorized(pid, cursor, actions);
+            let pid = match (wanted.pid.as_deref(), cursor) {
+                (Some(pid), _) if status.resumed => Some(pid.to_owned()),
+                // Like none before it, or the library would take the open orders that come again for a recovery.
+                (_, Some(NO_CURSOR)) => Some(format!("{NO_CURSOR}{}", Uuid::new_v4().simple())),
+                (_, cursor) => cursor.map(str::to_owned),
+            };
+            connection.session.authorized(pid.as_deref(), cursor, actions);
         }
         if !knows_by_its_pid {
             actions.push(Action::Send(status_frame(connection.protocol, *status, cursor)));
