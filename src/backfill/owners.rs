@@ -32,10 +32,20 @@ impl Owners for Known<'_> {
 
 impl OwnedMapping {
     pub fn new(parts: &Parts) -> OwnedMapping {
-        let catalog = parts.catalog.get();
+        OwnedMapping::with(parts.catalog.get(), parts)
+    }
+
+    fn with(catalog: Arc<Catalog>, parts: &Parts) -> OwnedMapping {
         let mapping = Mapping::new(Arc::clone(&catalog), parts.writers.clone());
         let read = OrderBook::new(&parts.orders, [].into());
         OwnedMapping { catalog, mapping, read }
+    }
+
+    /// Maps by the catalog of now from here on: not within a reading, whose topics are of one catalog.
+    pub fn follow(&mut self, parts: &Parts) {
+        if let Some(catalog) = parts.catalog.other_than(&self.catalog) {
+            *self = OwnedMapping::with(catalog, parts);
+        }
     }
 
     /// `now` are the owners whom the journal knows by now.
@@ -52,6 +62,10 @@ impl OwnedMapping {
     /// Whether the registry has not answered yet.
     pub fn waits_for_schema(&self, record: Record<'_>) -> bool {
         matches!(self.mapping.written(record), Err(Passed::NotYet))
+    }
+
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog)
     }
 
     /// Whether records of the topic open orders.

@@ -9,7 +9,7 @@ use super::merge::{Event, merge, with_cursors};
 use super::owners::{OwnedMapping, may_own};
 use super::{Parts, gap};
 use crate::consume::{PastReader, Record, Step};
-use crate::event::shared;
+use crate::event::{Catalog, shared};
 use crate::journal::{Guard, PartitionId, Partitions, Positions, View};
 use crate::limits::{BACKFILL_HOLES_MAX, PAST_READ_WAIT, PIPELINE_RETRY_WAIT, PRELUDE_MAX_BYTES};
 use crate::mapping::Mapped;
@@ -31,6 +31,7 @@ pub(super) struct Reading<'w> {
 struct Gathered<'w> {
     parts: &'w Parts,
     mapping: &'w mut OwnedMapping,
+    catalog: Arc<Catalog>,
     question: &'w Question,
     /// Older events are not wanted.
     since_ms: i64,
@@ -61,8 +62,10 @@ impl<'w> Reading<'w> {
             Asks::Since(since_ms) => since_ms,
             Asks::Behind(_) | Asks::Ends(_) => i64::MIN,
         };
+        mapping.follow(parts);
         let gathered = Gathered {
             parts,
+            catalog: mapping.catalog(),
             mapping,
             question,
             since_ms,
@@ -249,7 +252,7 @@ impl Gathered<'_> {
                 trace.as_ref().map(TraceParent::as_str),
             )));
         }
-        if audience.owner_unknown && may_own(&parts.catalog.get(), event, &question.keys) {
+        if audience.owner_unknown && may_own(&self.catalog, event, &question.keys) {
             return Err(Gap::OwnerUnknown);
         }
         Ok(None)

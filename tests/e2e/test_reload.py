@@ -91,14 +91,14 @@ class Catalogs:
 
     SHOP = [pizza_event("pizza.created"), order_events("order.created", "order.condition")]
 
-    def __init__(self, start_service, folder):
+    TOPICS = ["pizza.created", r"^order\..*", r"^reload\..*"]
+    # Without the store.
+    NARROW = pizza_event("pizza.created").replace('"role:ADMIN", "store:{store_id}", ', '"role:ADMIN", ')
+
+    def __init__(self, start_service, folder, **more):
         self._file = folder / "catalog.toml"
         self._file.write_text(catalog(*self.SHOP))
-        self.service = start_service({"catalog": {"file": str(self._file)}, "kafka": {"topics": self.topics()}})
-
-    @staticmethod
-    def topics():
-        return ["pizza.created", r"^order\..*", r"^reload\..*"]
+        self.service = start_service({"catalog": {"file": str(self._file)}, "kafka": {"topics": self.TOPICS}, **more})
 
     def take(self, text, outcome="taken"):
         self._file.write_text(text)
@@ -125,8 +125,7 @@ def test_events_and_audiences_of_a_new_catalog_count_for_new_records(kafka, star
     late = bake()
     assert staff.wait_for(late).name == "BAKED"
 
-    narrow = pizza_event("pizza.created").replace('"role:ADMIN", "store:{store_id}", ', '"role:ADMIN", ')
-    shop.take(catalog(narrow, *shop.SHOP[1:], pizza_event("reload.pizza", name="TAKEN_OUT")))
+    shop.take(catalog(shop.NARROW, *shop.SHOP[1:], pizza_event("reload.pizza", name="TAKEN_OUT")))
     hidden, renamed = bake("pizza.created"), bake()
     staff.wait_for(hidden)
     assert tenant.wait_for(renamed).name == "TAKEN_OUT"
@@ -135,6 +134,28 @@ def test_events_and_audiences_of_a_new_catalog_count_for_new_records(kafka, star
     order = producer.order(records.order())
     screen.wait_for("order:new", order["_id"])
     assert staff.is_open() and tenant.is_open()
+
+
+def test_what_is_read_from_kafka_for_a_client_is_mapped_by_the_catalog_of_now(kafka, start_service, producer, tmp_path):
+    kafka.create_topics("reload.past", partitions=1)
+    shop = Catalogs(start_service, tmp_path, journal={"max_age": "2s"})
+    shop.take(catalog(shop.NARROW, *shop.SHOP[1:], pizza_event("reload.past", name="BAKED")))
+    hidden, baked = records.pizza(store_id=7), records.pizza(store_id=7)
+    producer.send("pizza.created", shapes.PIZZA, hidden, key="7")
+    producer.send("reload.past", shapes.PIZZA, baked, key="7")
+
+    def read_from_kafka():
+        producer.pizza(records.pizza())
+        ticket = shop.service.ticket("tenant-7", role="TENANT", store_id=7)
+        client = shop.service.plain_at(f"key={ticket}&since=10m")
+        # The first is STATUS.
+        names = lambda: {message.id: message.name for message in client.messages()[1:]}
+        eventually(lambda: names().get(baked["uuid"]) == "BAKED", 5, "what was baked")
+        assert hidden["uuid"] not in names()
+        client.close()
+        return shop.service.metric("dumbwaiter_backfill_records_total", outcome="event") > 0
+
+    eventually(read_from_kafka, 15, "a window that has moved on")
 
 
 def test_a_bad_catalog_changes_nothing(start_service, producer, tmp_path):
