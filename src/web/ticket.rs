@@ -1,7 +1,7 @@
 //! `GET /api/v1/ws/ticket`: a one-off token for the plain WebSocket handshake (plain-websocket.md, "Get ticket").
 
 use super::rates::Kind;
-use super::{Web, refuse_body, retry_after};
+use super::{Web, refuse_body, try_later};
 use crate::admission::NoTicket;
 use axum::Json;
 use axum::extract::{Request, State};
@@ -53,11 +53,11 @@ pub(super) async fn preflight(State(web): State<Web>, headers: HeaderMap) -> Res
 
 async fn answer(web: &Web, request: &Parts) -> Response {
     if let Some(refusal) = web.refuse_if_unready() {
-        return refusal;
+        return none_for_now(refusal);
     }
     let visitor = web.visitor_of_parts(request);
     if let Some(refusal) = web.refuse_if_too_often(Kind::Ticket, visitor) {
-        return refusal;
+        return none_for_now(refusal);
     }
     let credentials = web.admission.look_up(web.presented(&request.headers, None)).await;
     match web.admission.issue_ticket(&credentials).await {
@@ -66,10 +66,7 @@ async fn answer(web: &Web, request: &Parts) -> Response {
             let body = Json(Issued { success: true, info, token: ticket.as_str() });
             ([(CACHE_CONTROL, "no-store")], body).into_response()
         }
-        Err(NoTicket::TryLater) => {
-            let body = refused("No ticket for now, try again later");
-            (StatusCode::SERVICE_UNAVAILABLE, retry_after(), body).into_response()
-        }
+        Err(NoTicket::TryLater) => none_for_now(try_later()),
         Err(NoTicket::Refused { is_bad_key }) => {
             if is_bad_key {
                 web.bad_key(visitor);
@@ -77,6 +74,12 @@ async fn answer(web: &Web, request: &Parts) -> Response {
             (StatusCode::UNAUTHORIZED, refused(WRONG_DATA)).into_response()
         }
     }
+}
+
+/// With a body of the documented form: clients of the contract read one whatever the code is.
+fn none_for_now(refusal: Response) -> Response {
+    let (head, _) = refusal.into_parts();
+    (head, refused("No ticket for now, try again later")).into_response()
 }
 
 fn refused(error: &'static str) -> Json<Refused> {

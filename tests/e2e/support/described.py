@@ -54,7 +54,8 @@ def check_answer(answer, listener):
         assert faults("openapi.yaml", resolved(whole, about)["schema"], value) == [], where
     content = response.get("content", {})
     kind = answer.headers.get("Content-Type", "").partition(";")[0]
-    if not answer.content:
+    if not content or answer.request.method == "HEAD":
+        assert not answer.content, f"{where} has a body"
         return
     assert kind in content, f"{where} has a body of {kind!r}"
     body = answer.json() if kind == "application/json" else answer.text
