@@ -196,7 +196,9 @@ impl Admission {
     }
 
     fn identity(&self, claims: &Claims, now: SystemTime) -> Identity {
-        self.catalog.get().grants().identity(claims, self.revocations.login(claims, now))
+        let identity = self.catalog.get().grants().identity(claims, self.revocations.login(claims, now));
+        self.metrics.keys_left_out(identity.keys_left_out);
+        identity
     }
 
     fn verify(

@@ -118,7 +118,7 @@ const _: () = assert!(PLAIN_PING_TIMEOUT.as_secs() < PLAIN_PING_INTERVAL.as_secs
 /// Longest value in a key. Ids are 36 characters or fewer; a longer one gives no key.
 pub const KEY_VALUE_MAX_BYTES: usize = 256;
 
-/// Keys of one connection. A list claim gives several; what is over the bound is not granted.
+/// Keys of one connection. A list claim gives several; what is over the bound is not granted, and counted.
 pub const KEYS_PER_CONNECTION_MAX: usize = 64;
 
 /// Open orders: a day of a large business. At it the order opened first leaves, and is counted; `open=1` does not
@@ -188,6 +188,10 @@ pub const CURSOR_SECRET_MIN_BYTES: usize = 32;
 /// gets no events for long would come back with a cursor that has left the window, and after the end of an instance
 /// thousands of them at once would have to be read for from Kafka.
 pub const CURSOR_RENEWED_PARTS: u32 = 4;
+
+/// And at least as often, though nothing has come: a page sees no pings, and takes a connection for dead that says nothing
+/// for ten minutes (`clients/dumbwaiter.js`).
+pub const CURSOR_TOLD_EVERY_MAX: Duration = Duration::from_mins(4);
 
 /// Highest partition number in a cursor, so that a forged one costs no memory.
 pub const CURSOR_PARTITIONS_MAX: i32 = 10_000;

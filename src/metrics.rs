@@ -74,6 +74,7 @@ pub struct Families {
     backfill_seconds: Histogram,
     cursor_checks: IntCounterVec,
     authorizations: IntCounterVec,
+    keys_left_out: IntCounter,
     session_lookups: IntCounterVec,
     jwks_fetches: IntCounterVec,
     jwks_keys: IntGaugeVec,
@@ -260,6 +261,10 @@ impl Metrics {
                 "authorizations_total",
                 "Tokens and sessions judged, by outcome.",
                 &["protocol", "outcome"],
+            ),
+            keys_left_out: new.counter(
+                "keys_left_out_total",
+                "Keys that logins would give their connections beyond the 64 of each, when they connected.",
             ),
             session_lookups: new.counters(
                 "session_lookups_total",
@@ -455,6 +460,10 @@ impl Metrics {
 
     pub fn authorization(&self, protocol: Protocol, outcome: &'static str) {
         self.authorizations.with_label_values(&[protocol.label(), outcome]).inc();
+    }
+
+    pub fn keys_left_out(&self, count: usize) {
+        self.keys_left_out.inc_by(count as u64);
     }
 
     pub fn session_lookup(&self, outcome: &'static str) {

@@ -1,12 +1,14 @@
 //! Grants: verified claims → the keys that a connection holds.
 //!
 //! `role:{role}`, `user:{sub}`, `store:{store_id}` (the default) give one key each; a claim that is a list
-//! gives one key per element. It fails closed: a claim that is absent, null, an object or a fraction gives no key.
+//! gives one key per element. It fails closed: a claim that is absent, null, an object or a fraction gives no key,
+//! and of a long list what is over the bound gives none.
 
 use super::{Key, Template};
 use crate::auth::{Claims, Login};
 use crate::limits::KEYS_PER_CONNECTION_MAX;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -14,6 +16,8 @@ use std::time::SystemTime;
 #[derive(Debug, Clone)]
 pub struct Identity {
     pub keys: Arc<[Key]>,
+    /// What the claims would give beyond the bound on a connection's keys.
+    pub keys_left_out: usize,
     /// Which gave the keys.
     pub grants: Grants,
     pub expires_at: SystemTime,
@@ -44,25 +48,36 @@ impl Grants {
     }
 
     pub fn identity(&self, claims: &Claims, login: Login) -> Identity {
-        Identity { keys: self.keys_of(claims), grants: self.clone(), expires_at: claims.expires_at(), login }
+        let (keys, keys_left_out) = self.keys(|name| claims.get(name));
+        Identity { keys, keys_left_out, grants: self.clone(), expires_at: claims.expires_at(), login }
     }
 
     pub fn keys_of(&self, claims: &Claims) -> Arc<[Key]> {
-        self.keys(|name| claims.get(name))
+        self.keys(|name| claims.get(name)).0
     }
 
-    fn keys<'a>(&self, claim: impl Fn(&str) -> Option<&'a Value>) -> Arc<[Key]> {
-        let mut keys: Vec<Key> = Vec::new();
+    fn keys<'a>(&self, claim: impl Fn(&str) -> Option<&'a Value>) -> (Arc<[Key]>, usize) {
+        let (mut plain, mut listed) = (Vec::new(), Vec::new());
         for template in &*self.templates {
-            match template.field() {
-                None => keys.extend(template.fixed().cloned()),
-                Some(name) => add_keys(template, claim(name), &mut keys),
+            match template.field().map(&claim) {
+                None => plain.extend(template.fixed().cloned()),
+                Some(Some(Value::Array(elements))) => {
+                    listed.extend(elements.iter().filter_map(|element| scalar_key(template, element)));
+                }
+                Some(value) => plain.extend(value.and_then(|value| scalar_key(template, value))),
             }
         }
-        keys.sort();
-        keys.dedup();
-        keys.truncate(KEYS_PER_CONNECTION_MAX);
-        keys.into()
+        // Lists come last, so that a long one costs nobody the key of who they are.
+        let (mut keys, mut left_out) = (BTreeSet::new(), BTreeSet::new());
+        for key in plain.into_iter().chain(listed) {
+            let has_room = keys.len() < KEYS_PER_CONNECTION_MAX || keys.contains(&key);
+            if has_room {
+                keys.insert(key)
+            } else {
+                left_out.insert(key)
+            };
+        }
+        (keys.into_iter().collect(), left_out.len())
     }
 }
 
@@ -75,18 +90,6 @@ impl Withdrawn {
     /// another template would still give.
     pub fn concerns(&self, keys: &[Key]) -> bool {
         self.templates.iter().any(|template| keys.iter().any(|key| template.gives(key)))
-    }
-}
-
-fn add_keys(template: &Template, claim: Option<&Value>, keys: &mut Vec<Key>) {
-    match claim {
-        Some(Value::Array(elements)) => {
-            keys.extend(
-                elements.iter().take(KEYS_PER_CONNECTION_MAX).filter_map(|e| scalar_key(template, e)),
-            );
-        }
-        Some(value) => keys.extend(scalar_key(template, value)),
-        None => {}
     }
 }
 
@@ -124,7 +127,8 @@ mod tests {
 
     fn check(claims: Value, expected: &[&str]) {
         let grants = grants(&["role:{role}", "user:{sub}", "store:{store_id}"]);
-        let keys = grants.keys(|name| claims.get(name));
+        let (keys, left_out) = grants.keys(|name| claims.get(name));
+        assert_eq!(left_out, 0, "{claims}");
         let texts: Vec<_> = keys.iter().map(Key::as_str).collect();
         assert_eq!(texts, expected, "{claims}");
     }
@@ -147,5 +151,19 @@ mod tests {
         {
             check(json!({"role": odd, "sub": "u1"}), &["user:u1"]);
         }
+    }
+
+    #[test]
+    fn a_long_list_costs_nobody_the_key_of_who_they_are() {
+        let check = |stores: usize, left: usize| {
+            let claims = json!({"sub": "u1", "role": "MANAGER", "store_id": (0..stores).collect::<Vec<_>>()});
+            let (keys, left_out) = grants(&["store:{store_id}", "role:{role}", "user:{sub}", "user:{sub}"])
+                .keys(|name| claims.get(name));
+            assert_eq!((keys.len(), left_out), (2 + stores - left, left));
+            assert!(["user:u1", "role:MANAGER", "store:0"].iter().all(|key| keys.contains(&Key::new(key))));
+        };
+        check(KEYS_PER_CONNECTION_MAX - 2, 0);
+        check(KEYS_PER_CONNECTION_MAX - 1, 1);
+        check(1_000, 1_000 + 2 - KEYS_PER_CONNECTION_MAX);
     }
 }

@@ -6,7 +6,7 @@ use super::connection::{Standing, Told};
 use super::socket::Watch;
 use super::{ConnectionId, Shard};
 use crate::journal::{Guard, Journal, View};
-use crate::limits::{CURSOR_RENEWED_PARTS, DISPATCH_WRITES_MAX};
+use crate::limits::{CURSOR_RENEWED_PARTS, CURSOR_TOLD_EVERY_MAX, DISPATCH_WRITES_MAX};
 use crate::protocol::{Action, Status, status_frame};
 use std::time::{Instant, SystemTime};
 
@@ -85,7 +85,9 @@ impl<W: Watch> Shard<W> {
 fn is_old(told: Told, next: u64, journal: &Journal, now: Instant) -> bool {
     let view = journal.view();
     let come = next.saturating_sub(told.sequence);
-    let by_events =
-        || view.oldest() > 0 && come >= (view.head() - view.oldest()) / u64::from(CURSOR_RENEWED_PARTS);
-    come > 0 && (now >= told.at + journal.max_age() / CURSOR_RENEWED_PARTS || by_events())
+    let age_max = (journal.max_age() / CURSOR_RENEWED_PARTS).min(CURSOR_TOLD_EVERY_MAX);
+    let by_events = view.oldest() > 0
+        && come > 0
+        && come >= (view.head() - view.oldest()) / u64::from(CURSOR_RENEWED_PARTS);
+    now >= told.at + age_max || by_events
 }

@@ -67,7 +67,13 @@ impl Bench {
         let keys = Arc::new([Key::new("role:ADMIN")]);
         let (id, clock) = (self.id().unwrap(), self.time.clock());
         let expires_at = clock.wall() + Duration::from_secs(3_600);
-        let identity = Identity { keys, grants: Default::default(), expires_at, login: Default::default() };
+        let identity = Identity {
+            keys,
+            keys_left_out: 0,
+            grants: Default::default(),
+            expires_at,
+            login: Default::default(),
+        };
         self.shard.connections[id].prelude = Some(Box::new(prelude));
         self.shard.join(id, &identity, Standing::Lagging(then), clock.now());
     }
@@ -275,7 +281,13 @@ impl Bench {
         let (id, clock) = (self.id().unwrap(), self.time.clock());
         let keys = Arc::new([Key::new("role:ADMIN")]);
         let expires_at = clock.wall() + Duration::from_secs(3_600);
-        let identity = Identity { keys, grants: Default::default(), expires_at, login: Default::default() };
+        let identity = Identity {
+            keys,
+            keys_left_out: 0,
+            grants: Default::default(),
+            expires_at,
+            login: Default::default(),
+        };
         self.shard.ask_for_more(id, false, Some(1_000));
         self.shard.join_plain(id, &identity, None, clock.now());
         self.shard.apply_actions(id, clock.now());
@@ -350,6 +362,7 @@ impl Bench {
         let (id, clock) = (self.id().unwrap(), self.time.clock());
         let identity = Identity {
             keys: Arc::new([Key::new("store:1")]),
+            keys_left_out: 0,
             grants: Default::default(),
             expires_at: clock.wall() + Duration::from_secs(3_600),
             login: Default::default(),
@@ -379,11 +392,11 @@ fn a_quiet_client_is_told_its_place_whenever_a_quarter_of_the_window_has_gone_by
     bench.join_with_cursors();
     let pings = 900 / CURSOR_RENEWED_PARTS / 27 + 1;
     assert_eq!(bench.told_until_next_ping(), 1, "at the beginning");
-    for _ in 0..2 * pings {
-        assert_eq!(bench.told_until_next_ping(), 0, "it cannot have missed anything");
-    }
-    for round in 0..3 {
-        bench.event("store:2", message(200));
+    for round in 0..6 {
+        // Also where there is nothing new: its page has to hear that the connection is one.
+        if round >= 3 {
+            bench.event("store:2", message(200));
+        }
         let told: Vec<usize> = (0..pings).map(|_| bench.told_until_next_ping()).collect();
         assert_eq!(told.iter().sum::<usize>(), 1, "{round}: {told:?}");
     }
