@@ -129,9 +129,10 @@ MUTANTS ?= auth protocol event journal
 mutants: setup target/mutants/bin/cargo-mutants ## which changes of the code no unit test notices, in the folders MUTANTS of src/ (hours; MUTANTS_ARGS="--shard 0/10": a tenth)
 	tests/mutants/run $(MUTANTS) -- $(MUTANTS_ARGS)
 
-conformance: setup target/stamps/autobahn ## the cases of the Autobahn testsuite, against the echo example (some minutes)
+conformance: build e2e-setup target/stamps/autobahn ## the cases of the Autobahn testsuite, against the echo example, and of Socket.IO's own suites (some minutes)
 	cargo build --locked --no-default-features --features conformance --example echo
 	tests/conformance/run
+	DUMBWAITER_BIN=$(DUMBWAITER_BIN) target/venv/bin/python -m pytest $(E2E)/test_protocol.py $(PYTEST_ARGS)
 
 test: setup check deny unit fuzz-smoke e2e ## everything that must pass before a change lands
 
