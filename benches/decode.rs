@@ -80,7 +80,7 @@ fn ours(group: &mut Group<'_>, name: &str, writer: &str) {
     let body = encode(&Schema::parse_str(writer).expect("a valid schema"));
     let writer = WriterSchema::parse(writer, &[]).expect("a valid schema");
     let reader = ReaderSchema::parse(ORDER).expect("a valid schema");
-    let plan = Plan::compile(&writer, &reader, &["clientId"]).expect("the same fields");
+    let plan = Plan::compile(&writer, &reader, &["clientId".into()]).expect("the same fields");
     let mut captured = Vec::new();
     let mut json = Vec::new();
     plan.run(&body, &mut json, &mut captured).expect("a valid record");

@@ -147,7 +147,7 @@ impl Mapping {
             self.plans.clear();
         }
         let plan = self.plans.entry((event.id, reference)).or_insert_with_key(|(_, reference)| {
-            Plan::compile(schema, &event.schema, &event.capture_names())
+            Plan::compile(schema, &event.schema, &event.captures)
                 .inspect_err(|why| note_unresolved(event, reference.as_ref(), why))
                 .ok()
                 .map(Arc::new)

@@ -21,6 +21,6 @@ fuzz_target!(|input: &[u8]| {
         for template in &event.audience {
             assert!(template.field().is_none_or(|field| event.captures.iter().any(|name| **name == *field)));
         }
-        let _ = Plan::compile(&event.writer, &event.schema, &event.capture_names());
+        let _ = Plan::compile(&event.writer, &event.schema, &event.captures);
     }
 });

@@ -9,7 +9,7 @@
 
 #![no_main]
 
-use dumbwaiter::decode::{Captured, Plan, ReaderSchema, WriterSchema};
+use dumbwaiter::decode::{CaptureField, Captured, Plan, ReaderSchema, WriterSchema};
 use dumbwaiter::limits::PAYLOAD_MAX_BYTES;
 use libfuzzer_sys::fuzz_target;
 use serde::de::IgnoredAny;
@@ -21,7 +21,8 @@ const DOCUMENTED: [&str; 3] = [
     include_str!("../../schemas/order_condition.avsc"),
 ];
 
-const CAPTURES: [&str; 4] = ["clientId", "store_id", "_id", "condition"];
+static CAPTURES: LazyLock<[CaptureField; 4]> =
+    LazyLock::new(|| ["clientId|client_id", "store_id", "_id", "condition"].map(CaptureField::from));
 
 static READERS: LazyLock<Vec<ReaderSchema>> =
     LazyLock::new(|| DOCUMENTED.iter().map(|text| ReaderSchema::parse(text).unwrap()).collect());
@@ -30,7 +31,7 @@ static PLANS: LazyLock<Vec<Plan>> = LazyLock::new(|| {
     let writers = DOCUMENTED.iter().map(|text| WriterSchema::parse(text, &[]).unwrap());
     writers
         .zip(&*READERS)
-        .map(|(writer, reader)| Plan::compile(&writer, reader, &CAPTURES).unwrap())
+        .map(|(writer, reader)| Plan::compile(&writer, reader, &*CAPTURES).unwrap())
         .collect()
 });
 
@@ -44,7 +45,7 @@ fuzz_target!(|input: &[u8]| {
     let Ok(writer) = WriterSchema::parse(schema, &[]) else { return };
     let own = ReaderSchema::of_writer(&writer);
     for reader in READERS.iter().chain([&own]) {
-        if let Ok(plan) = Plan::compile(&writer, reader, &CAPTURES) {
+        if let Ok(plan) = Plan::compile(&writer, reader, &*CAPTURES) {
             check(&plan, body);
         }
     }

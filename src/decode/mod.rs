@@ -22,7 +22,7 @@ mod writers;
 #[cfg(test)]
 mod tests;
 
-pub use plan::{Captured, Incompatible, Plan};
+pub use plan::{CaptureField, Captured, Incompatible, Plan};
 pub use poison::Poison;
 pub use reference::{Fingerprint, SchemaId, SchemaReference};
 pub use registry::{

@@ -126,8 +126,7 @@ mod tests {
             let body = Encoder::parse(text, &[]).unwrap().encode(&occurrence.fields).unwrap();
             let writer = WriterSchema::parse(text, &[]).unwrap();
             let event = catalog.event_of(occurrence.form.topic(), writer.record_name()).unwrap();
-            let captures: Vec<&str> = event.captures.iter().map(|name| &**name).collect();
-            let plan = Plan::compile(&writer, &event.schema, &captures).unwrap();
+            let plan = Plan::compile(&writer, &event.schema, &event.captures).unwrap();
             let (mut json, mut captured) = (Vec::new(), Vec::new());
             plan.run(&body, &mut json, &mut captured).unwrap();
             let payload = String::from_utf8(json).unwrap();

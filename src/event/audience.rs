@@ -87,7 +87,7 @@ struct Fields<'a> {
 
 impl Fields<'_> {
     fn get(&self, name: &str) -> &Captured {
-        let place = self.event.captures.iter().position(|capture| **capture == *name);
+        let place = self.event.captures.iter().position(|capture| *capture.name == *name);
         place.and_then(|place| self.captured.get(place)).unwrap_or(&Captured::Absent)
     }
 
@@ -132,7 +132,7 @@ mod tests {
                 .map(|capture| {
                     fields
                         .iter()
-                        .find(|(field, _)| **field == **capture)
+                        .find(|(field, _)| **field == *capture.name)
                         .map_or(Absent, |(_, value)| value.clone())
                 })
                 .collect();
@@ -191,7 +191,7 @@ mod tests {
         let catalog = Catalog::built_in();
         let check = |name: &str, value: fn(&str) -> Captured, expected: Option<ChangeKind>| {
             let event = catalog.events().iter().find(|event| *event.name == *name).unwrap();
-            let captured: Vec<Captured> = event.captures.iter().map(|field| value(field)).collect();
+            let captured: Vec<Captured> = event.captures.iter().map(|capture| value(&capture.name)).collect();
             let change = OrderChange::of(event, &captured, catalog.order_rules().unwrap());
             assert_eq!(change, expected.map(|kind| OrderChange { id: "o1".into(), kind }), "{name}");
         };

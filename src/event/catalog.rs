@@ -10,7 +10,7 @@ mod table;
 pub use current::CurrentCatalog;
 
 use super::{Grants, Key, OrderRules, Template};
-use crate::decode::{ReaderSchema, WriterSchema};
+use crate::decode::{CaptureField, ReaderSchema, WriterSchema};
 use crate::protocol::Protocol;
 use crate::settings::Faults;
 use regex::Regex;
@@ -58,7 +58,7 @@ pub struct Event {
     pub writer: Arc<WriterSchema>,
     pub audience: Box<[Template]>,
     /// Fields that decoding picks out: for the audience, and for the open orders.
-    pub captures: Box<[Box<str>]>,
+    pub captures: Box<[CaptureField]>,
 }
 
 /// How the records of an event's topic name the schema that wrote them.
@@ -165,11 +165,6 @@ impl Catalog {
 }
 
 impl Event {
-    /// The names of its captures, as a plan takes them.
-    pub fn capture_names(&self) -> Vec<&str> {
-        self.captures.iter().map(|name| &**name).collect()
-    }
-
     /// The writer's record that it is, where several events share a topic.
     pub fn record_name(&self) -> Option<&str> {
         self.record.as_deref()
@@ -224,9 +219,13 @@ mod tests {
     #[test]
     fn what_is_picked_out_of_a_record_is_what_audience_and_open_orders_need() {
         let catalog = Catalog::built_in();
-        let captured: Vec<_> = catalog.events().iter().map(Event::capture_names).collect();
-        let order = vec!["_id", "clientId", "condition"];
-        assert_eq!(captured, [vec!["store_id", "user_uuid"], order.clone(), order]);
+        let check = |event: usize, expected: &[&str]| {
+            let expected: Vec<CaptureField> = expected.iter().map(|text| (*text).into()).collect();
+            assert_eq!(*catalog.events()[event].captures, expected);
+        };
+        check(0, &["store_id", "user_uuid"]);
+        check(1, &["_id", "clientId", "condition"]);
+        check(2, &["_id", "clientId|client_id", "condition"]);
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Verdict {
             return verdict(Status::Ok, None, None, Some(detail));
         };
         let name = Some(event.name.to_string());
-        match Plan::compile(writer, &event.schema, &event.capture_names()) {
+        match Plan::compile(writer, &event.schema, &event.captures) {
             Err(why) => verdict(Status::Fail, name, Some(why.path.clone()), Some(why.to_string())),
             Ok(plan) => match plan.unresolved().first() {
                 Some(why) => verdict(Status::Warn, name, Some(why.path.clone()), Some(why.to_string())),

@@ -104,8 +104,7 @@ fn explain(args: &ExplainArgs, config: Config) -> Result<Answer, String> {
     if let Ok(written) = mapping.written(record.lend()) {
         answer.written(written.reference.as_ref(), &written.schema, fields(&written)?);
         let event = mapping.event(&record.topic, &written);
-        let compiled =
-            event.map(|event| Plan::compile(&written.schema, &event.schema, &event.capture_names()));
+        let compiled = event.map(|event| Plan::compile(&written.schema, &event.schema, &event.captures));
         answer.incompatible = compiled.and_then(Result::err).map(|why| why.to_string());
     }
     let search = Search { config: &config, mapping: &mut mapping, writers: &writers, runtime: &runtime };

@@ -14,6 +14,8 @@ pub(super) enum Capture {
     Null,
     Integer,
     Text,
+    /// Text where it is UTF-8, as the payload shows it.
+    Bytes,
     Symbol(Box<[Box<str>]>),
     /// By branch.
     Union(Box<[Capture]>),
@@ -24,8 +26,9 @@ impl Capture {
     pub fn of(schema: &Type) -> Self {
         match schema {
             Type::Null => Capture::Null,
-            Type::Int | Type::Long | Type::Timestamp { .. } => Capture::Integer,
+            Type::Int | Type::Long | Type::Calendar(_) | Type::Timestamp { .. } => Capture::Integer,
             Type::String => Capture::Text,
+            Type::Bytes => Capture::Bytes,
             Type::Enum { symbols, .. } => Capture::Symbol(symbols.clone()),
             Type::Union(branches) => Capture::Union(branches.iter().map(Capture::of).collect()),
             _ => Capture::Unusable,
@@ -40,6 +43,10 @@ impl Capture {
                 let text = std::str::from_utf8(cursor.bytes()?).map_err(|_| Poison::BadUtf8)?;
                 Captured::Text(text.into())
             }
+            Capture::Bytes => match std::str::from_utf8(cursor.bytes()?) {
+                Ok(text) => Captured::Text(text.into()),
+                Err(_) => Captured::Unusable,
+            },
             Capture::Symbol(symbols) => {
                 Captured::Text(symbols.get(cursor.index()?).ok_or(Poison::BadIndex)?.clone())
             }

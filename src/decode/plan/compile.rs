@@ -135,6 +135,9 @@ fn symbol_json(symbol: &str) -> Box<[u8]> {
 
 fn leaf(writer: &Type, reader: &Type) -> Option<Step> {
     Some(match (writer, reader) {
+        (Type::Calendar(_), Type::Timestamp { .. }) => return None,
+        (Type::Calendar(calendar), _) => return leaf(&calendar.number(), reader),
+        (_, Type::Calendar(calendar)) => return leaf(writer, &calendar.number()),
         (Type::Null, Type::Null) => Step::Null,
         (Type::Boolean, Type::Boolean) => Step::Boolean,
         (Type::Int, Type::Int | Type::Long) => Step::Int,

@@ -41,12 +41,11 @@ pub struct Plan {
 impl Plan {
     /// Resolves the writer's schema into the reader's.
     ///
-    /// `captures` name top-level fields that are wanted apart from the payload: those of the reader, under
-    /// whatever alias the writer has them, or those that only the writer has.
+    /// `captures` are top-level fields that are wanted apart from the payload.
     pub fn compile(
         writer: &WriterSchema,
         reader: &ReaderSchema,
-        captures: &[&str],
+        captures: &[CaptureField],
     ) -> Result<Self, Incompatible> {
         let mut compiler = Compiler::default();
         let record = record::compile_top(&mut compiler, writer.record(), reader.record(), captures)?;
@@ -65,6 +64,22 @@ impl Plan {
         captured.clear();
         captured.resize(self.capture_count, Captured::Absent);
         run::run(&self.record, body, json, captured)
+    }
+}
+
+/// A field that is wanted apart from the payload: the reader's of this name, by whatever the reader's schema calls it, or
+/// one that only the writer has, by this name or an alias.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaptureField {
+    pub name: Box<str>,
+    pub aliases: Box<[Box<str>]>,
+}
+
+/// Of `name|alias|alias`.
+impl From<&str> for CaptureField {
+    fn from(text: &str) -> CaptureField {
+        let mut names = text.split('|').map(|name| name.trim().into());
+        CaptureField { name: names.next().unwrap_or_default(), aliases: names.collect() }
     }
 }
 

@@ -6,8 +6,9 @@
 use super::capture::Capture;
 use super::compile::Compiler;
 use super::skip::Skip;
-use super::{CaptureStep, FieldPlan, Incompatible, RecordPlan, Step};
+use super::{CaptureField, CaptureStep, FieldPlan, Incompatible, RecordPlan, Step};
 use crate::decode::schema::{Field, Record};
+use std::iter;
 
 pub(super) fn compile(
     compiler: &mut Compiler,
@@ -22,12 +23,12 @@ pub(super) fn compile_top(
     compiler: &mut Compiler,
     writer: &Record,
     reader: &Record,
-    captures: &[&str],
+    captures: &[CaptureField],
 ) -> Result<RecordPlan, Incompatible> {
     let matched = match_fields(writer, reader);
     let mut payload = lay_out(compiler, writer, reader, &matched)?;
-    for (slot, name) in captures.iter().enumerate() {
-        if let Some(index) = captured_field(name, writer, reader, &matched) {
+    for (slot, wanted) in captures.iter().enumerate() {
+        if let Some(index) = captured_field(wanted, writer, reader, &matched) {
             let capture = Capture::of(&writer.fields[index].schema);
             let field = &mut payload.fields[index];
             let step = std::mem::replace(&mut field.step, Step::Unresolvable);
@@ -94,10 +95,19 @@ fn absent(field: &Field) -> Incompatible {
 }
 
 /// The writer's field behind a capture: that of the reader's field of this name, else the writer's own.
-fn captured_field(name: &str, writer: &Record, reader: &Record, matched: &[Option<usize>]) -> Option<usize> {
-    match reader.fields.iter().position(|field| *field.name == *name) {
+fn captured_field(
+    wanted: &CaptureField,
+    writer: &Record,
+    reader: &Record,
+    matched: &[Option<usize>],
+) -> Option<usize> {
+    let position = |fields: &[Field], name: &str| fields.iter().position(|field| *field.name == *name);
+    match position(&reader.fields, &wanted.name) {
         Some(index) => matched[index],
-        None => writer.fields.iter().position(|field| *field.name == *name),
+        None => {
+            let mut names = iter::once(&wanted.name).chain(&wanted.aliases);
+            names.find_map(|name| position(&writer.fields, name))
+        }
     }
 }
 

@@ -31,7 +31,9 @@ impl Skip {
             Type::Float => Skip::Bytes(4),
             Type::Double => Skip::Bytes(8),
             Type::Fixed { size, .. } | Type::Decimal { fixed_size: Some(size), .. } => Skip::Bytes(*size),
-            Type::Int | Type::Long | Type::Timestamp { .. } | Type::Enum { .. } => Skip::Long,
+            Type::Int | Type::Long | Type::Calendar(_) | Type::Timestamp { .. } | Type::Enum { .. } => {
+                Skip::Long
+            }
             Type::String | Type::Bytes | Type::Decimal { fixed_size: None, .. } => Skip::Prefixed,
             Type::Array(items) => Skip::Blocks(Box::new(Skip::over(items))),
             Type::Map(values) => {

@@ -23,6 +23,7 @@ fn write(schema: &Type, value: &Value, json: &mut Vec<u8>) -> Option<()> {
         Type::Boolean => json.extend_from_slice(value.as_bool()?.to_string().as_bytes()),
         Type::Int => write_integer(i32::try_from(value.as_i64()?).ok()?.into(), json),
         Type::Long => write_integer(value.as_i64()?, json),
+        Type::Calendar(calendar) => write(&calendar.number(), value, json)?,
         // A float's default has the float's precision, as if it had been sent.
         Type::Float => write_float(value.as_f64()?.to_string().parse().ok()?, json).ok()?,
         Type::Double => write_double(value.as_f64()?, json).ok()?,

@@ -9,7 +9,7 @@ use apache_avro::schema::{
     Aliases, InnerDecimalSchema, Name as AvroName, RecordField, RecordSchema, UuidSchema,
 };
 
-use super::types::{Field, Name, Record, Type};
+use super::types::{Calendar, Field, Name, Record, Type};
 use super::{SchemaFault, default};
 use crate::decode::json::{TimeForm, TimeUnit};
 use crate::limits::{SCHEMA_DEPTH_MAX, SCHEMA_TYPES_MAX};
@@ -124,8 +124,11 @@ fn leaf_type(schema: &Schema, form: TimeForm) -> Type {
     let timestamp = |unit| Type::Timestamp { unit, form };
     match schema {
         Schema::Boolean => Type::Boolean,
-        Schema::Int | Schema::Date | Schema::TimeMillis => Type::Int,
-        Schema::Long | Schema::TimeMicros => Type::Long,
+        Schema::Int => Type::Int,
+        Schema::Long => Type::Long,
+        Schema::Date => Type::Calendar(Calendar::Date),
+        Schema::TimeMillis => Type::Calendar(Calendar::TimeMillis),
+        Schema::TimeMicros => Type::Calendar(Calendar::TimeMicros),
         Schema::Float => Type::Float,
         Schema::Double => Type::Double,
         Schema::Bytes | Schema::BigDecimal | Schema::Uuid(UuidSchema::Bytes) => Type::Bytes,

@@ -1,7 +1,6 @@
 //! An Avro schema as a plan needs it: a tree of types, names without their namespace, defaults already JSON.
 //!
-//! Logical types that don't change what a payload shows (date, time-of-day, uuid, duration) are the type that
-//! they annotate.
+//! Logical types that don't change what a payload shows (uuid, duration) are the type that they annotate.
 
 use std::fmt;
 
@@ -13,6 +12,7 @@ pub(in crate::decode) enum Type {
     Boolean,
     Int,
     Long,
+    Calendar(Calendar),
     Float,
     Double,
     Bytes,
@@ -40,6 +40,23 @@ pub(in crate::decode) enum Type {
     Map(Box<Type>),
     Union(Box<[Type]>),
     Record(Record),
+}
+
+/// A number like the one that it annotates, but no point in time: it is no timestamp in whatever unit.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::decode) enum Calendar {
+    Date,
+    TimeMillis,
+    TimeMicros,
+}
+
+impl Calendar {
+    pub fn number(self) -> Type {
+        match self {
+            Calendar::Date | Calendar::TimeMillis => Type::Int,
+            Calendar::TimeMicros => Type::Long,
+        }
+    }
 }
 
 /// The name of a record, enum or fixed, and the names that it had before.
@@ -79,6 +96,9 @@ impl fmt::Display for Type {
             Type::Boolean => formatter.write_str("boolean"),
             Type::Int => formatter.write_str("int"),
             Type::Long => formatter.write_str("long"),
+            Type::Calendar(Calendar::Date) => formatter.write_str("date"),
+            Type::Calendar(Calendar::TimeMillis) => formatter.write_str("time-millis"),
+            Type::Calendar(Calendar::TimeMicros) => formatter.write_str("time-micros"),
             Type::Float => formatter.write_str("float"),
             Type::Double => formatter.write_str("double"),
             Type::Bytes => formatter.write_str("bytes"),

@@ -79,7 +79,12 @@ impl Interfaces {
         match schema {
             Type::Null => "null".to_owned(),
             Type::Boolean => "boolean".to_owned(),
-            Type::Int | Type::Long | Type::Float | Type::Double | Type::Decimal { .. } => "number".to_owned(),
+            Type::Int
+            | Type::Long
+            | Type::Calendar(_)
+            | Type::Float
+            | Type::Double
+            | Type::Decimal { .. } => "number".to_owned(),
             Type::Timestamp { form: TimeForm::EpochMillis, .. } => "number".to_owned(),
             Type::Timestamp { form: TimeForm::Rfc3339Micros, .. } => "string".to_owned(),
             Type::Bytes | Type::String | Type::Fixed { .. } => "string".to_owned(),

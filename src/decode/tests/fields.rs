@@ -137,7 +137,7 @@ fn captures_are_the_writer_s_own_values() {
     let reader = r#"{"name":"clientId","type":["null","string"],"aliases":["client_id"],"default":null},
         {"name":"number","type":"double"}"#;
     let number = r#"{"name":"number","type":"int"}"#;
-    let names = ["clientId", "number", "extra"];
+    let names = ["clientId", "number", "extra|more"];
     let check = |writer: &str, value: Value, expected: [Captured; 3]| {
         let writer = record_of(&format!("{writer},{number}"));
         let plan = plan(&writer, &record_of(reader), &names).unwrap();
@@ -160,8 +160,20 @@ fn captures_are_the_writer_s_own_values() {
         [Captured::Absent, seven.clone(), Captured::Unusable],
     );
     check(
-        r#"{"name":"extra","type":"bytes"}"#,
-        json!({ "extra": "", "number": 7 }),
-        [Captured::Absent, seven, Captured::Unusable],
+        r#"{"name":"more","type":"string"}"#,
+        json!({ "more": "by its alias", "number": 7 }),
+        [Captured::Absent, seven.clone(), Captured::Text("by its alias".into())],
     );
+    let bytes = |bytes: &[u8]| {
+        let writer = record_of(&format!(r#"{{"name":"extra","type":"bytes"}},{number}"#));
+        let record = [
+            (String::from("extra"), AvroValue::Bytes(bytes.to_vec())),
+            (String::from("number"), AvroValue::Int(7)),
+        ];
+        let body = avro_datum(&Schema::parse_str(&writer).unwrap(), AvroValue::Record(record.into()));
+        captured(&plan(&writer, &record_of(reader), &names).unwrap(), &body)
+    };
+    // As a payload shows them.
+    assert_eq!(bytes("я".as_bytes()), [Captured::Absent, seven.clone(), Captured::Text("я".into())]);
+    assert_eq!(bytes(&[0xFF]), [Captured::Absent, seven, Captured::Unusable]);
 }

@@ -42,7 +42,8 @@ fn avro_datum(schema: &Schema, value: AvroValue) -> Vec<u8> {
 
 fn plan(writer: &str, reader: &str, captures: &[&str]) -> Result<Plan, Incompatible> {
     let writer = WriterSchema::parse(writer, &[]).unwrap();
-    Plan::compile(&writer, &ReaderSchema::parse(reader).unwrap(), captures)
+    let captures: Vec<_> = captures.iter().map(|text| (*text).into()).collect();
+    Plan::compile(&writer, &ReaderSchema::parse(reader).unwrap(), &captures)
 }
 
 fn payload(plan: &Plan, body: &[u8]) -> Result<String, Poison> {

@@ -12,6 +12,10 @@ fn check_value(writer: &str, value: Value, reader: &str, expected: &str) {
     assert_eq!(try_value(writer, value, reader), Ok(expected.to_owned()), "{writer} -> {reader}");
 }
 
+fn field(schema: &str) -> String {
+    format!(r#"{{"name":"f","type":{schema}}}"#)
+}
+
 fn try_value(writer: &str, value: Value, reader: &str) -> Result<String, Poison> {
     read_field(writer, reader, &avro(&field_of(writer), &json!({ "f": value })))
 }
@@ -30,6 +34,25 @@ fn promotions() {
 }
 
 #[test]
+fn dates_and_times_of_day_are_numbers_and_no_points_in_time() {
+    let annotated = |base: &str, name: &str| format!(r#"{{"type":"{base}","logicalType":"{name}"}}"#);
+    let millis = annotated("long", "timestamp-millis");
+    for (base, name) in [("int", "date"), ("int", "time-millis"), ("long", "time-micros")] {
+        let writer = annotated(base, name);
+        let body = [0xC0, 0xB8, 0x02];
+        for reader in [format!("\"{base}\""), r#""double""#.to_owned(), writer.clone()] {
+            assert_eq!(read_field(&writer, &reader, &body), Ok("20000".to_owned()), "{writer} -> {reader}");
+        }
+        check_incompatible(
+            &field(&writer),
+            &field(&millis),
+            &format!("field f: writer has {name}, reader wants timestamp-millis"),
+        );
+        assert_eq!(read_field(&format!("\"{base}\""), &writer, &body), Ok("20000".to_owned()));
+    }
+}
+
+#[test]
 fn unions() {
     check_value(r#""string""#, json!("x"), r#"["null","string"]"#, r#""x""#);
     check_value(r#"["null","int"]"#, json!(5), r#"["long","null"]"#, "5");
@@ -44,7 +67,6 @@ fn a_branch_that_does_not_resolve_is_wrong_only_where_it_occurs() {
     let nullable = r#"["null","string"]"#;
     assert_eq!(try_value(nullable, json!(null), r#""string""#), Err(Poison::IncompatibleSchema));
     assert_eq!(try_value(nullable, json!("x"), r#""string""#), Ok(r#""x""#.to_owned()));
-    let field = |schema: &str| format!(r#"{{"name":"f","type":{schema}}}"#);
     check_incompatible(
         &field(nullable),
         &field(r#"["long","boolean"]"#),

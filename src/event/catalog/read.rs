@@ -5,7 +5,7 @@
 
 use super::table::{File, Table, Text};
 use super::{BUNDLED_SCHEMAS, Catalog, Encoding, Event, EventId, TopicPattern};
-use crate::decode::{Plan, ReaderSchema, SchemaFault, WriterSchema};
+use crate::decode::{CaptureField, Plan, ReaderSchema, SchemaFault, WriterSchema};
 use crate::event::{Grants, OrderRules, Template};
 use crate::protocol::Protocol;
 use crate::settings::{Faults, did_you_mean, regex_fault};
@@ -96,10 +96,11 @@ fn read_event(
     let texts = table.texts_if_set("audience").unwrap_or_default();
     let audience = read_templates(table, "audience", &texts);
     let routing = table.texts_if_set("routing").unwrap_or_default();
+    let routing: Vec<CaptureField> = routing.iter().map(|text| text.text.into()).collect();
     let (name, schema, writer, audience) = (name?, schema?, writer?, audience?);
     check_writer(table, &writer, &schema);
     check_fields(table, &texts, &audience, &schema, &routing);
-    let captures = captures(name.text, &audience, rules);
+    let captures = captures(name.text, &audience, rules, &routing);
     Some(Event {
         id,
         clients: clients?,
@@ -238,11 +239,11 @@ fn check_fields(
     texts: &[Text<'_>],
     audience: &[Template],
     schema: &ReaderSchema,
-    routing: &[Text<'_>],
+    routing: &[CaptureField],
 ) {
     for (text, template) in texts.iter().zip(audience) {
         let Some(field) = template.field() else { continue };
-        if !schema.has_field(field) && !routing.iter().any(|routing| routing.text == field) {
+        if !schema.has_field(field) && !routing.iter().any(|routing| *routing.name == *field) {
             let fault = format!("field {field:?} is neither in the payload schema nor in routing");
             table.fault("audience", text.place, fault);
         }
@@ -250,13 +251,21 @@ fn check_fields(
 }
 
 /// The fields that decoding picks out: those of the audience, and those of the open orders.
-fn captures(name: &str, audience: &[Template], rules: Option<&OrderRules>) -> Box<[Box<str>]> {
+fn captures(
+    name: &str,
+    audience: &[Template],
+    rules: Option<&OrderRules>,
+    routing: &[CaptureField],
+) -> Box<[CaptureField]> {
     let of_orders = rules.filter(|rules| [&rules.opened_by, &rules.changed_by].iter().any(|n| ***n == *name));
     let order_fields =
         of_orders.iter().flat_map(|rules| [&*rules.id_field, &*rules.owner_field, &*rules.condition_field]);
-    let captures: BTreeSet<Box<str>> =
-        audience.iter().filter_map(Template::field).chain(order_fields).map(Into::into).collect();
-    captures.into_iter().collect()
+    let names: BTreeSet<&str> = audience.iter().filter_map(Template::field).chain(order_fields).collect();
+    let field = |name: &str| {
+        let routed = routing.iter().find(|routed| *routed.name == *name).cloned();
+        routed.unwrap_or_else(|| name.into())
+    };
+    names.into_iter().map(field).collect()
 }
 
 fn read_orders(table: &Table<'_>, events: &[Table<'_>]) -> Option<OrderRules> {
