@@ -67,6 +67,7 @@ impl Context {
         context.assignment = moved(&self.assignment);
         context.assignment.get_mut().begin_anew();
         context.doubts = moved(&self.doubts);
+        context.doubts.get_mut().begin_anew();
         context.ids = moved(&self.ids);
         context.named = moved(&self.named);
         context
@@ -284,5 +285,21 @@ impl ClientContext for Context {
         }
         // Its errors come as events too, which are counted and said above.
         tracing::debug!(target: "librdkafka", ?level, facility, message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_goes_on_asks_what_its_predecessor_had_no_answer_to() {
+        let (context, now) = (Context::new(Metrics::new()), Instant::now());
+        context.doubts.lock().add("t", Doubt::Anew);
+        let asks = |context: &Context| context.doubts.lock().due(now);
+        assert_eq!(asks(&context), Some(vec!["t".to_owned()]));
+        let next = context.following();
+        assert!(next.doubts.lock().is_anew("t"));
+        assert_eq!(asks(&next), Some(vec!["t".to_owned()]));
     }
 }

@@ -57,6 +57,14 @@ impl Doubts {
         rested
     }
 
+    /// The client is another one, and what was asked by the former is never answered: it is to be asked again.
+    pub fn begin_anew(&mut self) {
+        for (topic, doubt) in self.out.take().into_iter().flatten() {
+            self.add(&topic, doubt);
+        }
+        self.asked = None;
+    }
+
     /// The topics to ask about now, if any. What is doubted from here on is asked about when there is an answer.
     pub fn due(&mut self, now: Instant) -> Option<Vec<String>> {
         if self.topics.is_empty() || self.out.is_some() || !has_rested(self.asked, now) {
