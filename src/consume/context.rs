@@ -168,6 +168,7 @@ impl Context {
                 self.doubts.lock().add(&topic, Doubt::Anew);
             }
         }
+        self.resume_unpaused(consumer, partitions);
         let outcome = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions),
             _ => consumer.assign(partitions),
@@ -175,6 +176,21 @@ impl Context {
         match outcome {
             Ok(()) => self.assignment.lock().joined = true,
             Err(error) => self.note_error(&error, "cannot take assigned partitions"),
+        }
+    }
+
+    /// The client gives a partition back as paused as it was, and meanwhile it may have become another one.
+    fn resume_unpaused(&self, consumer: &BaseConsumer<Context>, partitions: &TopicPartitionList) {
+        let assignment = self.assignment.lock();
+        let mut unpaused = TopicPartitionList::new();
+        for (topic, partition) in names(partitions) {
+            if !assignment.is_paused(&topic, partition) {
+                unpaused.add_partition(&topic, partition);
+            }
+        }
+        drop(assignment);
+        if let Err(error) = consumer.resume(&unpaused) {
+            self.note_error(&error, "cannot resume assigned partitions");
         }
     }
 

@@ -145,11 +145,12 @@ impl KafkaSource {
     }
 
     /// Taken and given anew, since a partition whose offset did not exist cannot be told to seek. What was fetched of
-    /// it is thrown away with that.
+    /// it is thrown away with that, but not that it is paused: a topic made anew would stay so for ever.
     fn start_at(&self, topic: &str, partition: i32, offset: i64) {
         let mut list = one_partition(topic, partition);
         // The group may have taken it just now. Then it is read from there when it is given back.
         let outcome = self.consumer.incremental_unassign(&list).and_then(|()| {
+            self.consumer.resume(&list)?;
             list.set_partition_offset(topic, partition, Offset::Offset(offset))?;
             self.consumer.incremental_assign(&list)
         });
@@ -506,8 +507,65 @@ pub(super) fn client_config(settings: &Settings) -> ClientConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::whole_millis;
-    use std::time::Duration;
+    use super::*;
+    use crate::consume::EmbeddedBroker;
+    use rdkafka::consumer::ConsumerContext;
+    use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+    use rdkafka::types::RDKafkaRespErr;
+
+    const TOPIC: &str = "pizza.created";
+
+    /// Polls until that has come of which `is_it` says so: a record's offset or news.
+    fn poll_until(source: &mut KafkaSource, handled: Handled, is_it: impl Fn(Option<i64>, &[News]) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut has_come = false;
+        while !has_come {
+            assert!(Instant::now() < deadline, "nothing comes");
+            let mut offset = None;
+            let mut handle = |record: Record<'_>| {
+                offset = Some(record.offset);
+                handled
+            };
+            source.poll(Duration::from_millis(100), &mut handle).unwrap();
+            has_come = is_it(offset, &source.take_news());
+        }
+    }
+
+    /// A topic whose one partition is paused is made anew, and its first record comes.
+    fn check_is_read_anew(is_taken_meanwhile: bool) {
+        let broker = EmbeddedBroker::start([TOPIC], 1).unwrap();
+        let mut config = ClientConfig::new();
+        let producer: BaseProducer = config.set("bootstrap.servers", broker.address()).create().unwrap();
+        producer.send(BaseRecord::<(), _>::to(TOPIC).payload("pizza")).map_err(|(e, _)| e).unwrap();
+        producer.flush(Duration::from_secs(10)).unwrap();
+        let mut source = KafkaSource::new(broker.settings(), Metrics::new()).unwrap();
+        let rebalance = |source: &KafkaSource, kind| {
+            let mut partitions = one_partition(TOPIC, 0);
+            source.consumer.context().rebalance(&source.consumer, kind, &mut partitions);
+        };
+
+        poll_until(&mut source, Handled::WaitsFull, |offset, _| offset == Some(0));
+        if is_taken_meanwhile {
+            rebalance(&source, RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS);
+        }
+        source.consumer.context().doubts.lock().add(TOPIC, Doubt::Anew);
+        let is_lost = |news: &News| matches!(news, News::Lost(_));
+        poll_until(&mut source, Handled::Done, |_, news| news.iter().any(is_lost));
+        if is_taken_meanwhile {
+            rebalance(&source, RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS);
+        }
+        poll_until(&mut source, Handled::Done, |offset, _| offset == Some(0));
+    }
+
+    #[test]
+    fn a_paused_partition_of_a_topic_made_anew_is_read() {
+        check_is_read_anew(false);
+    }
+
+    #[test]
+    fn a_paused_partition_of_a_topic_made_anew_is_read_when_the_group_gives_it_back() {
+        check_is_read_anew(true);
+    }
 
     #[test]
     fn a_wait_ends_on_a_millisecond_and_not_before_its_time() {
