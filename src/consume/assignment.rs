@@ -32,8 +32,8 @@ const EMPTY_POLLS: u8 = 12;
 /// What a poll counts that found nothing for all the time that it waited.
 const EMPTY_WAIT: u8 = EMPTY_POLLS / 2;
 
-/// Statistics after a resume that may still tell how far the client was before it paused: what it had fetched it
-/// threw away, and until its next fetch, which waits for the one under way, it does not say so.
+/// Statistics that may still tell how far the client was before it paused, or was to read a partition anew: what it
+/// had fetched it threw away, and until its next fetch, which waits for the one under way, it does not say so.
 const STALE_STATISTICS: u8 = 3;
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -66,6 +66,14 @@ struct Progress {
     gone: bool,
     /// Where reading stood when the brokers were asked what the topic has.
     asked_at: Option<i64>,
+}
+
+impl Progress {
+    /// The client throws away what it has fetched and not given.
+    fn fetch_anew(&mut self) {
+        (self.fetched_to_end, self.drained) = (None, false);
+        self.stale_statistics = STALE_STATISTICS;
+    }
 }
 
 /// What the client's statistics say of a partition.
@@ -112,8 +120,7 @@ impl Assignment {
     /// The client gives none of its records, or does again.
     pub fn paused(&mut self, topic: &str, partition: i32, paused: bool) {
         let progress = self.progress(topic, partition);
-        progress.fetched_to_end = None;
-        progress.stale_statistics = STALE_STATISTICS;
+        progress.fetch_anew();
         progress.paused = paused;
     }
 
@@ -159,6 +166,7 @@ impl Assignment {
             progress.behind = lost;
             progress.lost = lost;
             progress.away = true;
+            progress.fetch_anew();
         }
         self.settled &= !lost;
     }
@@ -386,6 +394,25 @@ mod tests {
         assignment.polled_in_vain(true);
         assignment.polled_in_vain(true);
         assert!(assignment.is_caught_up(), "there are only holes");
+    }
+
+    #[test]
+    fn what_was_fetched_before_a_partition_was_taken_from_us_does_not_count_when_it_is_back() {
+        let mut assignment = started();
+        let partition = [("t".to_owned(), 0)];
+        assignment.found("t", 0, 40, 50);
+        assignment.lag("t", 0, AT_END);
+        assignment.revoked(&partition, false);
+        assignment.assigned(&partition);
+        for _ in 0..STALE_STATISTICS {
+            assignment.polled_in_vain(true);
+            assignment.polled_in_vain(true);
+            assert!(!assignment.has_passed("t", 0, 50), "its records are fetched again");
+            assert_eq!(assignment.lag("t", 0, AT_END), 10);
+        }
+        assignment.polled_in_vain(true);
+        assignment.polled_in_vain(true);
+        assert!(assignment.has_passed("t", 0, 50), "there are only holes");
     }
 
     fn behind(assignment: &Assignment) -> Vec<(i32, i64)> {

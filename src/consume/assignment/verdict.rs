@@ -217,7 +217,7 @@ impl Assignment {
                 progress.next = Some(*low);
                 progress.target = progress.target.filter(|target| low < target);
             }
-            progress.stale_statistics = STALE_STATISTICS;
+            progress.fetch_anew();
             verdict.starts.push((topic.to_owned(), *partition, position.max(*low)));
         }
         partitions.sort_unstable_by_key(|lost| lost.partition);
@@ -252,6 +252,7 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::consume::assignment::Fetched;
 
     fn reading(positions: &[(i32, i64)]) -> Assignment {
         let mut assignment = Assignment { started: true, joined: true, ..Assignment::default() };
@@ -319,6 +320,17 @@ mod tests {
         assert_eq!(assignment.offset("t", 0), Some(40));
         let (verdict, _) = judged(&mut assignment, Doubt::OutOfRange, Some(&[(0, 40, 50), (1, 0, 8)]));
         assert_eq!(lost(&verdict), [], "once");
+    }
+
+    #[test]
+    fn what_was_fetched_before_reading_went_on_elsewhere_does_not_count() {
+        let mut assignment = reading(&[(0, 10)]);
+        assignment.lag("t", 0, Fetched { next_offset: 50, end: 50 });
+        let (verdict, _) = judged(&mut assignment, Doubt::OutOfRange, Some(&[(0, 0, 50)]));
+        assert_eq!(starts(&verdict), [(0, 10)]);
+        assignment.polled_in_vain(true);
+        assignment.polled_in_vain(true);
+        assert!(!assignment.has_passed("t", 0, 50), "its records are fetched again");
     }
 
     #[test]
