@@ -199,26 +199,24 @@ impl Assignment {
         true
     }
 
-    /// What begins behind our position goes on at its beginning, the others where they are. Where records wait,
-    /// the client is farther than our position: that has to wait as well.
+    /// What begins behind our position, or has none yet, goes on at its beginning, the others where they are. Where
+    /// records wait, the client is farther than our position: that has to wait as well.
     fn read_on(&mut self, topic: &str, bounds: &Bounds, verdict: &mut Verdict) -> bool {
         let mut is_settled = true;
         let mut partitions = Vec::new();
         for (partition, progress) in self.topics.get_mut(topic).into_iter().flatten() {
-            let (Some(position), Some((low, end))) = (progress.position(), bounds.get(partition)) else {
-                continue;
-            };
+            let Some((low, end)) = bounds.get(partition) else { continue };
             if progress.waiting || progress.away {
                 is_settled &= !progress.waiting;
                 continue;
             }
-            if position < *low {
+            if let Some(position) = progress.position().filter(|position| position < low) {
                 partitions.push(LostPartition { partition: *partition, position, range: Some((*low, *end)) });
                 progress.next = Some(*low);
                 progress.target = progress.target.filter(|target| low < target);
             }
             progress.fetch_anew();
-            verdict.starts.push((topic.to_owned(), *partition, position.max(*low)));
+            verdict.starts.push((topic.to_owned(), *partition, progress.position().unwrap_or(*low)));
         }
         partitions.sort_unstable_by_key(|lost| lost.partition);
         if !partitions.is_empty() {
@@ -331,6 +329,15 @@ mod tests {
         assignment.polled_in_vain(true);
         assignment.polled_in_vain(true);
         assert!(!assignment.has_passed("t", 0, 50), "its records are fetched again");
+    }
+
+    #[test]
+    fn a_partition_of_which_nothing_was_handled_yet_goes_on_at_its_beginning() {
+        let mut assignment = reading(&[(0, 10)]);
+        assignment.assigned(&[("t".to_owned(), 1)]);
+        let (verdict, _) = judged(&mut assignment, Doubt::OutOfRange, Some(&[(0, 0, 10), (1, 5, 8)]));
+        assert_eq!((starts(&verdict), lost(&verdict)), (vec![(0, 10), (1, 5)], vec![]));
+        assert_eq!(assignment.offset("t", 1), None, "it is found anew if it is taken from us now");
     }
 
     #[test]
