@@ -56,10 +56,11 @@ impl Fence {
         self.state = State::Idle;
     }
 
-    /// None: there was no answer, and it is asked again.
-    pub fn answered(&mut self, ends: Option<Ends>) {
-        let State::Asked(asked) = self.state else { return };
-        self.state = ends.map_or(State::Idle, |ends| State::Known(asked, ends));
+    /// None: there was no answer, and it is asked again. An answer to what was asked before `forget` is none.
+    pub fn answered(&mut self, question: Instant, ends: Option<Ends>) {
+        if matches!(self.state, State::Asked(asked) if asked == question) {
+            self.state = ends.map_or(State::Idle, |ends| State::Known(question, ends));
+        }
     }
 }
 
@@ -75,7 +76,7 @@ mod tests {
         let nothing = |_: &str, _, _| panic!("there is nothing to compare");
         assert!(!fence.is_settled(start, nothing) && fence.may_ask(later));
         assert!(!fence.may_ask(later + ENDS_QUESTION_INTERVAL), "one is out");
-        fence.answered(Some(vec![("t".into(), 0, 5), ("t".into(), 1, 7)]));
+        fence.answered(later, Some(vec![("t".into(), 0, 5), ("t".into(), 1, 7)]));
         assert!(!fence.is_settled(start, |_, partition, end| (partition, end) == (0, 5)));
         assert!(!fence.may_ask(later + ENDS_QUESTION_INTERVAL), "its ends are not passed");
         assert!(fence.is_settled(start, |_, _, _| true));
@@ -89,8 +90,21 @@ mod tests {
     fn a_question_without_an_answer_is_asked_again() {
         let (mut fence, start) = (Fence::default(), Instant::now());
         assert!(fence.may_ask(start));
-        fence.answered(None);
+        fence.answered(start, None);
         assert!(!fence.is_settled(start, |_, _, _| true));
         assert!(!fence.may_ask(start) && fence.may_ask(start + ENDS_QUESTION_INTERVAL));
+    }
+
+    #[test]
+    fn an_answer_to_a_question_that_was_forgotten_is_not_the_next_one_s() {
+        let (mut fence, start) = (Fence::default(), Instant::now());
+        let later = start + ENDS_QUESTION_INTERVAL;
+        assert!(fence.may_ask(start));
+        fence.forget();
+        assert!(fence.may_ask(later));
+        fence.answered(start, Some(vec![("t".into(), 0, 5)]));
+        assert!(!fence.is_settled(start, |_, _, _| true));
+        fence.answered(later, Some(vec![("t".into(), 0, 7)]));
+        assert!(fence.is_settled(later, |_, _, end| end == 7));
     }
 }

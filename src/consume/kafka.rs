@@ -186,15 +186,16 @@ impl KafkaSource {
     }
 
     pub(super) fn has_settled(&mut self, moment: Instant, excused: impl Fn(&str, i32) -> bool) -> bool {
-        if let Some(ends) = self.questions.ends() {
-            self.fence.answered(ends);
+        if let Some((question, ends)) = self.questions.ends() {
+            self.fence.answered(question, ends);
         }
         let assignment = self.consumer.context().assignment.lock();
         let settled = self.fence.is_settled(moment, |topic, partition, end| {
             excused(topic, partition) || assignment.has_passed(topic, partition, end)
         });
-        if !settled && self.fence.may_ask(Instant::now()) {
-            self.questions.ask_ends(assignment.partitions(|topic| self.settings.opens_orders(topic)));
+        let now = Instant::now();
+        if !settled && self.fence.may_ask(now) {
+            self.questions.ask_ends(now, assignment.partitions(|topic| self.settings.opens_orders(topic)));
         }
         settled
     }

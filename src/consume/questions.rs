@@ -10,18 +10,20 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 /// Each question is answered once; no answer is `None`.
 pub(super) struct Questions {
     /// Gone only while this is dropped.
     questions: Option<mpsc::Sender<Question>>,
-    ends: mpsc::Receiver<Option<Ends>>,
+    ends: mpsc::Receiver<(Instant, Option<Ends>)>,
     topics: mpsc::Receiver<Option<Answer>>,
     thread: Option<JoinHandle<()>>,
 }
 
 enum Question {
-    Ends(Vec<(String, i32)>),
+    /// With the moment when it was asked, which its answer has too.
+    Ends(Instant, Vec<(String, i32)>),
     Topics(Vec<String>),
 }
 
@@ -34,9 +36,9 @@ impl Questions {
             for question in asked {
                 // Who asked may be gone, and then no other question comes.
                 let _ = match question {
-                    Question::Ends(partitions) => {
+                    Question::Ends(asked, partitions) => {
                         let ends = answered(ends_of(&consumer, &partitions));
-                        answer_ends.send(ends).is_ok()
+                        answer_ends.send((asked, ends)).is_ok()
                     }
                     Question::Topics(names) => {
                         let topics = answered(topics_of(&consumer, &names));
@@ -48,8 +50,8 @@ impl Questions {
         Ok(Questions { questions: Some(questions), ends, topics, thread: Some(thread) })
     }
 
-    pub fn ask_ends(&self, partitions: Vec<(String, i32)>) {
-        self.ask(Question::Ends(partitions));
+    pub fn ask_ends(&self, asked: Instant, partitions: Vec<(String, i32)>) {
+        self.ask(Question::Ends(asked, partitions));
     }
 
     pub fn ask_topics(&self, names: Vec<String>) {
@@ -63,7 +65,7 @@ impl Questions {
         }
     }
 
-    pub fn ends(&self) -> Option<Option<Ends>> {
+    pub fn ends(&self) -> Option<(Instant, Option<Ends>)> {
         self.ends.try_recv().ok()
     }
 
