@@ -13,6 +13,10 @@ use std::collections::HashMap;
 /// What librdkafka calls the group of its log lines that has this one.
 pub(super) const DEBUG_CONTEXT: &str = "topic";
 
+/// What it calls the id of a topic when it asked a broker that is too old to know ids: a cluster that is being upgraded
+/// has both kinds. The topic is the same as before.
+const NO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+
 #[derive(Debug, Default)]
 pub(super) struct TopicIds(HashMap<String, String>);
 
@@ -43,7 +47,7 @@ fn changed(message: &str) -> Option<(&str, &str)> {
     let (topic, ids) = message.split_once(" changed id from ")?;
     let (_, topic) = topic.rsplit_once("Topic ")?;
     let (_, id) = ids.split_once(" to ")?;
-    Some((topic, id))
+    (id != NO_ID).then_some((topic, id))
 }
 
 #[cfg(test)]
@@ -65,5 +69,16 @@ mod tests {
         assert_eq!(read("order.created", "AAAA", "ZsgjX"), Some(true));
         assert_eq!(ids.get("order.created"), Some("ZsgjX"));
         assert_eq!(ids.read("[thrd:main]: Topic t [0]: fetch started"), None);
+    }
+
+    #[test]
+    fn a_broker_that_gives_no_ids_makes_no_topic_another_one() {
+        let mut ids = TopicIds::default();
+        let mut read =
+            |id: &str| ids.read(&format!("[thrd:main]: Topic t changed id from whatever to {id}")).is_some();
+        assert!(read("8mSW/+"));
+        assert!(!read("AAAAAAAAAAAAAAAAAAAAAA") && !read("8mSW/+"));
+        assert!(read("ZsgjX"));
+        assert_eq!(ids.get("t"), Some("ZsgjX"));
     }
 }
