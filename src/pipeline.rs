@@ -301,6 +301,10 @@ impl Work {
             let (now, settles) = (self.parts.clock.now(), self.settles(since));
             let outcome = match self.handle(record.lend(), self.waits_for_orders()) {
                 Ok(()) => waited.then_some(OrderWait::Found),
+                // So far it waited for the registry: its time begins now, and that of those behind it.
+                Err(Reason::Order) if !queue.waits_for(Reason::Order) => {
+                    return queue.wait_for(Reason::Order, now);
+                }
                 Err(Reason::Order) if now >= settles && source.has_settled(settles, excused) => {
                     Some(OrderWait::Unknown)
                 }

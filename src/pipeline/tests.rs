@@ -8,6 +8,8 @@ use crate::journal;
 use crate::mapping::tests::{raw_catalog, raw_condition};
 use std::sync::mpsc;
 
+const UNKNOWN: &str = "dumbwaiter_order_waits_total{outcome=\"unknown\"} ";
+
 struct Bench {
     time: Arc<Simulated>,
     work: Work,
@@ -52,6 +54,21 @@ impl Bench {
         let (topic, offset) = (topic.to_owned(), self.next_offset);
         self.records.send(OwnedRecord { topic, offset, timestamp_ms, ..raw_condition() }).unwrap();
         self.next_offset += 1;
+    }
+
+    /// What has come waits for the registry, as if that had not answered.
+    fn wait_for_registry(&mut self) {
+        let (waiting, now) = (&mut self.work.waiting, self.time.clock().now());
+        let mut keep = |record: Record<'_>| {
+            waiting.follow(record, now).unwrap_or_else(|| waiting.begin(record, Reason::Registry, now))
+        };
+        while self.source.poll(Duration::ZERO, &mut keep).unwrap() {}
+    }
+
+    /// Conditions whose order is not in Kafka, as far as that is clear by now.
+    fn waited_in_vain(&self) -> usize {
+        let metrics = self.work.parts.metrics.render();
+        metrics.lines().find_map(|line| line.strip_prefix(UNKNOWN)).unwrap().parse().unwrap()
     }
 
     fn turn(&mut self) -> bool {
@@ -105,4 +122,20 @@ fn while_records_come_late_a_condition_waits_longer_for_an_order_that_is_not_the
     check(RECORD_LATE_AFTER + little, Duration::ZERO, ORDER_SETTLES_LATE);
     check(RECORD_LATE_AFTER + little, ORDER_SETTLES_LATE - little, ORDER_SETTLES_LATE);
     check(RECORD_LATE_AFTER + little, ORDER_SETTLES_LATE + little, ORDER_SETTLES);
+}
+
+#[test]
+fn a_condition_that_waited_for_the_registry_waits_for_its_order_from_then_on() {
+    let mut bench = Bench::new();
+    assert!(!bench.turn(), "what was there at the start has been read");
+    bench.come(3, "order.condition");
+    bench.wait_for_registry();
+    bench.time.pass(10 * ORDER_WAIT);
+    assert!(!bench.turn(), "the registry has answered");
+    bench.time.pass(ORDER_SETTLES - Duration::from_millis(1));
+    assert!(!bench.turn());
+    bench.time.pass(Duration::from_millis(1));
+    assert!(bench.turn());
+    assert!(bench.work.waiting.is_empty(), "those behind it have waited with it");
+    assert_eq!(bench.waited_in_vain(), 3);
 }

@@ -104,9 +104,14 @@ impl Queue {
         self.tried = false;
     }
 
+    /// Whether the first record waits for that, or stands behind one that did.
+    pub fn waits_for(&self, reason: Reason) -> bool {
+        self.reason == reason
+    }
+
     /// Whether the first record is known to wait for that, and does not only stand behind one that did.
     pub fn first_waits_for(&self, reason: Reason) -> bool {
-        self.tried && self.reason == reason
+        self.tried && self.waits_for(reason)
     }
 
     /// The first record waits for this from now on.
