@@ -122,6 +122,10 @@ impl<W: Watch> Shard<W> {
         };
         let Standing::Live { from } = connection.standing else { return };
         let waiting = &dispatch.waiting[dispatch.waiting.partition_point(|sequence| *sequence < from)..];
+        if waiting.is_empty() {
+            // It is ahead of the batch, maybe far: where it stands is no business of this write.
+            return;
+        }
         let protocol = connection.protocol;
         let entries = || waiting.iter().filter_map(|sequence| view.entry(*sequence));
         dispatch.frames.clear();
@@ -161,3 +165,6 @@ impl<W: Watch> Shard<W> {
 fn place(first: u64, sequence: u64) -> usize {
     usize::try_from(sequence - first).expect("a batch is short")
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,7 +61,8 @@ impl<W: Watch> Shard<W> {
             return;
         }
         let here = match connection.standing {
-            Standing::Live { .. } => None,
+            // One that was shown the open orders may be ahead of its shard.
+            Standing::Live { from } => (from > self.next).then(|| Guard::at(view.positions_at(from))),
             Standing::Lagging(position) if position >= view.oldest() => {
                 cursors.meet(&partitions);
                 let positions = view.positions_at(position);
