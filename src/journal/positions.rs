@@ -47,9 +47,11 @@ impl Partitions {
         self.list.is_empty()
     }
 
-    /// Every so many events carry a cursor: all of them, unless cursors are long.
+    /// Every so many events carry a cursor: all of them, unless cursors are long. A cursor names no partition that has
+    /// ended, once its reader is past that.
     pub fn events_per_cursor(&self) -> u64 {
-        self.len().div_ceil(CURSOR_EVERY_EVENT_PARTITIONS_MAX).max(1) as u64
+        let named = self.list.iter().filter(|met| met.ended_ms.is_none()).count();
+        named.div_ceil(CURSOR_EVERY_EVENT_PARTITIONS_MAX).max(1) as u64
     }
 
     /// None if this instance has not met it, or it is gone.
@@ -200,6 +202,17 @@ mod tests {
         for (count, expected) in [(0, 1), (1, 1), (128, 1), (129, 2), (256, 2), (257, 3)] {
             check(count, expected);
         }
+    }
+
+    #[test]
+    fn partitions_that_have_ended_make_no_cursor_longer() {
+        let mut partitions = Partitions::default();
+        for partition in 0..128 {
+            let ended = partitions.push("t", partition);
+            partitions.end(ended, 1);
+            partitions.push("t", partition);
+        }
+        assert_eq!(partitions.events_per_cursor(), 1);
     }
 
     #[test]
