@@ -10,7 +10,7 @@ mod start;
 mod waiting;
 
 use crate::clock::{Clock, unix_ms};
-use crate::consume::{Behind, Handled, Record, Source, SourceFault, Trace};
+use crate::consume::{Behind, Handled, OwnedRecord, Record, Source, SourceFault, Trace};
 use crate::dead_letter::DeadLetters;
 use crate::decode::{Poison, Writers};
 use crate::event::{
@@ -77,6 +77,8 @@ pub(crate) struct Work {
     registry_waits_since: Option<Instant>,
     look_back: LookBack,
     progress: Progress,
+    /// When it began, in milliseconds since 1970; none once all that was there then is in the journal.
+    began_ms: Option<i64>,
     /// From when on a record waits for its order only so long: before, all orders are still being read.
     patience_from: Option<Instant>,
     /// When a record last came that had been held up on its way; not while what was there at the start is read.
@@ -105,6 +107,7 @@ impl From<Passed> for Undelivered {
 impl Work {
     pub(crate) fn new(parts: Pipeline) -> Work {
         let progress = Progress::new(parts.clock.now());
+        let began_ms = Some(unix_ms(parts.clock.wall()));
         let catalog = parts.catalog.get();
         Work {
             orders: OrderBook::new(&parts.orders, catalog.keys_of_every_order()),
@@ -115,6 +118,7 @@ impl Work {
             registry_waits_since: None,
             look_back: LookBack::default(),
             progress,
+            began_ms,
             patience_from: None,
             late_at: None,
             topics: HashMap::new(),
@@ -159,7 +163,7 @@ impl Work {
 
     fn note_late(&mut self, record: Record<'_>, now: Instant) {
         let in_time_ms = || unix_ms(self.parts.clock.wall() - RECORD_LATE_AFTER);
-        if self.patience_from.is_some() && record.timestamp_ms.is_some_and(|at_ms| at_ms < in_time_ms()) {
+        if self.began_ms.is_none() && record.timestamp_ms.is_some_and(|at_ms| at_ms < in_time_ms()) {
             self.late_at = Some(now);
         }
     }
@@ -298,7 +302,7 @@ impl Work {
             let excused = |topic: &str, partition: i32| {
                 order_waits.iter().any(|(name, number)| *number == partition && name == topic)
             };
-            let (now, settles) = (self.parts.clock.now(), self.settles(since));
+            let (now, settles) = (self.parts.clock.now(), self.settles(record, since));
             let outcome = match self.handle(record.lend(), self.waits_for_orders()) {
                 Ok(()) => waited.then_some(OrderWait::Found),
                 // So far it waited for the registry: its time begins now, and that of those behind it.
@@ -325,9 +329,11 @@ impl Work {
     }
 
     /// From when on an order that is not in Kafka is not expected, for a record that has waited since then. One that
-    /// was there at the start stood behind its order, or has none.
-    fn settles(&self, since: Instant) -> Instant {
-        if self.patience_from.is_none_or(|from| since < from) {
+    /// was there at the start stood behind its order, or has none; the timestamps tell which, since new ones come while
+    /// a partition that had to wait is still read.
+    fn settles(&self, record: &OwnedRecord, since: Instant) -> Instant {
+        let was_there = |began_ms| record.timestamp_ms.is_some_and(|at_ms| at_ms < began_ms);
+        if self.patience_from.is_none_or(|from| since < from) || self.began_ms.is_some_and(was_there) {
             return since;
         }
         let in_trouble = self.late_at.is_some_and(|at| at + ORDER_SETTLES_LATE >= since);
@@ -378,6 +384,7 @@ impl Work {
                 self.look_for_stalls(source);
             }
             self.parts.health.caught_up();
+            self.began_ms = None;
         }
         let Pipeline { metrics, health, .. } = &self.parts;
         self.progress.report(|| source.backlog(), health.is_ready(), metrics, now);

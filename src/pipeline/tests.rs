@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::clock::Simulated;
-use crate::consume::{OwnedRecord, memory};
+use crate::consume::memory;
 use crate::event::OrderSettings;
 use crate::journal;
 use crate::mapping::tests::{raw_catalog, raw_condition};
@@ -138,4 +138,21 @@ fn a_condition_that_waited_for_the_registry_waits_for_its_order_from_then_on() {
     assert!(bench.turn());
     assert!(bench.work.waiting.is_empty(), "those behind it have waited with it");
     assert_eq!(bench.waited_in_vain(), 3);
+}
+
+#[test]
+fn until_all_is_read_that_was_there_at_the_start_only_what_is_new_waits_for_orders_to_be_written() {
+    let mut bench = Bench::new();
+    bench.come_after(Duration::from_secs(3_600), "order.condition");
+    bench.wait_for_registry();
+    assert!(!bench.turn(), "the orders have been read, and this partition stands");
+    bench.come_after(Duration::from_secs(3_600), "order.condition");
+    bench.come_after(2 * RECORD_LATE_AFTER, "order.condition");
+    bench.come(1, "order.condition");
+    assert!(bench.turn());
+    assert_eq!(bench.waited_in_vain(), 3, "what is old is shown to staff");
+    bench.time.pass(ORDER_SETTLES - Duration::from_millis(1));
+    assert!(!bench.turn());
+    bench.time.pass(Duration::from_millis(1));
+    assert!(bench.turn(), "nothing was held up on its way");
 }
