@@ -161,6 +161,10 @@ pub const RECORD_LATE_AFTER: Duration = Duration::from_secs(1);
 /// four times what was seen of orders behind their conditions after a broker's crash (463 ms).
 pub const ORDER_SETTLES_LATE: Duration = Duration::from_secs(2);
 
+/// No record is held up for longer on its way: producers give up by then (delivery.timeout.ms of the Java client). What is
+/// older when an instance starts, and has no order, does not wait for one that is still under way.
+pub const RECORD_HELD_UP_MAX: Duration = Duration::from_mins(2);
+
 /// The most that `orders.wait` may be: the partition's other events wait as well.
 pub const ORDER_WAIT_MAX: Duration = Duration::from_secs(30);
 

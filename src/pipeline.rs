@@ -20,7 +20,7 @@ use crate::health::Health;
 use crate::journal::{Appended, Draft, Origin, Writer};
 use crate::limits::{
     ORDER_SETTLES, ORDER_SETTLES_LATE, ORDER_WAIT, PIPELINE_BATCH_RECORDS, PIPELINE_PAUSE,
-    PIPELINE_RETRY_WAIT, PIPELINE_WAIT, RECORD_LATE_AFTER, REGISTRY_HOLDS_READINESS_MAX,
+    PIPELINE_RETRY_WAIT, PIPELINE_WAIT, RECORD_HELD_UP_MAX, RECORD_LATE_AFTER, REGISTRY_HOLDS_READINESS_MAX,
 };
 use crate::mapping::{Mapped, Mapping, Passed};
 use crate::metrics::{Metrics, OrderWait};
@@ -77,8 +77,8 @@ pub(crate) struct Work {
     registry_waits_since: Option<Instant>,
     look_back: LookBack,
     progress: Progress,
-    /// When it began, in milliseconds since 1970; none once all that was there then is in the journal.
-    began_ms: Option<i64>,
+    /// What is older was there at the start, in milliseconds since 1970; none once all of that is in the journal.
+    old_before_ms: Option<i64>,
     /// From when on a record waits for its order only so long: before, all orders are still being read.
     patience_from: Option<Instant>,
     /// When a record last came that had been held up on its way; not while what was there at the start is read.
@@ -107,7 +107,7 @@ impl From<Passed> for Undelivered {
 impl Work {
     pub(crate) fn new(parts: Pipeline) -> Work {
         let progress = Progress::new(parts.clock.now());
-        let began_ms = Some(unix_ms(parts.clock.wall()));
+        let old_before_ms = Some(unix_ms(parts.clock.wall() - RECORD_HELD_UP_MAX));
         let catalog = parts.catalog.get();
         Work {
             orders: OrderBook::new(&parts.orders, catalog.keys_of_every_order()),
@@ -118,7 +118,7 @@ impl Work {
             registry_waits_since: None,
             look_back: LookBack::default(),
             progress,
-            began_ms,
+            old_before_ms,
             patience_from: None,
             late_at: None,
             topics: HashMap::new(),
@@ -163,7 +163,7 @@ impl Work {
 
     fn note_late(&mut self, record: Record<'_>, now: Instant) {
         let in_time_ms = || unix_ms(self.parts.clock.wall() - RECORD_LATE_AFTER);
-        if self.began_ms.is_none() && record.timestamp_ms.is_some_and(|at_ms| at_ms < in_time_ms()) {
+        if self.old_before_ms.is_none() && record.timestamp_ms.is_some_and(|at_ms| at_ms < in_time_ms()) {
             self.late_at = Some(now);
         }
     }
@@ -332,8 +332,8 @@ impl Work {
     /// was there at the start stood behind its order, or has none; the timestamps tell which, since new ones come while
     /// a partition that had to wait is still read.
     fn settles(&self, record: &OwnedRecord, since: Instant) -> Instant {
-        let was_there = |began_ms| record.timestamp_ms.is_some_and(|at_ms| at_ms < began_ms);
-        if self.patience_from.is_none_or(|from| since < from) || self.began_ms.is_some_and(was_there) {
+        let was_there = |old_before_ms| record.timestamp_ms.is_some_and(|at_ms| at_ms < old_before_ms);
+        if self.patience_from.is_none_or(|from| since < from) || self.old_before_ms.is_some_and(was_there) {
             return since;
         }
         let in_trouble = self.late_at.is_some_and(|at| at + ORDER_SETTLES_LATE >= since);
@@ -378,13 +378,15 @@ impl Work {
         if has_read_all && (registry == 0 || registry_is_down) {
             self.patience_from.get_or_insert(now);
         }
-        if has_read_all && (self.waiting.is_empty() || registry_is_down) {
+        // What has come since the start may always have something that waits.
+        let none_waits = self.waiting.is_empty() || source.has_handled_start();
+        if has_read_all && (none_waits || registry_is_down) {
             if !health.is_ready() {
                 // What stood still while it was read back, and moves now, is no news to the first clients.
                 self.look_for_stalls(source);
             }
             self.parts.health.caught_up();
-            self.began_ms = None;
+            self.old_before_ms = None;
         }
         let Pipeline { metrics, health, .. } = &self.parts;
         self.progress.report(|| source.backlog(), health.is_ready(), metrics, now);

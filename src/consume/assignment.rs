@@ -260,10 +260,19 @@ impl Assignment {
 
     /// Apart from partitions whose records wait, for something that is not this client.
     pub fn is_caught_up(&self) -> bool {
-        let mut partitions = self.topics.values().flat_map(HashMap::values);
-        self.started
-            && (self.joined || self.topics.is_empty())
-            && partitions.all(|progress| progress.waiting || progress.target.is_none())
+        self.has_begun() && self.all(|progress| progress.waiting || progress.target.is_none())
+    }
+
+    pub fn has_handled_start(&self) -> bool {
+        self.has_begun() && self.all(|progress| progress.target.is_none())
+    }
+
+    fn has_begun(&self) -> bool {
+        self.started && (self.joined || self.topics.is_empty())
+    }
+
+    fn all(&self, has: impl Fn(&Progress) -> bool) -> bool {
+        self.topics.values().flat_map(HashMap::values).all(has)
     }
 
     /// Behind the newest offset handled, for commits.
@@ -448,9 +457,21 @@ mod tests {
         assignment.waits("t", 0, true);
         assert!(!assignment.is_caught_up());
         assignment.handled("t", 1, 49);
-        assert!(assignment.is_caught_up());
+        assert!(assignment.is_caught_up() && !assignment.has_handled_start());
         assignment.waits("t", 0, false);
         assert!(!assignment.is_caught_up());
+    }
+
+    #[test]
+    fn what_has_come_since_the_start_may_wait() {
+        let mut assignment = started();
+        assert!(assignment.has_handled_start(), "there is nothing");
+        assignment.found("t", 0, 40, 50);
+        assignment.handled("t", 0, 48);
+        assignment.waits("t", 0, true);
+        assert!(!assignment.has_handled_start());
+        assignment.handled("t", 0, 49);
+        assert!(assignment.has_handled_start());
     }
 
     #[test]

@@ -216,6 +216,10 @@ impl KafkaSource {
         self.consumer.context().assignment.lock().is_caught_up()
     }
 
+    pub(super) fn has_handled_start(&self) -> bool {
+        self.consumer.context().assignment.lock().has_handled_start()
+    }
+
     fn pause(&self, topic: &str, partition: i32) {
         let mut assignment = self.consumer.context().assignment.lock();
         assignment.waits(topic, partition, true);

@@ -266,4 +266,14 @@ impl Source {
             Source::Memory(_) => true,
         }
     }
+
+    /// Whether all that was there at the start has been handled: what waits now is newer.
+    pub fn has_handled_start(&self) -> bool {
+        match self {
+            #[cfg(feature = "kafka")]
+            Source::Kafka(source) => source.has_handled_start(),
+            // It has no start of its own.
+            Source::Memory(_) => false,
+        }
+    }
 }

@@ -94,6 +94,7 @@ impl Bench {
         }
         let identity = Identity {
             keys: Arc::new([Key::new("role:ADMIN")]),
+            keys_left_out: 0,
             grants: Default::default(),
             expires_at: bench.time.clock().wall() + Duration::from_secs(3_600),
             login: Default::default(),
