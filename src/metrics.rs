@@ -446,6 +446,12 @@ impl Metrics {
         self.consumer_lag.with_label_values(&[topic, &partition.to_string()]).set(records);
     }
 
+    /// The partition is another's, or no more.
+    pub fn consumer_lag_ends(&self, topic: &str, partition: i32) {
+        // One that never had a lag is as good.
+        let _ = self.consumer_lag.remove_label_values(&[topic, &partition.to_string()]);
+    }
+
     pub fn kafka_error(&self, code: &'static str) {
         self.kafka_errors.with_label_values(&[code]).inc();
     }
@@ -835,6 +841,17 @@ mod tests {
         assert!(page.contains("dumbwaiter_deliveries_total{protocol=\"plain\"} 2"), "{page}");
         assert!(page.contains("dumbwaiter_event_latency_seconds_bucket{le=\"0.005\"} 1"), "{page}");
         assert!(page.contains("dumbwaiter_event_latency_seconds_count 1"), "{page}");
+    }
+
+    #[test]
+    fn a_partition_of_which_nothing_is_read_any_more_has_no_lag() {
+        let metrics = Metrics::new();
+        metrics.consumer_lag("pizza.created", 0, 7);
+        metrics.consumer_lag("pizza.created", 1, 7);
+        metrics.consumer_lag_ends("pizza.created", 1);
+        metrics.consumer_lag_ends("pizza.created", 2);
+        let page = metrics.render();
+        assert_eq!(page.matches("\ndumbwaiter_consumer_lag_records{").count(), 1, "{page}");
     }
 
     #[test]

@@ -195,7 +195,11 @@ impl Context {
     }
 
     fn revoke(&self, consumer: &BaseConsumer<Context>, partitions: &TopicPartitionList) {
-        self.assignment.lock().revoked(&names(partitions), consumer.assignment_lost());
+        let names = names(partitions);
+        self.assignment.lock().revoked(&names, consumer.assignment_lost());
+        for (topic, partition) in &names {
+            self.metrics.consumer_lag_ends(topic, *partition);
+        }
         let outcome = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
             _ => consumer.unassign(),

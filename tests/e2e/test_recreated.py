@@ -161,6 +161,7 @@ def test_a_deleted_topic_stalls_nobody_and_may_come_back(shop):
 
     shop.kafka.delete_topics(shop.topic)
     eventually(lambda: "does not exist any more" in shop.service.log(), NOTICED_WITHIN, "noticed")
+    assert shop.service.metrics().label_names("dumbwaiter_consumer_lag_records") is None
     shop.create()
     expect(client, before, "recreated", shop.bake(20))
     assert "stand still" not in shop.service.log()
