@@ -19,7 +19,11 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(catalog.names_topic(topic), catalog.events_of(topic).next().is_some());
         // Everything that decides who gets the event is picked out of its records.
         for template in &event.audience {
-            assert!(template.field().is_none_or(|field| event.captures.iter().any(|name| **name == *field)));
+            assert!(
+                template
+                    .field()
+                    .is_none_or(|field| event.captures.iter().any(|capture| *capture.name == *field))
+            );
         }
         let _ = Plan::compile(&event.writer, &event.schema, &event.captures);
     }
