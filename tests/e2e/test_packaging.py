@@ -178,5 +178,17 @@ def test_the_manifests_fit_the_service(tmp_path):
     assert ports == {name: config["web"][key].rpartition(":")[2] for name, key in (("clients", "listen"), ("operators", "admin_listen"))}
     assert container["image"] == f"dumbwaiter:{VERSION}"
     assert container["env"][0]["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.name"
+    assert {container["args"][-1], config["auth"]["secret_file"]} == files_in(found, pod, container)
     for selects in (found["PodDisruptionBudget", "dumbwaiter"], found["StatefulSet", "dumbwaiter"]):
         assert selects["spec"]["selector"]["matchLabels"] == template["metadata"]["labels"]
+
+
+def files_in(found, pod, container):
+    """The files that the container is given. Kubernetes brings a changed one into a running pod only where it is not a subPath, and makes no mount point in a folder that is read-only."""
+    mounted = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    assert not any("subPath" in mount for mount in container["volumeMounts"])
+    assert not any(inner.startswith(f"{outer}/") for inner in mounted for outer in mounted)
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    # The secret's only key is the one that the head of the manifests makes it with.
+    keys = {name: list(found["ConfigMap", volume["configMap"]["name"]]["data"]) if "configMap" in volume else ["jwt"] for name, volume in volumes.items()}
+    return {f"{folder}/{key}" for folder, name in mounted.items() for key in keys[name]}
