@@ -192,3 +192,29 @@ def files_in(found, pod, container):
     # The secret's only key is the one that the head of the manifests makes it with.
     keys = {name: list(found["ConfigMap", volume["configMap"]["name"]]["data"]) if "configMap" in volume else ["jwt"] for name, volume in volumes.items()}
     return {f"{folder}/{key}" for folder, name in mounted.items() for key in keys[name]}
+
+
+def mib(text):
+    number, unit = re.match(r"([\d,]+) ?(KiB|MiB|Gi)\b", text).groups()
+    return int(number.replace(",", "")) * {"KiB": 1 / 1024, "MiB": 1, "Gi": 1024}[unit]
+
+
+def test_a_pod_may_hold_what_the_service_comes_to_hold_at_most():
+    """The limit against the table of docs/operating.md with one hostile address. Its column of defaults counts, so the ConfigMap must leave those settings alone."""
+    found = manifests()
+    config = tomllib.loads(found["ConfigMap", "dumbwaiter"]["data"]["dumbwaiter.toml"])
+    memory = (REPOSITORY / "docs" / "operating.md").read_text().split("\n## Memory\n")[1].split("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in memory.splitlines() if line.startswith("| ")][1:]
+    bounds = [tuple(name.split(".")) for row in rows for name in re.findall(r"`([a-z]+\.[a-z_]+)`", " ".join(row))]
+    assert {("journal", "max_bytes"), ("orders", "max_bytes"), ("web", "connections_per_address")} <= set(bounds)
+    assert not any(key in config.get(section, {}) for section, key in [*bounds, ("kafka", "properties"), ("web", "tls_certificate_file")])
+
+    off = {"tickets": config["tickets"]["store"] == "redis", "sessions, where they are looked up": "session" not in config, "dead letters, where they are written": "dead_letter" not in config}
+    assert off.keys() <= {part for part, _, _ in rows}
+    held = sum(mib(default) for part, _, default in rows if default != "-" and not off.get(part))
+    each = re.search(r"\+ (\S+ KiB) for each hostile one \(`web.connections_per_address` bounds them\)", memory)[1]
+    hostile = re.search(r"\| `connections_per_address` \| .+ \| `(\d+)` \|", (REPOSITORY / "docs" / "configuration.md").read_text())[1]
+    needed = 1.2 * (held + int(hostile) * mib(each))
+
+    limit = found["StatefulSet", "dumbwaiter"]["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"]
+    assert needed <= mib(limit), f"{needed:.0f} MiB"
