@@ -144,12 +144,30 @@ def needed_by(jobs, name):
 
 
 def test_compose_has_settings_that_are_good(tmp_path):
-    services = yaml.safe_load((DOCKER / "compose.yaml").read_text())["services"]
+    compose = yaml.safe_load((DOCKER / "compose.yaml").read_text())
+    services = compose["services"]
 
     check_settings(tmp_path, services["dumbwaiter"]["environment"])
+    # The registry forgets its schemas, so Kafka is to forget the records that were written by them.
+    assert "volumes" not in compose
     assert services["dumbwaiter"]["image"] == f"dumbwaiter:{VERSION}"
     files = [volume.split(":")[0] for service in services.values() for volume in service.get("volumes", [])]
     assert [file for file in files if file.startswith(".") and not (DOCKER / file).exists()] == []
+
+
+def test_compose_names_commands_that_there_are(tmp_path):
+    """In its head: each takes such options, and the token is signed with what the service has there."""
+    text = (DOCKER / "compose.yaml").read_text()
+    secret = tmp_path / "jwt"
+    secret.write_text("a-secret-that-is-long-enough-for-HS256")
+    settings = yaml.safe_load(text)["services"]["dumbwaiter"]["environment"] | {"DUMBWAITER_AUTH__SECRET_FILE": secret}
+    environment = {"PATH": os.environ["PATH"]} | {name: str(value) for name, value in settings.items()}
+    commands = [command.split() for command in re.findall(r"exec (?:-T )?dumbwaiter dumbwaiter ([^)\n]+)", text)]
+
+    assert [command[0] for command in commands] == ["produce", "token", "tail"]
+    for command in commands:
+        check([SERVICE, *command, "--help"], env=environment)
+    check([SERVICE, *commands[1]], env=environment)
 
 
 @pytest.mark.skipif(not (TARGET / "gobin" / "cmd").exists(), reason="make packaging-check installs it")
