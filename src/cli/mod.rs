@@ -243,4 +243,25 @@ mod tests {
             }
         }
     }
+
+    /// Whoever follows the error to the letter must not be led to the widest or the least safe of several ways.
+    #[test]
+    fn a_command_without_its_object_names_every_way_to_say_it() {
+        let check = |arguments: &[&str], ways: &[&str]| {
+            let parsed = Cli::try_parse_from(["dumbwaiter"].iter().chain(arguments));
+            let told = parsed.err().map(|error| error.to_string()).unwrap_or_default();
+            let (told, _) = told.split_once("Usage:").unwrap_or_default();
+            assert!(ways.iter().all(|way| told.contains(way)), "{arguments:?}: {told}");
+        };
+        check(&["tail"], &["--token-file <FILE>", "--token <TOKEN>"]);
+        #[cfg(feature = "kafka")]
+        {
+            let whose = ["--user <ID>", "--token <JTI>", "--issued-before <TIME>", "--everybody"];
+            check(&["revoke"], &whose);
+            check(&["revoke", "--lift"], &whose);
+            check(&["replay"], &["--since <TIME>", "--offsets <TOPIC-PARTITION:FROM[-TO]>"]);
+            check(&["produce"], &["--topic <TOPIC>", "--orders <RATE>"]);
+            check(&["explain"], &["TOPIC-PARTITION-OFFSET", "--file <FILE>"]);
+        }
+    }
 }

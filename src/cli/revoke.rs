@@ -11,7 +11,7 @@ use crate::consume::{Probe, ProbeFault};
 use crate::limits::CHECK_PATIENCE;
 use crate::produce::{Produced, Producer};
 use crate::settings::Environment;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde_json::{Map, Value};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -26,6 +26,8 @@ Examples:
 Without --issued-before, a user's or everybody's logins until now are revoked. Prints where the record stands.
 
 Exit codes: 0 acknowledged, 1 not, 2 wrong settings.")]
+// A group's error names every way: whoever followed one that named only --everybody would end all logins.
+#[command(group = ArgGroup::new("whose").required(true).multiple(true).args(["user", "token", "issued_before", "everybody"]))]
 pub(super) struct RevokeArgs {
     #[command(flatten)]
     config: ConfigArgs,
@@ -36,7 +38,7 @@ pub(super) struct RevokeArgs {
     #[arg(long, value_name = "JTI", conflicts_with_all = ["everybody", "issued_before"])]
     token: Option<String>,
     /// All logins of everybody
-    #[arg(long, required_unless_present_any = ["user", "token", "issued_before"])]
+    #[arg(long)]
     everybody: bool,
     /// Only logins that were issued before that (RFC 3339); alone: everybody's
     #[arg(long, value_name = "TIME", value_parser = time)]

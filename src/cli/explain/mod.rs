@@ -30,7 +30,7 @@ use crate::event::{Key, OpenOrders, Owners};
 use crate::limits::CHECK_PATIENCE;
 use crate::mapping::{Mapping, Passed, Written};
 use crate::settings::{Environment, Url};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde_json::value::RawValue;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,14 +48,15 @@ Examples:
 Without a user it tells who the audience is; with --all, who of those that are connected now would get it, who would
 not, and why. Exit codes: 0 answered (delivered or not), 1 no record or no schema to
 be had, 2 wrong settings.")]
+#[command(group = ArgGroup::new("which").required(true).args(["record", "file"]))]
 pub(super) struct ExplainArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// The record's place in Kafka
-    #[arg(value_name = "TOPIC-PARTITION-OFFSET", value_parser = place, required_unless_present = "file")]
+    #[arg(value_name = "TOPIC-PARTITION-OFFSET", value_parser = place)]
     record: Option<Place>,
     /// A record's value in a file instead, byte by byte
-    #[arg(long, value_name = "FILE", conflicts_with = "record", requires = "topic")]
+    #[arg(long, value_name = "FILE", requires = "topic")]
     file: Option<PathBuf>,
     /// The topic that the file's record is from
     #[arg(long, conflicts_with = "record")]

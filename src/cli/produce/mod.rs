@@ -18,7 +18,7 @@ use crate::decode::{RegistryAnswerFault, RegistryQuestions};
 use crate::limits::{PRODUCE_IN_FLIGHT_MAX, PRODUCE_RATE};
 use crate::produce::{Produced, Producer};
 use crate::settings::Environment;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -37,11 +37,12 @@ unit, decimals are numbers. Without --schema the subject's newest schema is take
 registered there first.
 
 Exit codes: 0 all acknowledged, 1 not, 2 wrong settings.")]
+#[command(group = ArgGroup::new("what").required(true).args(["topic", "orders"]))]
 pub(super) struct ProduceArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// Topic to write to
-    #[arg(long, required_unless_present = "orders", conflicts_with = "orders")]
+    #[arg(long)]
     topic: Option<String>,
     /// Writer's schema (.avsc); by default the newest of the subject
     #[arg(long, value_name = "FILE", conflicts_with = "orders")]

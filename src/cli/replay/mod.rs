@@ -22,7 +22,7 @@ use super::{ConfigArgs, Outcome};
 use crate::clock::unix_ms;
 use crate::config::Config;
 use crate::settings::Environment;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use indicatif::ProgressBar;
 use std::net::SocketAddr;
 use std::time::SystemTime;
@@ -40,6 +40,7 @@ gets, and by which keys. With --serve it is an instance of the service with the 
 when the first client is live, and ends when all is delivered. Nothing is written or committed.
 
 Exit codes: 0 all was read, 1 not, 2 wrong settings.")]
+#[command(group = ArgGroup::new("which").required(true).args(["since", "offsets"]))]
 pub(super) struct ReplayArgs {
     #[command(flatten)]
     config: ConfigArgs,
@@ -47,13 +48,13 @@ pub(super) struct ReplayArgs {
     #[arg(value_name = "TOPIC")]
     topics: Vec<String>,
     /// From when on: a time (RFC 3339), or how long ago, such as 15m
-    #[arg(long, value_name = "TIME", value_parser = range::moment, required_unless_present = "offsets")]
+    #[arg(long, value_name = "TIME", value_parser = range::moment)]
     since: Option<SystemTime>,
     /// Until when; by default now
     #[arg(long, value_name = "TIME", value_parser = range::moment)]
     until: Option<SystemTime>,
     /// Offsets of a partition instead, both included; without the second, to its end. May be given several times
-    #[arg(long, value_name = "TOPIC-PARTITION:FROM[-TO]", value_parser = range::span, conflicts_with_all = ["topics", "since", "until"])]
+    #[arg(long, value_name = "TOPIC-PARTITION:FROM[-TO]", value_parser = range::span, conflicts_with_all = ["topics", "until"])]
     offsets: Vec<Span>,
     /// 1 is as fast as it was, 10 ten times that, max as fast as can be; by default max, and 1 with --serve
     #[arg(long, value_parser = pace::speed)]

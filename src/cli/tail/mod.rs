@@ -14,7 +14,7 @@ use crate::limits::{TAIL_RETRY_MAX, TAIL_SILENCE_MAX};
 use crate::protocol::{ComeBack, Ending};
 use crate::settings::Environment;
 use crate::trust;
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::Url;
 use rustls::ClientConfig;
@@ -35,6 +35,7 @@ Examples:
   dumbwaiter tail --token-file token.txt --json | jq -r .event
 
 Exit codes: 0 after --count events, 1 refused or never connected.")]
+#[command(group = ArgGroup::new("who").required(true).args(["token_file", "token"]))]
 pub(super) struct TailArgs {
     /// The service: http, https, ws or wss, host and port
     #[arg(long, default_value = "http://127.0.0.1:8080", value_parser = base)]
@@ -43,7 +44,7 @@ pub(super) struct TailArgs {
     #[arg(long, value_enum, default_value_t = Dialect::Plain)]
     protocol: Dialect,
     /// The token that says who it is
-    #[arg(long, required_unless_present = "token_file", conflicts_with = "token_file")]
+    #[arg(long)]
     token: Option<SecretString>,
     /// File with the token, which on the command line every process can read
     #[arg(long, value_name = "FILE")]
