@@ -32,10 +32,10 @@ pub(super) struct RevokeArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// All logins of a user (its sub, or what revocation.user_claim says)
-    #[arg(long, value_name = "ID", conflicts_with_all = ["token", "everybody"])]
+    #[arg(long, value_name = "ID", value_parser = name, conflicts_with_all = ["token", "everybody"])]
     user: Option<String>,
     /// One token (its jti)
-    #[arg(long, value_name = "JTI", conflicts_with_all = ["everybody", "issued_before"])]
+    #[arg(long, value_name = "JTI", value_parser = name, conflicts_with_all = ["everybody", "issued_before"])]
     token: Option<String>,
     /// All logins of everybody
     #[arg(long)]
@@ -76,7 +76,9 @@ pub(super) fn run(args: &RevokeArgs, environment: &Environment) -> Outcome {
 fn revoke(args: &RevokeArgs, config: &Config) -> Result<Produced, String> {
     let topic = config.auth.revocation.topic.as_deref();
     let topic = topic.ok_or("revocation is switched off: revocation.topic is empty")?;
-    let (key, value) = (args.key(), args.value(SystemTime::now()));
+    let now = SystemTime::now();
+    args.check_until(now)?;
+    let (key, value) = (args.key(), args.value(now));
     // What the service would pass over is not written.
     Change::parse(Some(key.as_bytes()), value.as_deref().map(str::as_bytes), None)
         .map_err(|fault| fault.to_string())?;
@@ -121,6 +123,18 @@ impl RevokeArgs {
         }
     }
 
+    /// Instances would forget it as soon as they read it, and whoever wrote it would believe the logins ended.
+    fn check_until(&self, now: SystemTime) -> Result<(), String> {
+        match self.until.filter(|until| *until <= now) {
+            None => Ok(()),
+            Some(until) => Err(format!(
+                "--until {} is past: nothing would be revoked; name the time when the last of these tokens expires, \
+                 or leave it out",
+                humantime::format_rfc3339(until)
+            )),
+        }
+    }
+
     /// None is a tombstone.
     fn value(&self, now: SystemTime) -> Option<String> {
         if self.lift {
@@ -148,6 +162,10 @@ fn seconds(time: SystemTime) -> Value {
         0 => since.as_secs().into(),
         _ => since.as_secs_f64().into(),
     }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 fn time(text: &str) -> Result<SystemTime, String> {
@@ -193,5 +211,27 @@ mod tests {
         check(&["--user", "u1", "--token", "t1"], None);
         check(&["--token", "t1", "--issued-before", time], None);
         check(&["--user", "u1", "--issued-before", "soon"], None);
+    }
+
+    #[test]
+    fn what_would_be_forgotten_at_once_is_not_written() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_795_348_800);
+        let check = |until: &str, expected: bool| {
+            let command = Command::parse_from(["revoke", "--user", "u1", "--until", until]);
+            let checked = command.args.check_until(now);
+            assert_eq!(checked.is_ok(), expected, "{until}");
+            assert!(checked.err().is_none_or(|told| told.contains(until)), "{until}");
+        };
+        check("2026-11-22T12:00:01Z", true);
+        check("2026-11-22T12:00:00Z", false);
+        check("2020-01-01T00:00:00Z", false);
+    }
+
+    #[test]
+    fn an_empty_name_is_told_as_such() {
+        for option in ["--user", "--token"] {
+            let told = Command::try_parse_from(["revoke", option, ""]).err().unwrap().to_string();
+            assert!(told.contains("is empty"), "{told}");
+        }
     }
 }
