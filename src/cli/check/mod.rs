@@ -16,7 +16,8 @@ use super::output::{Paint, put};
 use super::{ConfigArgs, Outcome, writers};
 use crate::config::{Config, ConfigFault, effective, unsubscribed};
 use crate::decode::{RegistryQuestions, WriterSchema};
-use crate::settings::{Environment, Faults, Origin};
+use crate::event::Event;
+use crate::settings::{Environment, Faults, Origin, did_you_mean};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -86,13 +87,34 @@ pub(super) fn run(args: &CheckArgs, environment: &Environment) -> Outcome {
 /// A schema that may not be registered anywhere yet.
 fn check_schema(config: &Config, file: &Path, topic: &str, report: &mut Report) {
     let subject = format!("schema {}", file.display());
-    let parsed = std::fs::read_to_string(file).map_err(|error| format!("cannot be read: {error}"));
-    let parsed = parsed.and_then(|text| WriterSchema::parse(&text, &[]).map_err(|fault| fault.to_string()));
-    let verdict = match parsed {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => {
+            return report.fail(
+                subject,
+                format!("cannot be read: {error}"),
+                "is the path after --schema right?",
+            );
+        }
+    };
+    let verdict = match WriterSchema::parse(&text, &[]) {
         Ok(writer) => Verdict::of(&config.catalog, topic, &writer),
-        Err(reason) => Verdict::unusable(reason),
+        Err(fault) => Verdict::unusable(fault.to_string()),
     };
     verdict.tell(subject, report);
+    check_topic(config, topic, report);
+}
+
+/// Whatever a schema gives, nobody gets records of a topic that is not read, or that the catalog has no event of.
+fn check_topic(config: &Config, topic: &str, report: &mut Report) {
+    let subject = format!("topic {topic}");
+    if !config.catalog.names_topic(topic) {
+        let names: Vec<&str> = config.catalog.events().iter().filter_map(Event::topic_name).collect();
+        let detail = format!("no event of the catalog is of it{}", did_you_mean(topic, &names));
+        report.warn(subject, detail, "is the name after --topic right? If so, add an event to the catalog");
+    } else if !config.kafka.subscribes_to(topic) {
+        report.warn(subject, "is not among kafka.topics: it is not read", "add the topic to kafka.topics");
+    }
 }
 
 fn wrong_settings(faults: &Faults, report: &mut Report) {
@@ -149,4 +171,38 @@ fn written(config: &Config) -> String {
     let parts =
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, source)| format!("{count} {source}"));
     parts.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Document;
+
+    const PIZZA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/pizza.avsc");
+
+    fn check(settings: &str, file: &str, topic: &str, expected: &[&str]) {
+        let text = format!("[auth]\nsecret = \"{}\"\n{settings}", "s".repeat(64));
+        let config = Config::from_document(Document::parse("dumbwaiter.toml", &text)).unwrap();
+        let mut report = Report::default();
+        check_schema(&config, Path::new(file), topic, &mut report);
+        let told = report.text(Paint::PLAIN);
+        assert!(expected.iter().all(|expected| told.contains(expected)), "{told}");
+    }
+
+    #[test]
+    fn a_topic_whose_records_reach_nobody_is_a_warning() {
+        check("", PIZZA, "pizza.created", &["ok  ", "gives "]);
+        check(
+            "",
+            PIZZA,
+            "pizza.craeted",
+            &["warn", "no event of the catalog", "did you mean pizza.created?"],
+        );
+        check("[kafka]\ntopics = [\"^order\"]", PIZZA, "pizza.created", &["warn", "kafka.topics"]);
+    }
+
+    #[test]
+    fn a_schema_file_that_is_not_there_is_no_matter_of_the_writer() {
+        check("", "/nonexistent/no.avsc", "pizza.created", &["fail", "cannot be read", "--schema"]);
+    }
 }
