@@ -42,7 +42,7 @@ pub(super) struct WrittenSection {
 pub struct Document {
     file_name: Arc<str>,
     file: Layer,
-    environment: Layer,
+    pub(super) environment: Layer,
     /// Variables that have our prefix and do not spell `SECTION__KEY`.
     pub(super) stray_variables: Vec<String>,
     pub(super) command_line: Layer,

@@ -193,6 +193,14 @@ impl Key<'_> {
                 Err(text) => self.document.push_fault(origin.clone(), self.full_name(), text),
             }
         }
+        for origin in self.nameless_entries() {
+            let path = self.full_name();
+            let text = format!(
+                "is taken from the file only, where it is written as [{path}], and from the command line, \
+                 as --set {path}.NAME=VALUE"
+            );
+            self.document.push_fault(origin, path, text);
+        }
         for (name, value) in self.overridden_entries() {
             entries.insert(name, value);
             origin = Origin::CommandLine;
@@ -281,6 +289,16 @@ impl Key<'_> {
             Some((name.to_owned(), written.value.scalar_text()?))
         });
         entries.collect()
+    }
+
+    /// Where the table is written so that no entry can be made of it: by a variable, or by an override of the whole.
+    fn nameless_entries(&self) -> Vec<Origin> {
+        let variables = self.document.environment.get(self.section);
+        let variables = variables.into_iter().flat_map(|section| &section.keys);
+        let variables = variables.filter(|(key, _)| key.split('.').next() == Some(self.name));
+        let whole = self.document.command_line.get(self.section);
+        let whole = whole.and_then(|section| section.keys.get(self.name));
+        variables.map(|(_, written)| written).chain(whole).map(|written| written.origin.clone()).collect()
     }
 
     fn full_name(&self) -> String {

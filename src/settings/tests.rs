@@ -335,6 +335,24 @@ fn a_table_takes_dotted_names_and_overrides() {
     );
 }
 
+#[test]
+fn a_table_from_where_none_is_taken_is_a_fault() {
+    let check = |document: Document, expected: &str| {
+        let table = |document: &mut Document| document.section("kafka", "").key("properties", "").table();
+        check_fault(read_document(document, table), expected);
+    };
+    let only = "in kafka.properties: is taken from the file only, where it is written as [kafka.properties], \
+                and from the command line, as --set kafka.properties.NAME=VALUE";
+    for variable in ["DUMBWAITER_KAFKA__PROPERTIES", "DUMBWAITER_KAFKA__PROPERTIES.ACKS"] {
+        check(
+            Document::parse(FILE, "[kafka.properties]\nacks = 1")
+                .with_environment(&environment(&[(variable, "acks=1")])),
+            &format!("environment variable {variable}: {only}"),
+        );
+    }
+    check(Document::empty().with_overrides(&["kafka.properties=acks=1"]), &format!("command line: {only}"));
+}
+
 /// Reads `[[auth.keys]]` tables of `kid` and `secret`, each of which must have a kid.
 fn tables_of(document: Document) -> Result<Vec<(String, bool)>, String> {
     let mut document = document;
