@@ -248,14 +248,14 @@ impl Tail<'_> {
     }
 }
 
+/// What a refusal means, and the way out, whichever protocol it comes by.
+const TOKEN_NOT_TAKEN: &str = "the service does not take this token: signed with another key, expired, revoked, or for \
+    another issuer or audience; `dumbwaiter token` with the service's settings makes one that it takes";
+
 /// What a status means that lets nobody in.
 fn answered(url: &Url, path: &str, status: u16) -> Ended {
     match status {
-        401 => Ended::Refused(
-            "refused: the service does not take this token: signed with another key, expired, revoked, or for \
-             another issuer or audience; `dumbwaiter token` with the service's settings makes one that it takes"
-                .to_owned(),
-        ),
+        401 => Ended::Refused(format!("refused: {TOKEN_NOT_TAKEN}")),
         503 => Ended::NotNow(format!("{url} takes nobody just now (503): it is starting, draining or full")),
         status => Ended::Dropped(format!("{url} answers {status} to {path}")),
     }

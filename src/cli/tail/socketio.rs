@@ -8,7 +8,7 @@
 //! <  2                              ping          >  3                   pong
 //! ```
 
-use super::{Received, ws_address};
+use super::{Received, TOKEN_NOT_TAKEN, ws_address};
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -36,7 +36,7 @@ fn event(packet: &str) -> Option<Received> {
     match name.as_str() {
         "authorization:ok" => Some(Received::Authorized),
         "authorization:error" => Some(Received::Refused(format!(
-            "refused: {}",
+            "refused: {}: {TOKEN_NOT_TAKEN}",
             arguments.get(1).map_or("without a reason", |reason| reason.get())
         ))),
         _ => (arguments.len() > 1).then(|| Received::Event { name, data: arguments.swap_remove(1) }),
@@ -63,11 +63,22 @@ mod tests {
         check("2", "answer 3");
         check(r#"40{"sid":"x"}"#, "Nothing");
         check(r#"42["authorization:ok"]"#, "Authorized");
-        check(r#"42["authorization:error",{"code":2000}]"#, r#"Refused("refused: {\"code\":2000}")"#);
         check("41", r#"Refused("disconnected by the service, for good")"#);
         check(r#"42["order:new",{"_id":"a","cost":10}]"#, r#"event order:new {"_id":"a","cost":10}"#);
         for strange in ["", "5", "42", "42[]", "42{}", "42[1]", r#"42["order:new"]"#, "43[]", "é"] {
             check(strange, "Strange");
         }
+    }
+
+    #[test]
+    fn a_refused_token_has_a_way_out_beside_what_the_service_says() {
+        let packet = r#"42["authorization:error",{"code":2000}]"#;
+        let received = understand(packet, &SecretString::from("t.o.k"));
+        let Received::Refused(told) = received else { panic!("{received:?}") };
+        assert!(
+            told.starts_with(r#"refused: {"code":2000}: the service does not take this token: "#),
+            "{told}"
+        );
+        assert!(told.contains("`dumbwaiter token`"), "{told}");
     }
 }
