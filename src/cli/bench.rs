@@ -4,10 +4,10 @@
 //! What is done stands in `bench`.
 
 use super::output::{put, say};
-use super::{ConfigArgs, Outcome, here, token};
+use super::{ConfigArgs, Outcome, here, service_url, token};
 use crate::bench::{
-    self, Audience, Dialect, Pace, Plan, Process, Producer, Producing, Progress, RunId, Stage, Tls, Wanted,
-    customer_id,
+    self, Audience, BenchFault, Dialect, Pace, Plan, Process, Producer, Producing, Progress, RunId, Stage,
+    Tls, Wanted, customer_id,
 };
 use crate::config::Config;
 use crate::decode::RegistryQuestions;
@@ -41,7 +41,7 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
     /// The service; by default where the configured instance listens
-    #[arg(long)]
+    #[arg(long, value_parser = service_url)]
     url: Option<Url>,
     /// The authorities that are trusted over TLS, instead of those of the system (PEM)
     #[arg(long, value_name = "FILE")]
@@ -116,8 +116,9 @@ pub(super) fn run(args: BenchArgs, environment: &Environment) -> Outcome {
     };
     let bar = ProgressBar::new_spinner();
     let report = plan(&args, config).and_then(|plan| {
+        let address = plan.address;
         let report = bench::run(plan, &mut |progress| show(&bar, progress));
-        report.map_err(|fault| fault.to_string())
+        report.map_err(|fault| told(&fault, address))
     });
     bar.finish_and_clear();
     let report = match report {
@@ -129,6 +130,13 @@ pub(super) fn run(args: BenchArgs, environment: &Environment) -> Outcome {
     };
     let _ = if args.json { put(&report.json()) } else { put(&report) };
     if report.is_good() { Outcome::Done } else { Outcome::Failed }
+}
+
+fn told(fault: &BenchFault, address: SocketAddr) -> String {
+    match fault {
+        BenchFault::NobodyIn(_) => format!("{fault}, at {address}; where the service is, --url says"),
+        fault => fault.to_string(),
+    }
 }
 
 fn plan(args: &BenchArgs, config: Config) -> Result<Plan, String> {
@@ -213,13 +221,10 @@ impl Protocol {
 fn service(args: &BenchArgs, config: &Config) -> Result<(String, SocketAddr, bool), String> {
     let (host, speaks_tls) = match &args.url {
         None => (here(config.web.listen).to_string(), config.web.certificate.is_some()),
-        Some(url) if matches!(url.scheme(), "http" | "ws" | "https" | "wss") => {
+        Some(url) => {
             let port = url.port_or_known_default().unwrap_or_default();
             let host = format!("{}:{port}", url.host_str().unwrap_or_default());
             (host, matches!(url.scheme(), "https" | "wss"))
-        }
-        Some(url) => {
-            return Err(format!("{url} is not measured: expected http://HOST:PORT or https://HOST:PORT"));
         }
     };
     let address = resolve(&host)?;
@@ -357,6 +362,12 @@ mod tests {
         check_audience("--clients 5 --staff 6", Err("6 staff of 5 clients"));
         check_audience("--clients 20000 --produce --rate 1000000 --hold 1h", Err("take fewer"));
         check_audience("--clients 2 --staff 1 --produce --burst 10000000000", Err("take fewer"));
+    }
+
+    #[test]
+    fn where_nobody_was_let_in_is_told_with_the_way_out() {
+        let told = told(&BenchFault::NobodyIn("dropped".to_owned()), ([127, 0, 0, 1], 9).into());
+        assert_eq!(told, "no client was let in: dropped, at 127.0.0.1:9; where the service is, --url says");
     }
 
     #[test]

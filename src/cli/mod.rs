@@ -30,7 +30,7 @@ use self::output::{put, say};
 use crate::config::{self, Config, ConfigFault};
 use crate::event::{Catalog, typescript};
 use crate::metrics;
-use crate::settings::Environment;
+use crate::settings::{Environment, Url};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 #[cfg(feature = "kafka")]
@@ -216,6 +216,23 @@ fn here(mut listen: SocketAddr) -> SocketAddr {
     listen
 }
 
+/// The address of a service for clients.
+fn service_url(text: &str) -> Result<Url, String> {
+    url_of(&["http", "https", "ws", "wss"], text)
+}
+
+/// The address of an instance for operators.
+#[cfg(feature = "kafka")]
+fn instance_url(text: &str) -> Result<Url, String> {
+    url_of(&["http", "https"], text)
+}
+
+/// Without the words of a URL's parser, which reads `localhost:8080` as a scheme and a path.
+fn url_of(schemes: &[&str], text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| schemes.contains(&url.scheme()) && url.has_host());
+    url.ok_or_else(|| "expected http://HOST:PORT or https://HOST:PORT".to_owned())
+}
+
 /// Variables that are no UTF-8 cannot be ours.
 fn utf8(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Environment {
     let pairs = environment.into_iter();
@@ -241,6 +258,25 @@ mod tests {
             for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
                 assert!(argument.get_help().is_some(), "{name} {}", argument.get_id());
             }
+        }
+    }
+
+    #[test]
+    fn an_address_is_a_scheme_and_a_host() {
+        let check = |parse: fn(&str) -> Result<Url, String>, text: &str, expected: bool| {
+            let fault = "expected http://HOST:PORT or https://HOST:PORT".to_owned();
+            assert_eq!(parse(text).map(|_| ()), if expected { Ok(()) } else { Err(fault) }, "{text}");
+        };
+        check(service_url, "wss://events.example", true);
+        for wrong in ["127.0.0.1:1", "localhost:8080", "http://", "kafka://x:1", ""] {
+            check(service_url, wrong, false);
+            #[cfg(feature = "kafka")]
+            check(instance_url, wrong, false);
+        }
+        #[cfg(feature = "kafka")]
+        {
+            check(instance_url, "http://10.0.0.7:9100", true);
+            check(instance_url, "ws://10.0.0.7:9100", false);
         }
     }
 

@@ -21,7 +21,7 @@ use self::everybody::Asked;
 use self::owner::{Opened, Search};
 use super::output::{Paint, put, say};
 use super::users::UserArgs;
-use super::{ConfigArgs, Outcome, here, writers};
+use super::{ConfigArgs, Outcome, here, instance_url, writers};
 use crate::clock::unix_ms;
 use crate::config::Config;
 use crate::consume::{OwnedRecord, Probe, ProbeFault, Record};
@@ -67,7 +67,7 @@ pub(super) struct ExplainArgs {
     #[arg(long)]
     all: bool,
     /// An instance's address for operators; by default web.admin_listen. May be given several times
-    #[arg(long = "instance", value_name = "URL", requires = "all")]
+    #[arg(long = "instance", value_name = "URL", value_parser = instance_url, requires = "all")]
     instances: Vec<Url>,
     /// The answer as JSON
     #[arg(long)]

@@ -8,8 +8,8 @@ mod show;
 mod socketio;
 
 use self::show::Show;
-use super::Outcome;
 use super::output::{Paint, say};
+use super::{Outcome, service_url};
 use crate::limits::{TAIL_RETRY_MAX, TAIL_SILENCE_MAX};
 use crate::protocol::{ComeBack, Ending};
 use crate::settings::Environment;
@@ -274,12 +274,8 @@ fn closed(frame: Option<(u16, String)>) -> Ended {
 }
 
 fn base(text: &str) -> Result<Url, String> {
-    let mut url = Url::parse(text).map_err(|error| error.to_string())?;
-    let scheme = match url.scheme() {
-        "http" | "ws" => "http",
-        "https" | "wss" => "https",
-        other => return Err(format!("{other:?} is not one of http, https, ws, wss")),
-    };
+    let mut url = service_url(text)?;
+    let scheme = if matches!(url.scheme(), "https" | "wss") { "https" } else { "http" };
     url.set_scheme(scheme).map_err(|()| "is not an address of a web server".to_owned())?;
     url.set_path("");
     url.set_query(None);
@@ -307,7 +303,13 @@ mod tests {
         check("http://127.0.0.1:8080", "http://127.0.0.1:8080/");
         check("ws://127.0.0.1:8080/ws?key=x", "http://127.0.0.1:8080/");
         check("wss://events.example", "https://events.example/");
-        assert!(base("kafka://x").is_err());
+        for wrong in ["kafka://x", "127.0.0.1:8080", "localhost:8080", "http://", ""] {
+            assert_eq!(
+                base(wrong),
+                Err("expected http://HOST:PORT or https://HOST:PORT".to_owned()),
+                "{wrong}"
+            );
+        }
         let url = ws_address(&base("https://events.example").unwrap(), "/ws", &[("key", "a&b")]);
         assert_eq!(url.as_str(), "wss://events.example/ws?key=a%26b");
     }
