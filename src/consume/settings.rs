@@ -125,6 +125,15 @@ impl Settings {
         if settings.brokers.is_empty() {
             section.fault("brokers", "is empty: name at least one broker, host:port");
         }
+        for broker in settings.brokers.iter().filter(|broker| !is_broker(broker)) {
+            section.fault("brokers", format!("{broker:?} is not a broker (expected host:port)"));
+        }
+        if settings.group.is_empty() {
+            section.fault("group", "is empty: the consumer group's name is made of it");
+        }
+        if settings.instance.is_empty() {
+            section.fault("instance", "is empty: name this instance, unlike the others of the group");
+        }
         settings
     }
 
@@ -158,6 +167,59 @@ fn names(topics: &[String], topic: &str) -> bool {
     })
 }
 
+/// What librdkafka passes over, with a line in the log, would leave the service waiting for brokers for ever. It takes
+/// a security protocol in front, and a port that is not said is Kafka's own.
+fn is_broker(text: &str) -> bool {
+    const PROTOCOLS: [&str; 4] = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"];
+    let address = match text.split_once("://") {
+        None => text,
+        Some((protocol, address)) if PROTOCOLS.iter().any(|known| known.eq_ignore_ascii_case(protocol)) => {
+            address
+        }
+        Some(_) => return false,
+    };
+    let (host, port) = match address.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().unwrap_or(0)),
+        _ => (address, 9092_u16),
+    };
+    port != 0 && !host.is_empty() && !host.contains(|letter: char| letter == '/' || letter.is_whitespace())
+}
+
 fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::read_text;
+
+    fn check(text: &str, expected: Option<&str>) {
+        let faults = read_text(&format!("[kafka]\n{text}"), Settings::read).err();
+        assert_eq!(faults.as_deref(), expected, "{text}");
+    }
+
+    #[test]
+    fn a_broker_is_a_host_and_a_port() {
+        for broker in ["b:9092", "b", "127.0.0.1:9092", "[::1]:9092", "SASL_SSL://b:9093"] {
+            check(&format!("brokers = [\"{broker}\"]"), None);
+        }
+        for wrong in ["http://b:9092", "b:9092/", "b:port", "b:0", "b:99999", ":9092", "b :9092", "ssl://"] {
+            let fault = format!(
+                "dumbwaiter.toml:2:11: in kafka.brokers: {wrong:?} is not a broker (expected host:port)"
+            );
+            check(&format!("brokers = [\"{wrong}\"]"), Some(&fault));
+        }
+    }
+
+    #[test]
+    fn group_and_instance_have_names() {
+        check(
+            "group = \"\"\ninstance = \"\"",
+            Some(
+                "dumbwaiter.toml:2:9: in kafka.group: is empty: the consumer group's name is made of it\n\
+                 dumbwaiter.toml:3:12: in kafka.instance: is empty: name this instance, unlike the others of the group",
+            ),
+        );
+    }
 }
