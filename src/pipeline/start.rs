@@ -32,7 +32,7 @@ impl Progress {
             self.done = true;
             metrics.start_seconds(seconds);
             tracing::info!(records = found, seconds, "read back what was there at the start");
-        } else if now.duration_since(self.told) >= START_PROGRESS_INTERVAL {
+        } else if left > 0 && now.duration_since(self.told) >= START_PROGRESS_INTERVAL {
             self.told = now;
             // A topic that was made anew meanwhile may have more than was found.
             let done = found.saturating_sub(left);
@@ -95,6 +95,21 @@ impl LookBack {
 mod tests {
     use super::*;
     use crate::consume::OwnedRecord;
+
+    #[test]
+    fn progress_is_told_while_there_is_something_to_read() {
+        let (began, metrics) = (Instant::now(), Metrics::new());
+        let now = began + START_PROGRESS_INTERVAL;
+        let check = |found, left, told: bool| {
+            let mut progress = Progress::new(began);
+            progress.report(|| Backlog { found, left }, false, &metrics, now);
+            assert_eq!(progress.told == now, told, "{left} of {found}");
+        };
+        check(10, 10, true);
+        check(10, 1, true);
+        check(10, 0, false);
+        check(0, 0, false);
+    }
 
     #[test]
     fn what_is_older_than_the_window_is_looked_at_once() {
