@@ -12,10 +12,11 @@ use crate::auth::{
 use crate::cli::output::progress;
 use crate::config::Config;
 use crate::consume::{ControlSource, ControlTopic, Probe, ProbeFault};
-use crate::decode::{RegistryAnswerFault, RegistryQuestions, SchemaVersion};
+use crate::decode::{RegistryAnswerFault, RegistryQuestions, RegistrySettings, SchemaVersion};
 use crate::event::{Catalog, Event};
 use crate::limits::{CHECK_PATIENCE, CHECK_VERSIONS_MAX, PAST_READ_WAIT};
 use crate::metrics::Metrics;
+use crate::settings::Url;
 use std::collections::BTreeSet;
 use std::time::Instant;
 use tokio::runtime::Runtime;
@@ -26,10 +27,7 @@ pub(super) fn check(config: &Config, report: &mut Report) {
         Ok(runtime) => runtime,
         Err(error) => return report.fail("check", format!("cannot start: {error}"), "try again"),
     };
-    // Why there is no client stands in the report already.
-    if let Ok(questions) = RegistryQuestions::new(config.registry.clone()) {
-        runtime.block_on(check_registry(config, &topics, &questions, report));
-    }
+    runtime.block_on(check_registry(config, &topics, report));
     if let Some(jwks) = &config.auth.jwks {
         runtime.block_on(check_key_set(jwks, report));
     }
@@ -193,25 +191,41 @@ fn missing_topics<'c>(config: &'c Config, found: &[(String, usize)]) -> BTreeSet
     wanted.filter(|wanted| !found.iter().any(|(topic, _)| topic == wanted)).collect()
 }
 
-async fn check_registry(
-    config: &Config,
-    topics: &[String],
-    questions: &RegistryQuestions,
+/// Asks each address by itself, since in turn a good one would hide a dead one. Gives those that answer, and all
+/// subjects, or none if there is none to ask further.
+async fn check_addresses(
+    settings: &RegistrySettings,
     report: &mut Report,
-) {
-    let address = config.registry.urls.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let subjects = match questions.subjects().await {
-        Ok(subjects) => subjects,
-        Err(fault) => {
-            let detail = match &fault {
-                RegistryAnswerFault::NoAnswer { .. } => fault.to_string(),
-                _ => format!("{address}: {fault}"),
-            };
-            report.fail("registry", detail, way_out(&fault));
-            return;
+) -> Option<(RegistrySettings, Vec<String>)> {
+    let mut answers = Vec::new();
+    for url in &settings.urls {
+        let alone = RegistrySettings { urls: vec![url.clone()], ..settings.clone() };
+        // Why there is no client stands in the report already.
+        answers.push((url, RegistryQuestions::new(alone).ok()?.subjects().await));
+    }
+    let one_answers = answers.iter().any(|(_, answer)| answer.is_ok());
+    for (url, answer) in &answers {
+        match answer {
+            Ok(subjects) => report.ok("registry", format!("{url}: {} subjects", subjects.len())),
+            // The service goes on to the next address too.
+            Err(fault @ RegistryAnswerFault::NoAnswer { .. }) if one_answers => {
+                report.warn("registry", fault.to_string(), way_out(fault));
+            }
+            Err(fault @ RegistryAnswerFault::NoAnswer { .. }) => {
+                report.fail("registry", fault.to_string(), way_out(fault));
+            }
+            Err(fault) => report.fail("registry", format!("{url}: {fault}"), way_out(fault)),
         }
-    };
-    report.ok("registry", format!("{address}: {} subjects", subjects.len()));
+    }
+    let answering = answers.into_iter().filter_map(|(url, answer)| Some((url.clone(), answer.ok()?)));
+    let (urls, subjects): (Vec<Url>, Vec<Vec<String>>) = answering.unzip();
+    let subjects = subjects.into_iter().next()?;
+    Some((RegistrySettings { urls, ..settings.clone() }, subjects))
+}
+
+async fn check_registry(config: &Config, topics: &[String], report: &mut Report) {
+    let Some((answering, subjects)) = check_addresses(&config.registry, report).await else { return };
+    let Ok(questions) = RegistryQuestions::new(answering) else { return };
     let needs_schema =
         |topic: &String| config.catalog.names_topic(topic) && config.catalog.raw_event_of(topic).is_none();
     // Schemas may be there before their topic is, and whoever writes them wants to know as well.
@@ -229,7 +243,7 @@ async fn check_registry(
             );
         }
         for subject in of_topic {
-            check_subject(&config.catalog, topic, subject, questions, report).await;
+            check_subject(&config.catalog, topic, subject, &questions, report).await;
         }
     }
 }
@@ -294,8 +308,47 @@ fn judge(catalog: &Catalog, topic: &str, version: &SchemaVersion) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::is_of_topic;
-    use crate::event::Catalog;
+    use super::*;
+    use crate::cli::output::Paint;
+    use crate::settings::read_text;
+    use axum::Json;
+    use axum::routing::get;
+
+    /// An address that gives the subjects, or one where nobody is.
+    async fn registry(answers: bool) -> String {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        if answers {
+            let router = axum::Router::new().route("/subjects", get(async || Json(["a-value"])));
+            tokio::spawn(async move { axum::serve(listener, router).await });
+        }
+        format!("http://{address}/")
+    }
+
+    #[tokio::test]
+    async fn each_address_of_the_registry_is_asked() {
+        let check = async |all: &[bool], expected: &[&str], further: Option<usize>| {
+            let mut urls = Vec::new();
+            for answers in all {
+                urls.push(registry(*answers).await);
+            }
+            let settings =
+                read_text(&format!("[registry]\nurls = {urls:?}"), RegistrySettings::read).unwrap();
+            let mut report = Report::default();
+            let answering = check_addresses(&settings, &mut report).await;
+            let told = report.text(Paint::PLAIN);
+            let mut lines = told.lines().filter(|line| line.contains("registry  "));
+            for (status, url) in expected.iter().zip(&urls) {
+                let line = lines.next().unwrap_or_default();
+                assert!(line.starts_with(status) && line.contains(url.as_str()), "{all:?}: {told}");
+            }
+            assert_eq!(answering.map(|(settings, _)| settings.urls.len()), further, "{all:?}");
+        };
+        check(&[true], &["ok"], Some(1)).await;
+        check(&[true, false], &["ok", "warn"], Some(1)).await;
+        check(&[false, true, true], &["warn", "ok", "ok"], Some(2)).await;
+        check(&[false, false], &["fail", "fail"], None).await;
+    }
 
     #[test]
     fn a_topics_subjects_are_found_by_each_naming_strategy() {
