@@ -17,20 +17,27 @@ pub(super) async fn records(
     questions: &RegistryQuestions,
 ) -> Result<Records, String> {
     let subject = args.subject.clone().unwrap_or_else(|| format!("{topic}-value"));
-    let (encoder, id) = writer(args, &subject, questions).await?;
     let (topic, key) = (topic.to_owned(), args.key.clone());
-    let values = values(open(args.input.as_deref())?);
+    let mut values = values(open(args.input.as_deref())?).peekable();
+    let fits = |encoder: &Encoder| match values.peek() {
+        Some(Ok(value)) => prepare(&topic, key.as_deref(), encoder, SchemaId(0), value).map(drop),
+        Some(Err(fault)) => Err(fault.clone()),
+        None => Ok(()),
+    };
+    let (encoder, id) = writer(args, &subject, questions, fits).await?;
     Ok(Box::new(values.zip(1..).map(move |(value, number)| {
         let prepare = |value| prepare(&topic, key.as_deref(), &encoder, id, &value);
         value.and_then(prepare).map_err(|fault| format!("value {number}: {fault}"))
     })))
 }
 
-/// The schema to write by, and its id: from a file, registered, or the newest that is registered.
+/// The schema to write by, and its id: from a file, registered, or the newest that is registered. What is registered
+/// stays, so a file's schema must first fit the first value.
 async fn writer(
     args: &ProduceArgs,
     subject: &str,
     questions: &RegistryQuestions,
+    fits: impl FnOnce(&Encoder) -> Result<(), String>,
 ) -> Result<(Encoder, SchemaId), String> {
     let told = |fault| registry_fault(subject, &fault);
     let Some(file) = &args.schema else {
@@ -40,6 +47,7 @@ async fn writer(
     };
     let text = std::fs::read_to_string(file).map_err(|error| format!("{file:?} cannot be read: {error}"))?;
     let encoder = Encoder::parse(&text, &[]).map_err(|fault| format!("{file:?}: {fault}"))?;
+    fits(&encoder).map_err(|fault| format!("value 1: {fault}"))?;
     Ok((encoder, questions.register(subject, &text).await.map_err(told)?))
 }
 
@@ -84,6 +92,15 @@ fn values(input: impl Read) -> impl Iterator<Item = Result<Value, String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::RegistrySettings;
+    use crate::settings::read_text;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: ProduceArgs,
+    }
 
     fn check(input: &str, expected: &[Result<&str, &str>]) {
         let values: Vec<_> =
@@ -99,6 +116,28 @@ mod tests {
         check("[{\"a\":1}, {\"a\":2}] {\n \"a\": 3 }", &[Ok("{\"a\":1}"), Ok("{\"a\":2}"), Ok("{\"a\":3}")]);
         check("", &[]);
         check("1 x", &[Ok("1"), Err("not JSON: expected value at line 1 column 3")]);
+    }
+
+    #[tokio::test]
+    async fn a_schema_is_registered_only_if_the_first_value_fits_it() {
+        // Nobody is there: whoever gets as far as registering fails by that.
+        let registry =
+            read_text("[registry]\nurls = [\"http://127.0.0.1:1\"]", RegistrySettings::read).unwrap();
+        let questions = RegistryQuestions::new(registry).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (schema, input) = (folder.path().join("s.avsc"), folder.path().join("values"));
+        std::fs::write(&schema, "\"long\"").unwrap();
+        let check = async |values: &str, expected: &str| {
+            std::fs::write(&input, values).unwrap();
+            let arguments = ["produce", "--topic", "t", "--schema"].map(Path::new);
+            let arguments = arguments.into_iter().chain([schema.as_path(), &input]);
+            let args = Command::parse_from(arguments).args;
+            let told = records(&args, "t", &questions).await.err().unwrap_or_default();
+            assert!(told.starts_with(expected), "{values}: {told}");
+        };
+        check("\"text\" 1", "value 1: ").await;
+        check("}", "value 1: not JSON").await;
+        check("1 \"text\"", "subject t-value: no usable answer").await;
     }
 
     #[test]
