@@ -1,9 +1,11 @@
-//! A schema registry inside this process: the part of Confluent's API that a producer and a consumer need.
+//! A schema registry inside this process: the part of Confluent's API that a producer, a consumer and
+//! `dumbwaiter check --online` need.
 //!
 //! ```text
 //! GET  /subjects                             -> [SUBJECT, ...]
 //! POST /subjects/{subject}/versions          {"schema": TEXT}  -> {"id": N}
-//! GET  /subjects/{subject}/versions/latest   -> {"subject", "version", "id", "schema"}
+//! GET  /subjects/{subject}/versions          -> [VERSION, ...]
+//! GET  /subjects/{subject}/versions/{version}, or latest  -> {"subject", "version", "id", "schema"}
 //! GET  /schemas/ids/{id}                     -> {"schema": TEXT}
 //! ```
 //!
@@ -15,7 +17,7 @@ use crate::limits::DEMO_SCHEMAS_MAX;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Json, Router};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -27,8 +29,8 @@ use std::sync::Arc;
 pub(super) fn router() -> Router {
     Router::new()
         .route("/subjects", get(subjects))
-        .route("/subjects/{subject}/versions", post(register))
-        .route("/subjects/{subject}/versions/latest", get(latest))
+        .route("/subjects/{subject}/versions", get(versions).post(register))
+        .route("/subjects/{subject}/versions/{version}", get(version))
         .route("/schemas/ids/{id}", get(by_id))
         .with_state(Store::default())
 }
@@ -94,10 +96,36 @@ fn add(versions: &mut Vec<Version>, subject: String, schema: String) -> Result<S
     Ok(SchemaId(id))
 }
 
-async fn latest(State(store): State<Store>, Path(subject): Path<String>) -> Result<Json<Version>, Refusal> {
-    let newest = store.lock().iter().rfind(|version| version.subject == subject).cloned();
+async fn versions(
+    State(store): State<Store>,
+    Path(subject): Path<String>,
+) -> Result<Json<Vec<u32>>, Refusal> {
+    Ok(Json(of_subject(&store, &subject)?.iter().map(|version| version.version).collect()))
+}
+
+async fn version(
+    State(store): State<Store>,
+    Path((subject, wanted)): Path<(String, String)>,
+) -> Result<Json<Version>, Refusal> {
+    let versions = of_subject(&store, &subject)?;
+    let found = match (&*wanted, wanted.parse::<u32>()) {
+        ("latest", _) => versions.last(),
+        (_, Ok(number)) => versions.iter().find(|version| version.version == number),
+        (_, Err(_)) => {
+            let message = format!("The specified version '{wanted}' is not a valid version id.");
+            return Err(Refusal(StatusCode::UNPROCESSABLE_ENTITY, 42_202, message));
+        }
+    };
+    let missing = || Refusal(StatusCode::NOT_FOUND, 40_402, format!("Version {wanted} not found."));
+    found.cloned().map(Json).ok_or_else(missing)
+}
+
+/// In their order; at least one, since a subject is made by its first.
+fn of_subject(store: &Store, subject: &str) -> Result<Vec<Version>, Refusal> {
+    let versions: Vec<Version> =
+        store.lock().iter().filter(|version| version.subject == subject).cloned().collect();
     let missing = || Refusal(StatusCode::NOT_FOUND, 40_401, format!("Subject '{subject}' not found."));
-    newest.map(Json).ok_or_else(missing)
+    if versions.is_empty() { Err(missing()) } else { Ok(versions) }
 }
 
 async fn by_id(State(store): State<Store>, Path(id): Path<u32>) -> Result<Response, Refusal> {
@@ -109,6 +137,8 @@ async fn by_id(State(store): State<Store>, Path(id): Path<u32>) -> Result<Respon
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::{RegistryAnswerFault, RegistryQuestions, RegistrySettings};
+    use crate::settings::read_text;
 
     fn id(versions: &mut Vec<Version>, subject: &str, schema: &str) -> Option<u32> {
         add(versions, subject.to_owned(), schema.to_owned()).ok().map(|id| id.0)
@@ -123,6 +153,28 @@ mod tests {
         assert_eq!(id(&mut versions, "a-value", "one"), Some(1));
         let kept: Vec<_> = versions.iter().map(|v| (v.subject.as_str(), v.version, v.id)).collect();
         assert_eq!(kept, [("a-value", 1, 1), ("a-value", 2, 2), ("b-value", 1, 1)]);
+    }
+
+    #[tokio::test]
+    async fn the_versions_of_a_subject_are_told_as_by_a_registry() {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let text = format!("[registry]\nurls = [\"http://{}\"]", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router()).await });
+        let registry = read_text(&text, RegistrySettings::read).unwrap();
+        let registry = RegistryQuestions::new(registry).unwrap();
+        let schema = |name| format!(r#"{{"type": "record", "name": "{name}", "fields": []}}"#);
+        for name in ["A", "B"] {
+            registry.register("a-value", &schema(name)).await.unwrap();
+        }
+        assert_eq!(registry.versions("a-value").await.unwrap(), [1, 2]);
+        let first = registry.version("a-value", 1).await.unwrap();
+        assert_eq!((first.id, first.version, first.text), (SchemaId(1), 1, schema("A")));
+        assert_eq!(registry.newest("a-value").await.unwrap().version, 2);
+        for missing in [registry.version("a-value", 3).await, registry.newest("b-value").await] {
+            assert!(matches!(missing, Err(RegistryAnswerFault::Missing)), "{missing:?}");
+        }
+        let missing = registry.versions("b-value").await;
+        assert!(matches!(missing, Err(RegistryAnswerFault::Missing)), "{missing:?}");
     }
 
     #[test]
