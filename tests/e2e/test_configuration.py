@@ -288,6 +288,8 @@ def test_a_schema_is_checked_before_it_is_registered(write_config, tmp_path):
     assert checked(WITH_NOTE, "--topic", "pizza.created") == (0, ("ok", "gives CREATE_PIZZA"))
     code, (status, detail) = checked(TEXT_PRICE, "--topic", "pizza.created")
     assert (code, status) == (1, "fail") and "field price: writer has string" in detail
+    code, (status, _) = checked(WITH_NOTE, "--topic", "pizza.craeted", "--strict")
+    assert (code, status) == (1, "ok"), "a topic of no event"
 
 
 def test_online_reads_the_control_topic(write_config, kafka, registry, producer):

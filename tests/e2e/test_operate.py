@@ -41,6 +41,9 @@ FAULTS = {
         {"kafka": {"properties": {"enable.auto.commit": "true"}}},
         ["enable.auto.commit"],
     ),
+    "a broker that is none": ({"kafka": {"brokers": ["http://x:9092"]}}, ["kafka.brokers", "http://x:9092"]),
+    "a group without a name": ({"kafka": {"group": ""}}, ["kafka.group"]),
+    "an instance without a name": ({"kafka": {"instance": ""}}, ["kafka.instance"]),
 }
 
 

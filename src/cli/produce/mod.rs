@@ -34,7 +34,7 @@ Examples:
 
 Values are JSON as the payloads have it: one after the other, or in a list. Times are RFC 3339 or a count of their
 unit, decimals are numbers. Without --schema the subject's newest schema is taken from the registry; with it, it is
-registered there first.
+registered there first, if the first value fits it.
 
 Exit codes: 0 all acknowledged, 1 not, 2 wrong settings.")]
 #[command(group = ArgGroup::new("what").required(true).args(["topic", "orders"]))]
