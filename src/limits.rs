@@ -140,6 +140,9 @@ pub const OWNERS_REMEMBERED_MAX: usize = 100_000;
 /// forgotten: that order is shown without its condition until the next one.
 pub const EARLY_CONDITIONS_MAX: usize = 10_000;
 
+/// And what is shown of them; a condition has some hundred bytes.
+pub const EARLY_CONDITIONS_MAX_BYTES: usize = 8 << 20;
+
 /// Default look-back for orders at the start: nobody waits longer for a pizza.
 pub const ORDERS_LOOK_BACK: Duration = Duration::from_secs(24 * 3_600);
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub(super) struct OwnedMapping {
     catalog: Arc<Catalog>,
     mapping: Mapping,
-    /// Orders that were read before, for their owners.
+    /// Orders that this reading has read, for their owners.
     read: OrderBook,
 }
 
@@ -41,10 +41,11 @@ impl OwnedMapping {
         OwnedMapping { catalog, mapping, read }
     }
 
-    /// Maps by the catalog of now from here on: not within a reading, whose topics are of one catalog.
-    pub fn follow(&mut self, parts: &Parts) {
-        if let Some(catalog) = parts.catalog.other_than(&self.catalog) {
-            *self = OwnedMapping::with(catalog, parts);
+    /// For another reading: by the catalog of now, and with no orders but those that it will read.
+    pub fn begin(&mut self, parts: &Parts) {
+        match parts.catalog.other_than(&self.catalog) {
+            Some(catalog) => *self = OwnedMapping::with(catalog, parts),
+            None => self.read = OrderBook::new(&parts.orders, [].into()),
         }
     }
 

@@ -62,7 +62,7 @@ impl<'w> Reading<'w> {
             Asks::Since(since_ms) => since_ms,
             Asks::Behind(_) | Asks::Ends(_) => i64::MIN,
         };
-        mapping.follow(parts);
+        mapping.begin(parts);
         let gathered = Gathered {
             parts,
             catalog: mapping.catalog(),

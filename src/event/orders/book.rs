@@ -5,7 +5,10 @@
 
 use super::{ChangeKind, OpenOrder, OpenOrders, OrderChange, OrderSettings, Shown, Turn, open::Place};
 use crate::event::{Key, Owner};
-use crate::limits::{EARLY_CONDITIONS_MAX, OPEN_ORDERS_MAX, ORDER_WEIGHT_BYTES, OWNERS_REMEMBERED_MAX};
+use crate::limits::{
+    EARLY_CONDITIONS_MAX, EARLY_CONDITIONS_MAX_BYTES, OPEN_ORDERS_MAX, ORDER_WEIGHT_BYTES,
+    OWNERS_REMEMBERED_MAX,
+};
 use rpds::RedBlackTreeSetSync;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -176,11 +179,13 @@ impl OrderBook {
 }
 
 fn weight_bytes(order: &OpenOrder) -> usize {
-    let shown = |shown: &Shown| {
-        let keys: usize = shown.audience.iter().map(|key| size_of::<Key>() + key.as_str().len()).sum();
-        shown.frames.len_bytes() + keys
-    };
-    ORDER_WEIGHT_BYTES + order.id.len() + shown(&order.opened) + order.newest.as_ref().map_or(0, shown)
+    let newest = order.newest.as_ref().map_or(0, shown_bytes);
+    ORDER_WEIGHT_BYTES + order.id.len() + shown_bytes(&order.opened) + newest
+}
+
+fn shown_bytes(shown: &Shown) -> usize {
+    let keys: usize = shown.audience.iter().map(|key| size_of::<Key>() + key.as_str().len()).sum();
+    shown.frames.len_bytes() + keys
 }
 
 /// The newest conditions of orders that are not known, by order; those first that came first.
@@ -190,6 +195,8 @@ struct Early {
     by_age: BTreeMap<u64, Arc<str>>,
     /// How many orders had one.
     came: u64,
+    /// What is shown of them.
+    bytes: usize,
 }
 
 struct EarlyCondition {
@@ -204,23 +211,25 @@ impl Early {
         if let Some(earlier) = self.conditions.get_mut(id) {
             // What closed an order is not undone by what comes behind it.
             earlier.closes |= closes;
+            self.bytes = self.bytes + shown_bytes(&shown) - shown_bytes(&earlier.shown);
             earlier.shown = shown;
-            return;
+        } else {
+            let id: Arc<str> = id.into();
+            self.came += 1;
+            self.bytes += shown_bytes(&shown);
+            self.by_age.insert(self.came, Arc::clone(&id));
+            self.conditions.insert(id, EarlyCondition { age: self.came, closes, shown });
         }
-        let id: Arc<str> = id.into();
-        self.came += 1;
-        self.by_age.insert(self.came, Arc::clone(&id));
-        self.conditions.insert(id, EarlyCondition { age: self.came, closes, shown });
-        if self.by_age.len() > EARLY_CONDITIONS_MAX
-            && let Some((_, oldest)) = self.by_age.pop_first()
-        {
-            self.conditions.remove(&oldest);
+        while self.by_age.len() > EARLY_CONDITIONS_MAX || self.bytes > EARLY_CONDITIONS_MAX_BYTES {
+            let Some(oldest) = self.by_age.values().next().cloned() else { return };
+            self.take(&oldest);
         }
     }
 
     fn take(&mut self, id: &str) -> Option<EarlyCondition> {
         let early = self.conditions.remove(id)?;
         self.by_age.remove(&early.age);
+        self.bytes -= shown_bytes(&early.shown);
         Some(early)
     }
 }

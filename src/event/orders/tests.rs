@@ -128,6 +128,25 @@ fn early_conditions_are_bounded() {
 }
 
 #[test]
+fn early_conditions_are_bounded_in_bytes() {
+    let mut book = bounded(10, 1 << 20, 4);
+    let large = "x".repeat(crate::limits::EARLY_CONDITIONS_MAX_BYTES / 3);
+    // The second says it twice, which counts once.
+    for id in ["o0", "o1", "o1", "o2"] {
+        book.apply(&changes(id, true), shown(&large, &["staff"]), 0);
+    }
+    for id in ["o0", "o1", "o2"] {
+        book.apply(&opens(id, "u1"), shown(id, &["staff"]), 0);
+    }
+    assert_eq!(ids(book.orders(), "staff"), ["o0"], "the oldest was forgotten, the others are closed");
+    // What is taken makes room.
+    book.apply(&changes("o3", true), shown(&large, &["staff"]), 0);
+    book.apply(&changes("o4", true), shown(&large, &["staff"]), 0);
+    book.apply(&opens("o3", "u1"), shown("o3", &["staff"]), 0);
+    assert_eq!(ids(book.orders(), "staff"), ["o0"]);
+}
+
+#[test]
 fn an_order_that_comes_early_once_more_is_as_new_as_its_last_time() {
     let mut book = bounded(10, 1 << 20, 1);
     for id in ["o", "another", "one more"] {
