@@ -398,8 +398,19 @@ impl KafkaSource {
 pub fn client_fault(error: KafkaError) -> ClientFault {
     match error {
         KafkaError::ClientConfig(_, reason, property, _) => ClientFault::Property { property, reason },
-        KafkaError::ClientCreation(reason) => ClientFault::Properties(reason),
+        KafkaError::ClientCreation(reason) => creation_fault(reason),
         other => ClientFault::Properties(other.to_string()),
+    }
+}
+
+/// Of a file the client says what OpenSSL says, which is nothing to go by.
+fn creation_fault(reason: String) -> ClientFault {
+    match reason.split_once(".location failed: ") {
+        None => ClientFault::Properties(reason),
+        Some((file, why)) => ClientFault::Property {
+            property: format!("{file}.location"),
+            reason: format!("cannot be used ({why}): is the file there, readable by the service, and PEM?"),
+        },
     }
 }
 
@@ -519,6 +530,15 @@ mod tests {
     use rdkafka::types::RDKafkaRespErr;
 
     const TOPIC: &str = "pizza.created";
+
+    #[test]
+    fn a_file_that_cannot_be_used_is_told_with_the_way_out() {
+        let mut config = ClientConfig::new();
+        config.set("security.protocol", "ssl").set("ssl.ca.location", "/nonexistent/ca.pem");
+        let fault = config.create::<BaseProducer>().map(drop).map_err(client_fault).unwrap_err().to_string();
+        assert!(fault.starts_with("in kafka.properties.ssl.ca.location: cannot be used ("), "{fault}");
+        assert!(fault.ends_with("is the file there, readable by the service, and PEM?"), "{fault}");
+    }
 
     /// Polls until that has come of which `is_it` says so: a record's offset or news.
     fn poll_until(source: &mut KafkaSource, handled: Handled, is_it: impl Fn(Option<i64>, &[News]) -> bool) {

@@ -32,6 +32,8 @@ pub struct Cluster {
 pub enum ProbeFault {
     #[error("{reason}")]
     NoAnswer { reason: String, way_out: Option<&'static str> },
+    #[error("topic {topic:?} does not exist")]
+    NoTopic { topic: String },
     #[error("topic {topic:?} has no partition {partition}")]
     NoPartition { topic: String, partition: i32 },
     #[error("partition {partition} of {topic} holds offsets {low} to {}, not {offset}", high - 1)]
@@ -92,9 +94,10 @@ impl Probe {
         patience: Duration,
     ) -> Result<(), ProbeFault> {
         let cluster = self.cluster(patience)?;
-        let partitions = cluster.topics.iter().find(|(name, _)| name == topic).map_or(0, |(_, count)| *count);
+        let found = cluster.topics.iter().find(|(name, _)| name == topic);
         let topic = topic.to_owned();
-        if usize::try_from(partition).map_or(true, |partition| partition >= partitions) {
+        let Some((_, partitions)) = found else { return Err(ProbeFault::NoTopic { topic }) };
+        if usize::try_from(partition).map_or(true, |partition| partition >= *partitions) {
             return Err(ProbeFault::NoPartition { topic, partition });
         }
         let (low, high) =

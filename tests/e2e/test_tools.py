@@ -305,7 +305,7 @@ def test_explain_takes_a_record_from_a_file(config, producer, tmp_path):
     [
         ("pizza.created-0-99999999", "not 99999999"),
         ("pizza.created-99-0", "has no partition 99"),
-        ("nowhere-0-0", "has no partition 0"),
+        ("nowhere-0-0", 'topic "nowhere" does not exist'),
     ],
 )
 def test_explain_tells_when_there_is_no_such_record(config, producer, place, told):
